@@ -1,0 +1,44 @@
+"""Packaging of hmr_tf2: `pip install -c constraints.txt -e '.[test]'`."""
+
+import pathlib
+
+import setuptools
+
+# TensorFlow 2.15 is the last release that TensorFlow Addons 0.23 and TensorFlow Graphics 2021.12
+# work with. The last three lines hold back packages that would otherwise break it: pyarrow 26
+# refuses NumPy 1, tensorflow-metadata 1.18 wants protobuf 5, setuptools 81 has no pkg_resources.
+REQUIRED = [
+    "tensorflow==2.15.1",
+    "tensorflow-addons==0.23.0",
+    "tensorflow-graphics==2021.12.3",
+    "numpy>=1.24,<2",
+    "h5py>=3.10",
+    "opencv-python-headless>=4.8,<4.12",
+    "absl-py>=2",
+    "scipy>=1.11,<1.18",
+    "numba>=0.59",
+    "tqdm>=4.66",
+    "cdflib>=1.2",
+    "pycocotools>=2.0.7",
+    "pyarrow<26",
+    "tensorflow-metadata<1.18",
+    "setuptools<81",
+]
+
+setuptools.setup(
+    name="hmr_tf2",
+    version="0.1.0",
+    description="Human mesh recovery (HMR) for TensorFlow 2 and Keras, equal to the original",
+    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
+    package_data={"hmr_tf2": ["standin/assets/*"]},
+    python_requires=">=3.10,<3.12",
+    install_requires=REQUIRED,
+    extras_require={
+        "video": ["imageio-ffmpeg>=0.5"],
+        "beam": ["apache-beam==2.77.0", "google-crc32c"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
+    },
+)

@@ -1,0 +1,1 @@
+"""From raw data sets to TFRecords: readers, record schema, shard writer. Knows no model."""
