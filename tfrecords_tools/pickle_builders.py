@@ -1,0 +1,288 @@
+"""What a pickle of arrays may name, and what is made of it: the allow-list of `safe_pickle`."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse
+
+_MAX_DIMENSIONS = 32
+_MAX_CHUMPY_DEPTH = 8
+_DTYPE_CODE = re.compile(r"[|<>=]?[biufcSUO](\d{1,4})?\Z")
+
+
+class Unsafe(Exception):  # noqa: N818 - becomes `safe_pickle.UnsafePickleError` at the border
+    """The file asks for something that is not allowed; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Global:
+    """A name that the pickle refers to. It is never imported and cannot be called."""
+
+    name: str
+
+
+class Dtype:
+    """A NumPy dtype as it is being read: never NumPy's shared object, which could be altered."""
+
+    def __init__(self, code: str):
+        if not isinstance(code, str) or not _DTYPE_CODE.match(code):
+            raise Unsafe(f"a NumPy dtype {code!r:.40}")
+        self.dtype = np.dtype(code)
+
+    def set_state(self, state: tuple) -> None:
+        byte_order, fields = state[1], state[2:5]
+        if byte_order not in ("<", ">", "|", "=") or any(part is not None for part in fields):
+            raise Unsafe(f"a structured NumPy dtype {state!r:.60}")
+        if byte_order in "<>":
+            self.dtype = self.dtype.newbyteorder(byte_order)
+
+
+class ChumpyArray:
+    """Stands in for an object of chumpy. `numpy.asarray` gives its value.
+
+    The value is stored in a `Ch` (attribute `x`) and can be selected from one in a `Select`.
+    Every other class of chumpy computes its value with chumpy's code, so it has none here.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.state: dict | None = None
+
+    def set_state(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise ValueError(f"state of `{self.name}` is {type(state).__name__}, expected a dict")
+        self.state = state
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self.value(), dtype)
+
+    def value(self, depth: int = 0) -> np.ndarray:
+        """The array it holds; `depth` counts the stand-ins inside stand-ins on the way to it."""
+        if depth > _MAX_CHUMPY_DEPTH:
+            raise ValueError(f"`{self.name}` contains itself")
+        kind = self.name.rpartition(".")[2]
+        if kind == "Ch" and "x" in self.state:
+            return self._numbers("x", depth)
+        if kind == "Select" and {"a", "idxs"} <= set(self.state):
+            values, chosen = self._numbers("a", depth).ravel(), self._numbers("idxs", depth)
+            shape = self.state.get("preferred_shape")
+            try:
+                selected = values[chosen.astype(np.int64)]
+                return selected if shape is None else selected.reshape(shape)
+            except (IndexError, TypeError) as error:
+                raise ValueError(f"`{self.name}` selects what is not there: {error}") from error
+        raise ValueError(
+            f"`{self.name}` holds no array of its own (its attributes: "
+            f"{', '.join(sorted(map(str, self.state)))}); only `chumpy.ch.Ch` and "
+            "`chumpy.reordering.Select` can be read without chumpy."
+        )
+
+    def _numbers(self, key: str, depth: int) -> np.ndarray:
+        value = self.state[key]
+        array = value.value(depth + 1) if isinstance(value, ChumpyArray) else np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise ValueError(
+                f"`{self.name}`: attribute {key!r} is {type(value).__name__}, expected numbers"
+            )
+        return array
+
+    def __repr__(self) -> str:
+        return f"<{self.name} read without chumpy>"
+
+
+def _array_shell(arguments: tuple) -> np.ndarray:
+    if arguments[0] != Global("numpy.ndarray"):
+        raise Unsafe(f"an array of class {arguments[0]!r:.60}")
+    return np.empty((0,), np.int8)
+
+
+def _set_array_state(array: np.ndarray, state: tuple) -> None:
+    """Fills `array` after the announced size was compared with the data that is there."""
+    shape, dtype, fortran, data = state[-4:]
+    array.__setstate__((1, *_checked_content(shape, dtype, data), bool(fortran), _raw(data)))
+
+
+def _raw(data: object) -> object:
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
+def _checked_content(shape: object, dtype: object, data: object) -> tuple[tuple, np.dtype]:
+    dtype = _dtype(dtype)
+    if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
+        raise ValueError(f"array shape {shape!r:.60}")
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"array shape {shape!r:.60}")
+    count = 1
+    for size in shape:
+        count *= size
+    if dtype.hasobject:
+        enough = isinstance(data, list) and len(data) == count
+    else:
+        # An item of no size would let a few bytes announce any number of items.
+        enough = dtype.itemsize > 0 and isinstance(data, (str, bytes, bytearray))
+        enough = enough and len(data) == count * dtype.itemsize
+    if not enough:
+        have = len(data) if hasattr(data, "__len__") else type(data).__name__
+        raise ValueError(f"array of shape {shape} and type {dtype} with {have} bytes of data")
+    return shape, dtype
+
+
+def _dtype(value: object) -> np.dtype:
+    if not isinstance(value, Dtype):
+        raise ValueError(f"{type(value).__name__} where a dtype belongs")
+    return value.dtype
+
+
+def _scalar(arguments: tuple) -> np.generic:
+    dtype, data = arguments
+    _, dtype = _checked_content((), dtype, data)
+    if dtype.hasobject:
+        raise Unsafe("a NumPy scalar of objects")
+    return np.frombuffer(_raw(data), dtype)[0]
+
+
+def _from_buffer(arguments: tuple) -> np.ndarray:
+    data, dtype, shape, order = arguments
+    shape, dtype = _checked_content(shape, dtype, data)
+    if dtype.hasobject or order not in ("C", "F"):
+        raise Unsafe("an array of objects in a buffer")
+    return np.frombuffer(data, dtype).reshape(shape, order=order).copy(order=order)
+
+
+def _encode(arguments: tuple) -> bytes:
+    text, encoding = arguments
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise Unsafe(f"an encoding to {encoding!r:.40}")
+    return text.encode("latin1")
+
+
+def _ordered_dict(arguments: tuple) -> collections.OrderedDict:
+    pairs = arguments[0] if arguments else []
+    if not all(isinstance(pair, (list, tuple)) and isinstance(pair[0], str) for pair in pairs):
+        raise Unsafe("an OrderedDict of anything but named values")
+    return collections.OrderedDict(tuple(pair) for pair in pairs)
+
+
+def _set_of_names(arguments: tuple) -> set:
+    values = arguments[0] if arguments else []
+    if not isinstance(values, list) or not all(isinstance(v, (str, int)) for v in values):
+        raise Unsafe("a set of anything but names and integers")
+    return set(values)
+
+
+def _reconstruct(arguments: tuple) -> object:
+    """Protocols 0 and 1 make every new-style object through `copy_reg._reconstructor`."""
+    cls, base, state = arguments
+    if not isinstance(cls, Global) or base not in _OBJECT or state is not None:
+        raise Unsafe(f"a reconstruction of {getattr(cls, 'name', cls)!r:.60}")
+    return _new(cls.name)
+
+
+def _new(name: str) -> object:
+    if name in _CLASSES:
+        return _CLASSES[name](name)
+    if _CHUMPY.match(name):
+        return ChumpyArray(name)
+    raise Unsafe(f"a call of `{name}`")
+
+
+def _sparse_state(matrix, state: object) -> None:
+    """Fills a csc, csr or coo matrix; SciPy's own full check keeps bad indices out of C code."""
+    if not isinstance(state, dict):
+        raise ValueError(f"state of a sparse matrix is {type(state).__name__}, expected a dict")
+    shape = state.get("_shape", state.get("shape"))
+    if not isinstance(shape, tuple) or len(shape) != 2 or min(shape) < 0:
+        raise ValueError(f"sparse matrix of shape {shape!r:.60}")
+    row, column = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
+    is_coo = matrix.format == "coo"
+    parts = (
+        (state["data"], row, column)
+        if is_coo
+        else (state["data"], state["indices"], state["indptr"])
+    )
+    for part, kinds in zip(parts, ("biufc", "iu", "iu"), strict=True):
+        if not isinstance(part, np.ndarray) or part.ndim != 1 or part.dtype.kind not in kinds:
+            raise ValueError("sparse matrix without its data and index arrays")
+    data, first, second = (np.ascontiguousarray(p, p.dtype.newbyteorder("=")) for p in parts)
+    matrix.__init__((data, (first, second)) if is_coo else (data, first, second), shape=shape)
+    if not is_coo:
+        matrix.check_format(full_check=True)
+
+
+def _sparse_class(cls: type) -> Callable[[str], object]:
+    return lambda name: cls.__new__(cls)
+
+
+_OBJECT = (Global("__builtin__.object"), Global("builtins.object"))
+
+_CLASSES: dict[str, Callable[[str], object]] = {
+    f"{module}.{kind}_{noun}": _sparse_class(getattr(scipy.sparse, f"{kind}_{noun}"))
+    for kind in ("csc", "csr", "coo")
+    for noun in ("matrix", "array")
+    for module in ("scipy.sparse", f"scipy.sparse.{kind}", f"scipy.sparse._{kind}")
+}
+
+_CALLS: dict[str, Callable[[tuple], object]] = {
+    "numpy.dtype": lambda arguments: Dtype(arguments[0]),
+    "_codecs.encode": _encode,
+    "copy_reg._reconstructor": _reconstruct,
+    "copyreg._reconstructor": _reconstruct,
+    "collections.OrderedDict": _ordered_dict,
+    "__builtin__.set": _set_of_names,
+    "builtins.set": _set_of_names,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _CALLS[f"{_core}.multiarray._reconstruct"] = _array_shell
+    _CALLS[f"{_core}.multiarray.scalar"] = _scalar
+    _CALLS[f"{_core}.numeric._frombuffer"] = _from_buffer
+
+# chumpy spread its classes over modules; a stand-in does nothing, so any class of them will do.
+_CHUMPY = re.compile(r"chumpy(\.[a-z_]\w*)*\.[A-Za-z_]\w*\Z")
+
+
+class _Names:
+    """The dotted names that a pickle may refer to."""
+
+    _plain = {*_CALLS, *_CLASSES, "numpy.ndarray", "__builtin__.object", "builtins.object"}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._plain or bool(_CHUMPY.match(name))
+
+
+NAMES = _Names()
+
+
+def call(function: Global, arguments: tuple) -> object:
+    """What the pickle gets for `function(*arguments)`; a constructor or one of `_CALLS`."""
+    name = function.name
+    if name in _CALLS:
+        return _CALLS[name](arguments)
+    if arguments:
+        raise Unsafe(f"`{name}` with {len(arguments)} arguments")
+    return _new(name)
+
+
+def needs_state(function: Global) -> bool:
+    """Whether what `function` makes is empty until the pickle sets its state."""
+    return (
+        function.name in _CLASSES
+        or bool(_CHUMPY.match(function.name))
+        or function.name.endswith(("._reconstruct", "._reconstructor", "numpy.dtype"))
+    )
+
+
+def set_state(target: object, state: object) -> None:
+    """Fills `target`, one of the few kinds of object that have a state here."""
+    if isinstance(target, np.ndarray) and isinstance(state, tuple) and len(state) in (4, 5):
+        _set_array_state(target, state)
+    elif isinstance(target, Dtype) and isinstance(state, tuple) and len(state) >= 5:
+        target.set_state(state)
+    elif isinstance(target, ChumpyArray):
+        target.set_state(state)
+    elif scipy.sparse.issparse(target):
+        _sparse_state(target, state)
+    else:
+        raise Unsafe(f"a state for {type(target).__name__}")

@@ -1,0 +1,65 @@
+"""Keeps TensorFlow's import quiet: CUDA, oneDNN and end-of-life notices are not the user's concern.
+
+TensorFlow's C++ side writes to file descriptor 2 before any setting of Python can reach it, so the
+descriptor points to a temporary file while the import runs. What was caught is shown if the import
+fails. Errors that TensorFlow logs later stay visible.
+"""
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import tempfile
+import warnings
+
+
+def install() -> None:
+    """Makes the first `import tensorflow` of this process a quiet one, wherever it happens."""
+    # Level 2 leaves errors; the remarks of the first op (CPU features, NUMA nodes) go.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended development")
+    if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietFinder())
+
+
+class _QuietFinder(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "tensorflow":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None:
+            spec.loader = _QuietLoader(spec.loader)
+        return spec
+
+
+class _QuietLoader(importlib.abc.Loader):
+    def __init__(self, loader):
+        self._loader = loader
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        with _held_back_stderr():
+            self._loader.exec_module(module)
+
+
+@contextlib.contextmanager
+def _held_back_stderr():
+    with tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            caught.seek(0)
+            os.write(stderr, caught.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

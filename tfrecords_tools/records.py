@@ -1,0 +1,196 @@
+"""The record schema: how an Example is built, and the feature spec that reads it back.
+
+Equal, feature by feature, to the records of akanazawa/hmr (src/datasets/common.py), so that files
+made by its converters load and ours equal them.
+"""
+
+import collections
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_tools import joints
+
+NUM_JOINTS = len(joints.LSP)
+NUM_FACE_POINTS = len(joints.FACE)
+POSE_SIZE = 72
+SHAPE_SIZE = 10
+
+DATASETS_3D = ("h36m", "mpi_inf_3dhp")
+MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
+
+# What pose and shape hold in a record without SMPL labels.
+NO_SMPL = -1.0
+
+RecordFiles = collections.namedtuple("RecordFiles", ["train", "test"])
+
+# Data set name -> glob patterns below the data directory; None where there is no such split.
+RECORD_FILES: Mapping[str, RecordFiles] = {
+    "lsp": RecordFiles("lsp/train_*.tfrecord", "lsp/test_*.tfrecord"),
+    "lsp_ext": RecordFiles("lsp_ext/train_*.tfrecord", None),
+    "mpii": RecordFiles("mpii/train_*.tfrecord", None),
+    "coco": RecordFiles("coco/train_*_wmeta.tfrecord", "coco/val_*_wmeta.tfrecord"),
+    "h36m": RecordFiles(
+        "tf_records_human36m_wjoints/train/*.tfrecord",
+        "tf_records_human36m_wjoints/test/*.tfrecord",
+    ),
+    "mpi_inf_3dhp": RecordFiles(
+        "mpi_inf_3dhp/train/train_*.tfrecord", "mpi_inf_3dhp/test/*.tfrecord"
+    ),
+    "CMU": RecordFiles("mocap_neutrMosh/neutrSMPL_CMU_*.tfrecord", None),
+    "H3.6": RecordFiles("mocap_neutrMosh/neutrSMPL_H3.6_*.tfrecord", None),
+    "jointLim": RecordFiles("mocap_neutrMosh/neutrSMPL_jointLim_*.tfrecord", None),
+}
+
+
+def image_example(
+    *, encoded: bytes, filename: str, height: int, width: int, keypoints: np.ndarray, center
+) -> bytes:
+    """A serialized Example of one person in one picture.
+
+    Args:
+        encoded: the picture as JPEG.
+        filename: the file the picture came from; its last component is stored.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+        keypoints: [14, 3] in the order `joints.LSP` or [19, 3] in `joints.COCO_PLUS`; x, y in
+            pixels of the picture, visibility. The face points are stored apart.
+        center: x, y of the person's middle in pixels, truncated to whole ones.
+    """
+    return _serialize(_image_features(encoded, filename, height, width, keypoints, center))
+
+
+def image_3d_example(
+    *,
+    encoded: bytes,
+    filename: str,
+    height: int,
+    width: int,
+    keypoints: np.ndarray,
+    center,
+    joints_m: np.ndarray,
+    camera,
+    scale_factors,
+    crop_start,
+    pose: np.ndarray | None = None,
+    shape: np.ndarray | None = None,
+) -> bytes:
+    """A serialized Example of one person with 3-D joints, and SMPL labels where there are any.
+
+    Args:
+        encoded, filename, height, width, keypoints, center: as for `image_example`.
+        joints_m: [14, 3] in the order `joints.LSP`, metres, camera frame.
+        camera: focal length and principal point x, y in pixels of the stored picture.
+        scale_factors: of height and width, from the source picture to the stored one.
+        crop_start: x, y of the stored picture's corner in the resized one, pixels.
+        pose: [72] axis-angle pose, or None without SMPL labels.
+        shape: [10] shape coefficients, or None without SMPL labels.
+    """
+    if (pose is None) != (shape is None):
+        raise ValueError(f"{filename}: SMPL labels need both a pose and a shape, got one of them.")
+    has_smpl = pose is not None
+    features = _image_features(encoded, filename, height, width, keypoints, center)
+    features |= {
+        "mosh/pose": _floats(pose if has_smpl else np.full(POSE_SIZE, NO_SMPL), POSE_SIZE),
+        "mosh/shape": _floats(shape if has_smpl else np.full(SHAPE_SIZE, NO_SMPL), SHAPE_SIZE),
+        "mosh/gt3d": _floats(joints_m, 3 * NUM_JOINTS),
+        "meta/has_3d": _ints([int(has_smpl)]),
+        "meta/scale_factors": _floats(scale_factors, 2),
+        "meta/crop_pt": _ints(crop_start),
+        "image/cam": _floats(camera, 3),
+    }
+    return _serialize(features)
+
+
+def mocap_example(pose: np.ndarray, shape: np.ndarray) -> bytes:
+    """A serialized Example of one pose [72] and one shape [10] of the motion capture prior."""
+    return _serialize({"pose": _floats(pose, POSE_SIZE), "shape": _floats(shape, SHAPE_SIZE)})
+
+
+def image_spec() -> dict[str, tf.io.FixedLenFeature]:
+    """Reads `image_example`; records without face points get zeros: invisible."""
+    return {
+        "image/height": tf.io.FixedLenFeature([], tf.int64),
+        "image/width": tf.io.FixedLenFeature([], tf.int64),
+        "image/center": tf.io.FixedLenFeature([2], tf.int64),
+        "image/x": tf.io.FixedLenFeature([NUM_JOINTS], tf.float32),
+        "image/y": tf.io.FixedLenFeature([NUM_JOINTS], tf.float32),
+        "image/visibility": tf.io.FixedLenFeature([NUM_JOINTS], tf.int64),
+        "image/face_pts": tf.io.FixedLenFeature(
+            [3 * NUM_FACE_POINTS], tf.float32, default_value=[0.0] * (3 * NUM_FACE_POINTS)
+        ),
+        "image/format": tf.io.FixedLenFeature([], tf.string, default_value="JPEG"),
+        "image/filename": tf.io.FixedLenFeature([], tf.string),
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+    }
+
+
+def image_3d_spec() -> dict[str, tf.io.FixedLenFeature]:
+    """Reads `image_3d_example`."""
+    return image_spec() | {
+        "mosh/pose": tf.io.FixedLenFeature([POSE_SIZE], tf.float32),
+        "mosh/shape": tf.io.FixedLenFeature([SHAPE_SIZE], tf.float32),
+        "mosh/gt3d": tf.io.FixedLenFeature([3 * NUM_JOINTS], tf.float32),
+        "meta/has_3d": tf.io.FixedLenFeature([], tf.int64),
+        "meta/scale_factors": tf.io.FixedLenFeature([2], tf.float32),
+        "meta/crop_pt": tf.io.FixedLenFeature([2], tf.int64),
+        "image/cam": tf.io.FixedLenFeature([3], tf.float32),
+    }
+
+
+def mocap_spec() -> dict[str, tf.io.FixedLenFeature]:
+    """Reads `mocap_example`."""
+    return {
+        "pose": tf.io.FixedLenFeature([POSE_SIZE], tf.float32),
+        "shape": tf.io.FixedLenFeature([SHAPE_SIZE], tf.float32),
+    }
+
+
+def _image_features(encoded, filename, height, width, keypoints, center) -> dict:
+    keypoints = np.asarray(keypoints)
+    allowed = ((NUM_JOINTS, 3), (NUM_JOINTS + NUM_FACE_POINTS, 3))
+    if keypoints.shape not in allowed:
+        raise ValueError(
+            f"{filename}: keypoints must be [14, 3] or [19, 3], got {list(keypoints.shape)}."
+        )
+    x, y, visibility = keypoints[:NUM_JOINTS].T
+    features = {
+        "image/height": _ints([height]),
+        "image/width": _ints([width]),
+        "image/center": _ints(center),
+        "image/x": _floats(x, NUM_JOINTS),
+        "image/y": _floats(y, NUM_JOINTS),
+        "image/visibility": _ints(visibility),
+        "image/format": _bytes(b"JPEG"),
+        "image/filename": _bytes(os.path.basename(filename).encode()),
+        "image/encoded": _bytes(encoded),
+    }
+    if len(keypoints) > NUM_JOINTS:
+        face = keypoints[NUM_JOINTS:].T  # the five x, then the five y, then their visibility
+        features["image/face_pts"] = _floats(face, 3 * NUM_FACE_POINTS)
+    return features
+
+
+def _serialize(features: dict) -> bytes:
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # Map entries have no order of their own, and equal input must give equal bytes.
+    return example.SerializeToString(deterministic=True)
+
+
+def _floats(values, size: int) -> tf.train.Feature:
+    values = np.asarray(values, np.float64).ravel()
+    if values.size != size:
+        raise ValueError(f"Expected {size} values, got {values.size}.")
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+
+def _ints(values) -> tf.train.Feature:
+    # astype truncates towards zero, as the original does with the centre.
+    values = np.asarray(values).astype(np.int64)
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))

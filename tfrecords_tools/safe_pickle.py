@@ -1,0 +1,204 @@
+"""Reads pickles of arrays, Python 2's included, without running anything the file asks for.
+
+Python's unpickler calls what a pickle names. This one never holds a callable: a name becomes an
+inert `Global`, and the opcodes that would call it look it up in the short tables of
+`pickle_builders`. What is not in them is refused by its dotted name. Works for every protocol,
+and needs neither chumpy nor the SciPy that wrote the file.
+"""
+
+import collections
+import io
+import os
+import pickle
+from typing import ClassVar
+
+from tfrecords_tools import pickle_builders
+from tfrecords_tools.pickle_builders import Global, Unsafe
+
+_KEY_TYPES = (str, bytes, int, float, bool, type(None))
+
+
+class UnsafePickleError(pickle.UnpicklingError, ValueError):
+    """The file asks for something that is not on the allow-list."""
+
+
+class BrokenPickleError(pickle.UnpicklingError, ValueError):
+    """The file is no pickle, or is cut off or damaged."""
+
+
+def load(path: str | os.PathLike) -> object:
+    """The object that the pickle at `path` holds.
+
+    Plain containers, NumPy arrays and scalars come as they were, SciPy's csc, csr and coo matrices
+    as those of the installed SciPy, chumpy's objects as `pickle_builders.ChumpyArray`, whose value
+    `numpy.asarray` reads. Text of Python 2 is decoded as latin1.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnsafePickleError: it names something that is not allowed (a `ValueError` too).
+        BrokenPickleError: it is empty, cut off or not a pickle (a `ValueError` too).
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    if not data:
+        raise BrokenPickleError(f"{os.fspath(path)} is empty: expected a pickle.")
+    unpickler = _Unpickler(data)
+    try:
+        value = unpickler.load()
+        unpickler.check_all_built()
+    except Unsafe as error:
+        raise UnsafePickleError(
+            f"{os.fspath(path)} asks for {error}, which is not allowed in a pickle of arrays. "
+            "Nothing of it was run. Use a file from the data set's own site."
+        ) from None
+    except Exception as error:
+        raise BrokenPickleError(
+            f"{os.fspath(path)} cannot be read as a pickle: {error or type(error).__name__} "
+            f"({len(data)} bytes; cut off, damaged, or another kind of file?)"
+        ) from error
+    return value
+
+
+class _Unpickler(pickle._Unpickler):
+    """Python's own reader of opcodes; those that import or call are replaced below."""
+
+    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, data: bytes):
+        self._size = len(data)
+        self._unbuilt: dict[int, object] = {}
+        super().__init__(io.BytesIO(data), fix_imports=False, encoding="latin1")
+
+    def check_all_built(self) -> None:
+        """Refuses arrays whose content never came."""
+        kinds = sorted({type(value).__name__ for value in self._unbuilt.values()} - {"Dtype"})
+        if kinds:
+            raise ValueError(f"objects without content: {', '.join(kinds)}")
+
+    def find_class(self, module: str, name: str) -> Global:
+        dotted = f"{module}.{name}"
+        if dotted not in pickle_builders.NAMES:
+            raise Unsafe(f"`{dotted}`")
+        return Global(dotted)
+
+    def persistent_load(self, pid):
+        raise Unsafe(f"the persistent object {pid!r:.80}")
+
+    def get_extension(self, code):
+        raise Unsafe(f"the registered extension {code}")
+
+    def _call(self, function: object, arguments: object) -> None:
+        if not isinstance(function, Global):
+            raise Unsafe(f"a call of {type(function).__name__}")
+        if not isinstance(arguments, tuple):
+            raise ValueError(f"arguments of {function.name} are {type(arguments).__name__}")
+        value = pickle_builders.call(function, arguments)
+        if pickle_builders.needs_state(function):
+            self._unbuilt[id(value)] = value
+        self.append(value)
+
+    def load_reduce(self):
+        arguments = self.stack.pop()
+        self._call(self.stack.pop(), arguments)
+
+    def load_newobj_ex(self):
+        keywords = self.stack.pop()
+        if keywords:
+            raise Unsafe(f"a constructor with keywords {sorted(keywords)}")
+        self.load_reduce()
+
+    def load_obj(self):
+        function, *arguments = self.pop_mark()
+        self._call(function, tuple(arguments))
+
+    def load_inst(self):
+        module = self.readline()[:-1].decode("ascii")
+        name = self.readline()[:-1].decode("ascii")
+        self._call(self.find_class(module, name), tuple(self.pop_mark()))
+
+    def load_build(self):
+        state = self.stack.pop()
+        target = self.stack[-1]
+        # Once only: a second state could change arrays that were checked as part of a matrix.
+        if self._unbuilt.pop(id(target), None) is None:
+            raise Unsafe(f"a state for {type(target).__name__}")
+        pickle_builders.set_state(target, state)
+
+    def load_setitem(self):
+        value = self.stack.pop()
+        self._set_items([self.stack.pop(), value])
+
+    def load_setitems(self):
+        self._set_items(self.pop_mark())
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append({})
+        self._set_items(items)
+
+    def _set_items(self, items: list) -> None:
+        target = self.stack[-1]
+        if type(target) not in (dict, collections.OrderedDict):
+            raise Unsafe(f"items set on {type(target).__name__}")
+        for key in items[::2]:
+            _check_key(key)
+        target.update(zip(items[::2], items[1::2], strict=True))
+
+    def load_append(self):
+        self._extend([self.stack.pop()])
+
+    def load_appends(self):
+        self._extend(self.pop_mark())
+
+    def _extend(self, values: list) -> None:
+        target = self.stack[-1]
+        if type(target) is not list:
+            raise Unsafe(f"elements appended to {type(target).__name__}")
+        target.extend(values)
+
+    def load_additems(self):
+        values = self.pop_mark()
+        if type(self.stack[-1]) is not set:
+            raise Unsafe(f"elements added to {type(self.stack[-1]).__name__}")
+        for value in values:
+            _check_key(value)
+        self.stack[-1].update(values)
+
+    def load_frozenset(self):
+        values = self.pop_mark()
+        for value in values:
+            _check_key(value)
+        self.append(frozenset(values))
+
+    def load_bytearray8(self):
+        size = int.from_bytes(self.read(8), "little")
+        # The base class allocates what the file announces before it looks for it.
+        if size > self._size:
+            raise ValueError(f"bytearray of {size} bytes in a file of {self._size}")
+        self.append(bytearray(self.read(size)))
+
+
+for _opcode, _name in (
+    (pickle.REDUCE, "load_reduce"),
+    (pickle.NEWOBJ, "load_reduce"),
+    (pickle.NEWOBJ_EX, "load_newobj_ex"),
+    (pickle.OBJ, "load_obj"),
+    (pickle.INST, "load_inst"),
+    (pickle.BUILD, "load_build"),
+    (pickle.SETITEM, "load_setitem"),
+    (pickle.SETITEMS, "load_setitems"),
+    (pickle.DICT, "load_dict"),
+    (pickle.APPEND, "load_append"),
+    (pickle.APPENDS, "load_appends"),
+    (pickle.ADDITEMS, "load_additems"),
+    (pickle.FROZENSET, "load_frozenset"),
+    (pickle.BYTEARRAY8, "load_bytearray8"),
+):
+    _Unpickler.dispatch[_opcode[0]] = getattr(_Unpickler, _name)
+
+
+def _check_key(key: object) -> None:
+    # Hashing a tuple that nests a million tuples would overflow the C stack.
+    parts = key if isinstance(key, tuple) else (key,)
+    if not all(isinstance(part, _KEY_TYPES) for part in parts):
+        raise Unsafe(f"a dictionary key of type {type(key).__name__}")
