@@ -1,0 +1,1 @@
+"""Pictures of bodies: the renderer, overlays and mesh files."""

@@ -1,0 +1,178 @@
+"""z-buffer rasterisers: triangles to the nearest surface per sample, in numba and in NumPy.
+
+Both take points [V, 3] = (x, y in samples, nearness), where nearness is linear on the screen and
+grows towards the eye, and agree bit for bit. Of two equally near triangles the first one wins.
+"""
+
+import numpy as np
+
+from hmr_tf2.visualization.compiled import compiled
+
+EMPTY = -np.inf
+
+
+@compiled
+def raster_numba(points, faces, colors, height, width, cull, offset_x, offset_y):
+    """Draws all triangles.
+
+    Args:
+        points: float64 [V, 3].
+        faces: int32 [F, 3].
+        colors: float32 [V, 3], interpolated over a triangle.
+        height: rows of samples.
+        width: columns of samples.
+        cull: whether triangles that turn their back are left out.
+        offset_x: added to the x of points.
+        offset_y: added to the y of points.
+
+    Returns:
+        nearness float64 [height, width], `EMPTY` where nothing is, and float32
+        [height, width, 3] of colour.
+    """
+    near = np.full((height, width), EMPTY)
+    picture = np.zeros((height, width, 3), np.float32)
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, az = points[a, 0] + offset_x, points[a, 1] + offset_y, points[a, 2]
+        bx, by, bz = points[b, 0] + offset_x, points[b, 1] + offset_y, points[b, 2]
+        cx, cy, cz = points[c, 0] + offset_x, points[c, 1] + offset_y, points[c, 2]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0 or (cull and area > 0.0):
+            continue
+        x0 = max(int(np.ceil(min(ax, min(bx, cx)))), 0)
+        x1 = min(int(np.floor(max(ax, max(bx, cx)))), width - 1)
+        y0 = max(int(np.ceil(min(ay, min(by, cy)))), 0)
+        y1 = min(int(np.floor(max(ay, max(by, cy)))), height - 1)
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+                v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+                w = 1.0 - u - v
+                if u < 0.0 or v < 0.0 or w < 0.0:
+                    continue
+                z = u * az + v * bz + w * cz
+                if z > near[y, x]:
+                    near[y, x] = z
+                    for k in range(3):
+                        picture[y, x, k] = u * colors[a, k] + v * colors[b, k] + w * colors[c, k]
+    return near, picture
+
+
+def raster_numpy(points, faces, colors, height, width, cull, offset_x, offset_y):
+    """`raster_numba` without a compiler: every (triangle, sample) pair at once."""
+    x, y = points[:, 0] + offset_x, points[:, 1] + offset_y
+    (ax, bx, cx), (ay, by, cy) = x[faces].T, y[faces].T
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    low = np.ceil([np.minimum(ax, np.minimum(bx, cx)), np.minimum(ay, np.minimum(by, cy))])
+    high = np.floor([np.maximum(ax, np.maximum(bx, cx)), np.maximum(ay, np.maximum(by, cy))])
+    low = np.maximum(low, 0).astype(np.int64)
+    high = np.minimum(high, [[width - 1], [height - 1]]).astype(np.int64)
+    columns, rows = np.maximum(high - low + 1, 0)
+    drawn = (area < 0) if cull else (area != 0)
+    count = np.where(drawn, columns * rows, 0)
+    f = np.repeat(np.arange(len(faces)), count)
+    rank = np.arange(len(f)) - np.repeat(np.cumsum(count) - count, count)
+    px, py = low[0, f] + rank % columns[f], low[1, f] + rank // columns[f]
+    u = ((bx[f] - px) * (cy[f] - py) - (by[f] - py) * (cx[f] - px)) / area[f]
+    v = ((cx[f] - px) * (ay[f] - py) - (cy[f] - py) * (ax[f] - px)) / area[f]
+    w = 1.0 - u - v
+    hit = (u >= 0) & (v >= 0) & (w >= 0)
+    f, px, py, u, v, w = (q[hit] for q in (f, px, py, u, v, w))
+    az, bz, cz = points[:, 2][faces[f]].T
+    z = u * az + v * bz + w * cz
+    place = py * width + px
+    order = np.lexsort((f, -z, place))
+    place, first = np.unique(place[order], return_index=True)
+    best = order[first]
+    near = np.full(height * width, EMPTY)
+    near[place] = z[best]
+    picture = np.zeros((height * width, 3), np.float32)
+    weight = np.stack([u, v, w], axis=1)[best]
+    ca, cb, cc = (colors[faces[f[best], k]] for k in range(3))
+    picture[place] = weight[:, :1] * ca + weight[:, 1:2] * cb + weight[:, 2:] * cc
+    return near.reshape(height, width), picture.reshape(height, width, 3)
+
+
+@compiled
+def corner_normals_numba(vertices, faces):
+    """float64 [V, 3]: unit vertex normals, weighted by triangle areas."""
+    normals = np.zeros((vertices.shape[0], 3))
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux = vertices[b, 0] - vertices[a, 0]
+        uy = vertices[b, 1] - vertices[a, 1]
+        uz = vertices[b, 2] - vertices[a, 2]
+        vx = vertices[c, 0] - vertices[a, 0]
+        vy = vertices[c, 1] - vertices[a, 1]
+        vz = vertices[c, 2] - vertices[a, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for i in range(3):
+            v = faces[f, i]
+            normals[v, 0] += nx
+            normals[v, 1] += ny
+            normals[v, 2] += nz
+    for v in range(normals.shape[0]):
+        size = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        if size > 0.0:
+            for k in range(3):
+                normals[v, k] /= size
+    return normals
+
+
+def corner_normals_numpy(vertices, faces):
+    """`corner_normals_numba` without a compiler; equal up to rounding."""
+    corner = vertices[faces]
+    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    total = np.stack(
+        [
+            np.bincount(faces.ravel(), np.repeat(normal[:, k], 3), minlength=len(vertices))
+            for k in range(3)
+        ],
+        axis=1,
+    )
+    size = np.linalg.norm(total, axis=1, keepdims=True)
+    return total / np.where(size > 0, size, 1.0)
+
+
+@compiled
+def resolve_numba(near, picture, background, samples):
+    """Averages `samples` x `samples` blocks over the background.
+
+    Returns:
+        float32 colour [H, W, 3], float32 coverage [H, W], float64 nearest [H, W].
+    """
+    height, width = near.shape[0] // samples, near.shape[1] // samples
+    image = np.empty((height, width, 3), np.float32)
+    coverage = np.empty((height, width), np.float32)
+    nearest = np.empty((height, width))
+    share = np.float32(1.0 / (samples * samples))
+    for y in range(height):
+        for x in range(width):
+            red, green, blue = np.float32(0), np.float32(0), np.float32(0)
+            hits, best = 0, EMPTY
+            for j in range(y * samples, (y + 1) * samples):
+                for i in range(x * samples, (x + 1) * samples):
+                    if near[j, i] > EMPTY:
+                        hits += 1
+                        best = max(best, near[j, i])
+                        red += picture[j, i, 0]
+                        green += picture[j, i, 1]
+                        blue += picture[j, i, 2]
+            alpha = hits * share
+            rest = np.float32(1.0) - alpha
+            image[y, x, 0] = red * share + rest * background[y, x, 0]
+            image[y, x, 1] = green * share + rest * background[y, x, 1]
+            image[y, x, 2] = blue * share + rest * background[y, x, 2]
+            coverage[y, x] = alpha
+            nearest[y, x] = best
+    return image, coverage, nearest
+
+
+def resolve_numpy(near, picture, background, samples):
+    """`resolve_numba` without a compiler; equal up to rounding."""
+    height, width = near.shape[0] // samples, near.shape[1] // samples
+    blocks = near.reshape(height, samples, width, samples)
+    coverage = (blocks > EMPTY).mean((1, 3)).astype(np.float32)
+    colour = picture.reshape(height, samples, width, samples, 3).mean((1, 3))
+    image = colour + (1 - coverage[..., None]) * background
+    return image.astype(np.float32), coverage, blocks.max((1, 3))
