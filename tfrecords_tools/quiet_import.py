@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's import quiet: CUDA, oneDNN and end-of-life notices are not the user's concern.
+"""Keeps the import of TensorFlow quiet: CUDA, oneDNN and end-of-life notices are not for the user.
 
 TensorFlow's C++ side writes to file descriptor 2 before any setting of Python can reach it, so the
 descriptor points to a temporary file while the import runs. What was caught is shown if the import
@@ -18,7 +18,7 @@ def install() -> None:
     """Makes the first `import tensorflow` of this process a quiet one, wherever it happens."""
     # Level 2 leaves errors; the remarks of the first op (CPU features, NUMA nodes) go.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended development")
+    warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended")
     if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _QuietFinder())
 

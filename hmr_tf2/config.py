@@ -1,0 +1,153 @@
+"""Settings of the model and of a training run: one field a flag, checked where they are made."""
+
+import dataclasses
+from typing import Any
+
+MODEL_TYPES = ("resnet_fc3_dropout",)
+JOINT_TYPES = ("cocoplus", "lsp")
+DATASETS = ("lsp", "lsp_ext", "mpii", "coco", "h36m", "mpi_inf_3dhp")
+MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
+
+
+def setting(default: Any, help: str, group: str, **limits) -> Any:
+    """A dataclass field that is also a flag.
+
+    Args:
+        default: value of the original's config.py where it has the flag.
+        help: one line for `--help`.
+        group: heading under which `--help` lists it.
+        **limits: `choices` (of the value, or of each item of a list), `minimum`, `above` (exclusive
+            minimum), `below` (exclusive maximum): checked by `check_settings`.
+    """
+    return dataclasses.field(default=default, metadata={"help": help, "group": group, **limits})
+
+
+def check_settings(settings: Any) -> None:
+    """Raises ValueError that names the first field outside its limits, its value and the limits."""
+    for field in dataclasses.fields(settings):
+        value, limits = getattr(settings, field.name), field.metadata
+        items = value if isinstance(value, tuple) else (value,)
+        choices = limits.get("choices")
+        if choices and any(item not in choices for item in items if item is not None):
+            raise ValueError(
+                f"--{field.name} accepts {', '.join(map(str, choices))}; got {value!r}."
+            )
+        if value is None or isinstance(value, (str, tuple, bool)):
+            continue
+        if "minimum" in limits and not value >= limits["minimum"]:
+            raise ValueError(f"--{field.name} must be at least {limits['minimum']}; got {value}.")
+        if "above" in limits and not value > limits["above"]:
+            raise ValueError(f"--{field.name} must be above {limits['above']}; got {value}.")
+        if "below" in limits and not value < limits["below"]:
+            raise ValueError(f"--{field.name} must be below {limits['below']}; got {value}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class HMRConfig:
+    """The network, its losses and its optimisers; names and defaults of the original's config.py.
+
+    Raises:
+        ValueError: a value is outside its limits; the message names the flag and what it accepts.
+    """
+
+    smpl_model_path: str | None = setting(
+        None,
+        "SMPL file (neutral_smpl_with_cocoplus_reg.pkl); neutral_smpl_mean_params.h5 beside it.",
+        "model",
+    )
+    model_type: str = setting(
+        "resnet_fc3_dropout", "Encoder and regressor.", "model", choices=MODEL_TYPES
+    )
+    joint_type: str = setting(
+        "cocoplus", "Keypoints: 19 of COCO+ or the 14 of LSP.", "model", choices=JOINT_TYPES
+    )
+    img_size: int = setting(224, "Side of the square crop, pixels.", "model", choices=(224,))
+    num_stage: int = setting(3, "Iterations T of the regressor.", "model", minimum=1)
+    dropout_rate: float = setting(
+        0.5, "Share of the regressor's units dropped in training.", "model", minimum=0, below=1
+    )
+
+    encoder_only: bool = setting(False, "Train without the discriminator.", "losses")
+    use_3d_label: bool = setting(True, "Use 3-D labels where records have them.", "losses")
+    e_loss_weight: float = setting(60.0, "Weight of the 2-D keypoint loss.", "losses", minimum=0)
+    d_loss_weight: float = setting(1.0, "Weight of the adversarial losses.", "losses", minimum=0)
+    e_3d_weight: float = setting(1.0, "Weight of the 3-D losses.", "losses", minimum=0)
+
+    batch_size: int = setting(8, "Pictures in a step (mocap rows: times num_stage).", "optimiser",
+                              minimum=1)
+    e_lr: float = setting(1e-3, "Adam learning rate of encoder and regressor.", "optimiser",
+                          above=0)
+    d_lr: float = setting(1e-3, "Adam learning rate of the discriminator.", "optimiser", above=0)
+    e_wd: float = setting(
+        1e-4, "Encoder weight decay; enters no loss, as in the original.", "optimiser", minimum=0
+    )
+    d_wd: float = setting(
+        1e-4, "Discriminator weight decay; enters no loss, as in the original.", "optimiser",
+        minimum=0,
+    )
+    seed: int = setting(1, "Seed of initial weights, data order, augmentation, dropout.",
+                        "optimiser", minimum=0)
+
+    def __post_init__(self):
+        check_settings(self)
+        if self.use_3d_label and self.joint_type not in JOINT_TYPES:
+            raise ValueError(f"--joint_type accepts {', '.join(JOINT_TYPES)}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(HMRConfig):
+    """A training run: the model's settings, its data, and where it writes."""
+
+    data_dir: str | None = setting(None, "Folder that convert_datasets wrote.", "data")
+    datasets: tuple[str, ...] = setting(
+        ("lsp", "lsp_ext", "mpii", "coco"), "Image data sets to train on.", "data",
+        choices=DATASETS,
+    )
+    mocap_datasets: tuple[str, ...] = setting(
+        MOCAP_DATASETS, "Motion capture sets for the adversarial prior.", "data",
+        choices=MOCAP_DATASETS,
+    )
+    trans_max: int = setting(20, "Jitter of the crop's centre, pixels, [-t, t).", "data",
+                             minimum=0)
+    scale_max: float = setting(1.23, "Largest random scale.", "data", above=0)
+    scale_min: float = setting(0.8, "Smallest random scale.", "data", above=0)
+    shuffle_buffer: int = setting(
+        2000, "Examples held for shuffling (the original's queue held 2000).", "data", minimum=1
+    )
+
+    epoch: int = setting(100, "Epochs to train.", "run", minimum=1)
+    steps_per_epoch: int = setting(
+        0, "Steps of an epoch; 0: examples of the data sets / batch_size.", "run", minimum=0
+    )
+    model_dir: str | None = setting(
+        None, "Folder of this run: checkpoints, flags, logs. Continued if it has a checkpoint.",
+        "run",
+    )
+    log_dir: str = setting("logs", "Parent of the run's folder where model_dir is not given.",
+                           "run")
+    load_path: str | None = setting(
+        None, "Start from this checkpoint: a run's folder or file, or a TF 1 HMR checkpoint.",
+        "run",
+    )
+    pretrained_model_path: str | None = setting(
+        None, "Fine-tune from Slim's resnet_v2_50.ckpt or the authors' model.ckpt-667589.", "run"
+    )
+    checkpoint_minutes: float = setting(
+        30.0, "Minutes between checkpoints inside an epoch (one more at each epoch's end).", "run",
+        above=0,
+    )
+    keep_checkpoints: int = setting(3, "Newest checkpoints to keep.", "run", minimum=1)
+    log_img_step: int = setting(100, "Steps between TensorBoard scalars on disk.", "run",
+                                minimum=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.scale_min > self.scale_max:
+            raise ValueError(
+                f"--scale_min ({self.scale_min}) must not exceed --scale_max ({self.scale_max})."
+            )
+        if self.load_path and self.pretrained_model_path:
+            raise ValueError(
+                "--load_path and --pretrained_model_path exclude each other: the first continues "
+                "training, the second starts a new one from given weights."
+            )

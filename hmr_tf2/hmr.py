@@ -1,0 +1,207 @@
+"""The HMR model: encoder, regressor, body and discriminator, and the step that trains them."""
+
+import keras
+import tensorflow as tf
+
+from hmr_tf2 import camera, losses
+from hmr_tf2.config import HMRConfig
+from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
+from hmr_tf2.networks.regressor import Encoder_fc3_dropout, split_theta
+from hmr_tf2.networks.resnet_v2 import NUM_FEATURES, Encoder_resnet
+from hmr_tf2.smpl import SMPL, batch_rodrigues, mean_theta
+
+NUM_ROTATION_ENTRIES = 24 * 9
+NUM_SMPL_LABELS = NUM_ROTATION_ENTRIES + 10  # and 14 * 3 joint coordinates behind them
+ADAM_EPSILON = 1e-8
+
+
+class HMR(keras.Model):
+    """Human mesh recovery from one picture (Kanazawa et al. 2018).
+
+    >>> model = HMR(HMRConfig(smpl_model_path="models/neutral_smpl_with_cocoplus_reg.pkl"))
+    >>> out = model.predict(images)      # verts, joints, cams, joints3d, theta
+    >>> model.compile()
+    >>> model.fit(batches)               # see hmr_tf2.data
+
+    Args:
+        config: settings; `smpl_model_path` is required, and `neutral_smpl_mean_params.h5` is read
+            from beside it.
+
+    Raises:
+        ValueError, OSError: a model file is missing or damaged.
+    """
+
+    def __init__(self, config: HMRConfig):
+        super().__init__(name="hmr")
+        if not config.smpl_model_path:
+            raise ValueError(
+                "--smpl_model_path is needed: an SMPL file such as "
+                "neutral_smpl_with_cocoplus_reg.pkl. `python -m hmr_tf2.quickstart` makes a "
+                "stand-in to try things with."
+            )
+        self.config = config
+        keras.utils.set_random_seed(config.seed)
+        self.smpl = SMPL(config.smpl_model_path, config.joint_type)
+        self.encoder = Encoder_resnet(config.img_size)
+        self.regressor = Encoder_fc3_dropout(
+            mean_theta(config.smpl_model_path), config.num_stage, config.dropout_rate
+        )
+        self.discriminator = None if config.encoder_only else Discriminator_separable_rotations()
+        self._build_networks()
+
+    def _build_networks(self):
+        """Makes every variable now, so that checkpoints load before the first batch."""
+        self.regressor(tf.zeros([1, NUM_FEATURES]))
+        if self.discriminator is not None:
+            self.discriminator(tf.zeros([1, 23, 3, 3]), tf.zeros([1, 10]))
+        self.build((None, self.config.img_size, self.config.img_size, 3))
+
+    @property
+    def encoder_variables(self) -> list[tf.Variable]:
+        """What e_loss trains: encoder, regressor and its mean."""
+        return self.encoder.trainable_variables + self.regressor.trainable_variables
+
+    def call(self, images, training=False):
+        """Recovers the body in each picture.
+
+        Args:
+            images: float32 [N, 224, 224, 3] in [-1, 1].
+            training: use batch statistics; leave it to `train_step`.
+
+        Returns:
+            dict of float32: `verts` [N, V, 3] and `joints3d` [N, K, 3] in metres, `joints`
+            [N, K, 2] in pixels of the crop, `cams` [N, 3] `[s, tx, ty]`, `theta` [N, 85].
+        """
+        features = self.encoder(images, training=training)
+        theta = self.regressor(features)[-1]
+        cams, pose, shape = split_theta(theta)
+        body = self.smpl.pose(shape, pose)
+        joints3d = self.smpl.keypoints_of(body)
+        joints = camera.batch_orth_proj_idrot(joints3d, cams)
+        return {
+            "verts": self.smpl.vertices_of(body),
+            "joints": camera.crop_to_pixels(joints, self.config.img_size),
+            "cams": cams,
+            "joints3d": joints3d,
+            "theta": theta,
+        }
+
+    def compile(self, **kwargs):
+        """Makes both Adam optimisers from the config; `optimizer` is the encoder's.
+
+        The legacy class is TF 1's: one fused kernel a variable, epsilon outside the correction.
+        """
+        adam = keras.optimizers.legacy.Adam
+        super().compile(optimizer=adam(self.config.e_lr, epsilon=ADAM_EPSILON), **kwargs)
+        self.d_optimizer = None
+        if self.discriminator is not None:
+            self.d_optimizer = adam(self.config.d_lr, epsilon=ADAM_EPSILON)
+
+    def train_step(self, data):
+        """Applies both updates from one forward pass with the old weights.
+
+        Args:
+            data: dict with `image` (N,224,224,3) in [-1, 1], `label` (N,K,3), with `use_3d_label`
+                `label3d` (N,268) and `has3d` (N,2), without `encoder_only` `mocap_pose` (M,72)
+                and `mocap_shape` (M,10), M = N * num_stage.
+
+        Returns:
+            dict of this step's losses before its update, under the names of the original.
+        """
+        batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
+            e_loss, d_loss, logs = self.compute_losses(batch)
+        e_variables = self.encoder_variables
+        e_gradients = e_tape.gradient(e_loss, e_variables)
+        if self.discriminator is not None:
+            d_variables = self.discriminator.trainable_variables
+            d_gradients = d_tape.gradient(d_loss, d_variables)
+            self.d_optimizer.apply_gradients(zip(d_gradients, d_variables, strict=True))
+        self.optimizer.apply_gradients(zip(e_gradients, e_variables, strict=True))
+        return logs
+
+    def compute_losses(self, batch):
+        """One training forward pass: e_loss, d_loss (None with `encoder_only`), and all losses.
+
+        Stages are stacked, stage 0's N rows first, so that the body is computed once.
+        Only the last stage enters the 2-D and 3-D losses (KEEP).
+        """
+        config = self.config
+        batch = {name: tf.cast(value, tf.float32) for name, value in batch.items()}
+        features = self.encoder(batch["image"], training=True)
+        stages = self.regressor(features, training=True, seed=self._dropout_seed())
+        cams, pose, shape = split_theta(tf.concat(stages, axis=0))
+        body = self.smpl.pose(shape, pose)
+        joints3d = self.smpl.keypoints_of(body)
+        joints = camera.batch_orth_proj_idrot(joints3d, cams)
+
+        kp_by_stage = [
+            losses.keypoint_l1_loss(batch["label"], stage)
+            for stage in tf.split(joints, config.num_stage)
+        ]
+        logs = {"e_loss_kp": config.e_loss_weight * kp_by_stage[-1]}
+        if config.use_3d_label:
+            Rs, betas, joints3d = (
+                tf.split(x, config.num_stage)[-1] for x in (body.Rs, shape, joints3d)
+            )
+            logs.update(self._losses_3d(Rs, betas, joints3d, batch["label3d"], batch["has3d"]))
+        e_loss, d_loss = tf.add_n(list(logs.values())), None
+        if self.discriminator is not None:
+            adversarial = self._adversarial_losses(
+                body.Rs, shape, batch["mocap_pose"], batch["mocap_shape"]
+            )
+            e_loss += config.d_loss_weight * adversarial["e_loss_disc"]
+            d_loss = config.d_loss_weight * (
+                adversarial["d_loss_real"] + adversarial["d_loss_fake"]
+            )
+            logs.update(adversarial, d_loss=d_loss)
+        for stage, loss in enumerate(kp_by_stage):
+            logs[f"kp_loss_stage{stage}"] = loss
+        return e_loss, d_loss, {"e_loss": e_loss, **logs}
+
+    def _losses_3d(self, Rs, betas, joints3d, label3d, has3d):
+        """Weighted losses of rotations and shape, and of the 14 joints (paper section 3.2)."""
+        predicted = tf.concat([tf.reshape(Rs, [-1, NUM_ROTATION_ENTRIES]), betas], axis=1)
+        joints_gt = tf.reshape(label3d[:, NUM_SMPL_LABELS:], [-1, 14, 3])
+        aligned, aligned_gt = (
+            tf.reshape(losses.align_by_pelvis(joints), [-1, 14 * 3])
+            for joints in (joints3d[:, :14], joints_gt)
+        )
+        weight = self.config.e_3d_weight
+        return {
+            "e_loss_3d": weight
+            * losses.compute_3d_loss(predicted, label3d[:, :NUM_SMPL_LABELS], has3d[:, 1]),
+            "e_loss_3d_joints": weight * losses.compute_3d_loss(aligned, aligned_gt, has3d[:, 0]),
+        }
+
+    def _adversarial_losses(self, fake_Rs, fake_shapes, mocap_pose, mocap_shape):
+        """Least-squares GAN losses over the bodies of all stages against as many of mocap."""
+        real_Rs = batch_rodrigues(tf.reshape(mocap_pose, [-1, 24, 3]))
+        d_out = self.discriminator(
+            tf.concat([real_Rs, fake_Rs], axis=0)[:, 1:],
+            tf.concat([mocap_shape, fake_shapes], axis=0),
+        )
+        real, fake = tf.split(d_out, [tf.shape(real_Rs)[0], tf.shape(fake_Rs)[0]])
+        return {
+            "e_loss_disc": losses.squared_distance_to(fake, 1.0),
+            "d_loss_real": losses.squared_distance_to(real, 1.0),
+            "d_loss_fake": losses.squared_distance_to(fake, 0.0),
+        }
+
+    def _dropout_seed(self):
+        """Seed of this step: the run's seed and the number of encoder updates so far."""
+        return tf.stack([tf.cast(self.config.seed, tf.int64), self.optimizer.iterations])
+
+    def train_on_batch(self, x, return_dict=False, **kwargs):
+        """As Keras', for a batch whose mocap rows (N * num_stage) outnumber its pictures (N).
+
+        Keras' own refuses that. Only `x`, the dict of `train_step`, is accepted.
+        """
+        unused = [name for name, value in kwargs.items() if value is not None]
+        if unused:
+            raise ValueError(f"train_on_batch takes one dict of arrays; got also {unused}.")
+        self._assert_compile_was_called()
+        self.train_function = self.make_train_function()
+        batches = iter(tf.data.Dataset.from_tensors(x))
+        logs = {name: value.numpy() for name, value in self.train_function(batches).items()}
+        return logs if return_dict else list(logs.values())

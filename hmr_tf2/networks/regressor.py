@@ -1,0 +1,86 @@
+"""The iterative regressor: image features to camera, pose and shape (paper section 3.2)."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+SCOPE = "3D_module"
+NUM_CAMERA = 3
+NUM_POSE = 72
+NUM_SHAPE = 10
+NUM_THETA = NUM_CAMERA + NUM_POSE + NUM_SHAPE
+
+
+class Theta(NamedTuple):
+    """The parts of the parameter vector, each [N, ...]."""
+
+    camera: tf.Tensor  # [N, 3]: s, tx, ty
+    pose: tf.Tensor  # [N, 72] axis-angle, radians, root first
+    shape: tf.Tensor  # [N, 10] betas
+
+
+def split_theta(theta: tf.Tensor) -> Theta:
+    """Splits [N, 85] into camera, pose and shape."""
+    return Theta(*tf.split(theta, [NUM_CAMERA, NUM_POSE, NUM_SHAPE], axis=1))
+
+
+class Encoder_fc3_dropout(keras.layers.Layer):
+    """Corrects a start value T times by the same three dense layers, fresh dropout each time.
+
+    Theta_{t+1} = Theta_t + fc([features, Theta_t]), Theta_0 = `mean_param`, which is trained.
+    Source: akanazawa/hmr src/models.py (Encoder_fc3_dropout), src/trainer.py (build_model).
+
+    Dropout is stateless: the same seed gives the same masks, so a resumed run repeats them.
+
+    Args:
+        mean_theta: [1, 85] start of `mean_param`.
+        num_stage: T.
+        dropout_rate: share of the hidden units dropped in training (the original: 0.5).
+    """
+
+    def __init__(self, mean_theta: np.ndarray, num_stage: int, dropout_rate: float):
+        super().__init__(name=SCOPE)
+        self.mean_theta = mean_theta
+        self.num_stage = num_stage
+        self.dropout_rate = dropout_rate
+        self.hidden = [
+            keras.layers.Dense(1024, activation="relu", name=f"{SCOPE}/fc{i}") for i in (1, 2)
+        ]
+        self.out = keras.layers.Dense(
+            NUM_THETA,
+            kernel_initializer=keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform"),
+            name=f"{SCOPE}/fc3",
+        )
+
+    def build(self, input_shape):
+        self.mean_param = self.add_weight(
+            "mean_param",
+            shape=[1, NUM_THETA],
+            initializer=lambda shape, dtype: tf.constant(self.mean_theta, dtype),
+        )
+        super().build(input_shape)
+
+    def call(self, features, training=False, seed=None):
+        """Returns Theta of every stage, a list of T tensors [N, 85].
+
+        Args:
+            features: float32 [N, 2048].
+            training: drop units.
+            seed: int [2]; needed where units are dropped.
+        """
+        theta = tf.tile(self.mean_param, [tf.shape(features)[0], 1])
+        stages = []
+        for stage in range(self.num_stage):
+            x = tf.concat([features, theta], axis=1)
+            for layer, dense in enumerate(self.hidden):
+                x = dense(x)
+                if training and self.dropout_rate:
+                    mask_seed = tf.random.experimental.stateless_fold_in(
+                        seed, len(self.hidden) * stage + layer
+                    )
+                    x = tf.nn.experimental.stateless_dropout(x, self.dropout_rate, mask_seed)
+            theta += self.out(x)
+            stages.append(theta)
+        return stages

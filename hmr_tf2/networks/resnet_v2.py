@@ -1,0 +1,80 @@
+"""ResNet-50 v2 (pre-activation) as TF-Slim builds it (He et al. 2016; slim/nets/resnet_v2.py).
+
+It differs from `keras.applications.ResNet50V2`: the stride stands in the last unit of a block,
+strided convolutions pad symmetrically, and epsilon and momentum of the batch norms are Slim's.
+Layers carry the names of the TF 1 scopes.
+"""
+
+import keras
+import tensorflow as tf
+
+SCOPE = "resnet_v2_50"
+# (width of the 3x3 convolution, units, stride of the last unit)
+BLOCKS = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))
+EXPANSION = 4
+NUM_FEATURES = EXPANSION * BLOCKS[-1][0]
+
+
+def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = False):
+    """A convolution as Slim initialises it: variance scaling 2.0, fan-in.
+
+    With a stride it pads nothing: `pad_both_sides` comes before it.
+    """
+    return keras.layers.Conv2D(
+        filters,
+        size,
+        strides=stride,
+        padding="same" if stride == 1 else "valid",
+        use_bias=use_bias,
+        kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal"),
+        name=name,
+    )
+
+
+def batch_norm_relu(x: tf.Tensor, name: str) -> tf.Tensor:
+    """Batch norm with Slim's momentum 0.997 and epsilon 1e-5, then relu."""
+    x = keras.layers.BatchNormalization(momentum=0.997, epsilon=1e-5, name=name)(x)
+    return keras.layers.ReLU(name=f"{name}/Relu")(x)
+
+
+def pad_both_sides(x: tf.Tensor, size: int, name: str) -> tf.Tensor:
+    """Pads as much before as behind, where 'same' with a stride would pad behind only."""
+    return keras.layers.ZeroPadding2D((size - 1) // 2, name=f"{name}/Pad")(x)
+
+
+def bottleneck(x: tf.Tensor, width: int, stride: int, name: str) -> tf.Tensor:
+    """One pre-activation unit: 1x1, 3x3 (with the stride), 1x1 convolutions and a shortcut."""
+    depth = EXPANSION * width
+    preact = batch_norm_relu(x, f"{name}/preact")
+    if x.shape[-1] != depth:
+        shortcut = conv(depth, 1, f"{name}/shortcut", use_bias=True)(preact)
+    elif stride > 1:
+        shortcut = keras.layers.MaxPool2D(1, strides=stride, name=f"{name}/shortcut")(x)
+    else:
+        shortcut = x
+    residual = conv(width, 1, f"{name}/conv1")(preact)
+    residual = batch_norm_relu(residual, f"{name}/conv1/BatchNorm")
+    if stride > 1:
+        residual = pad_both_sides(residual, 3, f"{name}/conv2")
+    residual = conv(width, 3, f"{name}/conv2", stride)(residual)
+    residual = batch_norm_relu(residual, f"{name}/conv2/BatchNorm")
+    residual = conv(depth, 1, f"{name}/conv3", use_bias=True)(residual)
+    return keras.layers.Add(name=f"{name}/add")([shortcut, residual])
+
+
+def Encoder_resnet(img_size: int = 224) -> keras.Model:
+    """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
+
+    Source: akanazawa/hmr src/models.py (Encoder_resnet).
+    """
+    image = keras.Input((img_size, img_size, 3), name="image")
+    x = pad_both_sides(image, 7, f"{SCOPE}/conv1")
+    x = conv(64, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
+    x = keras.layers.MaxPool2D(3, strides=2, padding="same", name=f"{SCOPE}/pool1")(x)
+    for block, (width, units, stride) in enumerate(BLOCKS, start=1):
+        for unit in range(1, units + 1):
+            name = f"{SCOPE}/block{block}/unit_{unit}/bottleneck_v2"
+            x = bottleneck(x, width, stride if unit == units else 1, name)
+    x = batch_norm_relu(x, f"{SCOPE}/postnorm")
+    features = keras.layers.GlobalAveragePooling2D(name=f"{SCOPE}/pool5")(x)
+    return keras.Model(image, features, name=SCOPE)

@@ -1,0 +1,16 @@
+"""The SMPL body model."""
+
+from hmr_tf2.smpl.body_model import SMPL, PosedBody
+from hmr_tf2.smpl.kinematics import batch_global_rigid_transformation
+from hmr_tf2.smpl.model_file import load_mean_params, load_smpl_file, mean_theta
+from hmr_tf2.smpl.rotations import batch_rodrigues
+
+__all__ = [
+    "SMPL",
+    "PosedBody",
+    "batch_global_rigid_transformation",
+    "batch_rodrigues",
+    "load_mean_params",
+    "load_smpl_file",
+    "mean_theta",
+]

@@ -1,0 +1,159 @@
+"""The two files of the body: the SMPL pickle and the mean parameters, read and checked."""
+
+import os
+import pathlib
+
+import h5py
+import numpy as np
+
+from tfrecords_tools import safe_pickle
+
+MEAN_PARAMS_FILE = "neutral_smpl_mean_params.h5"
+NUM_JOINTS = 24
+
+# V vertices, B shape directions, P pose directions (9 a joint but the root), K keypoints, F faces.
+SHAPES = {
+    "v_template": ("V", 3),
+    "shapedirs": ("V", 3, "B"),
+    "posedirs": ("V", 3, 9 * (NUM_JOINTS - 1)),
+    "J_regressor": (NUM_JOINTS, "V"),
+    "weights": ("V", NUM_JOINTS),
+    "kintree_table": (2, NUM_JOINTS),
+    "cocoplus_regressor": ("K", "V"),
+    "f": ("F", 3),
+}
+INTEGER_KEYS = ("kintree_table", "f")
+
+
+def load_smpl_file(path: str | os.PathLike) -> dict:
+    """Reads an SMPL model as its authors pickled it, without chumpy and without running its code.
+
+    Args:
+        path: `neutral_smpl_with_cocoplus_reg.pkl` or a file with the same keys; written by
+            Python 2 or 3.
+
+    Returns:
+        The file's numeric entries: float64 arrays (int64 for `kintree_table` and `f`); sparse
+        matrices stay sparse. At least v_template [V, 3], shapedirs [V, 3, B], posedirs
+        [V, 3, 207], J_regressor [24, V], weights [V, 24], kintree_table [2, 24],
+        cocoplus_regressor [K, V], f [F, 3].
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged, holds something that is not allowed in it, or lacks an entry or
+            has one of another shape; the message names file and cause.
+    """
+    content = safe_pickle.load(path)
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path}: an SMPL file holds a dict with {', '.join(SHAPES)}; "
+            f"this one holds a {type(content).__name__}."
+        )
+    missing = [key for key in SHAPES if key not in content]
+    if missing:
+        raise ValueError(
+            f"{path}: no {', '.join(missing)} in it; found {', '.join(sorted(map(str, content)))}. "
+            "HMR needs neutral_smpl_with_cocoplus_reg.pkl of the authors' model download."
+        )
+    body = {}
+    for key, value in content.items():
+        if key in SHAPES:
+            body[key] = _numbers(path, key, value)
+        elif not isinstance(value, (str, bytes, dict)):
+            body.update(_optional_numbers(key, value))
+    _check_shapes(path, body)
+    _check_values(path, body)
+    return body
+
+
+def load_mean_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads `neutral_smpl_mean_params.h5`: float64 `pose` [72] and `shape` [10].
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no HDF5 file, or `pose` or `shape` is missing, misshapen or not finite.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: the mean pose and shape that the regressor starts from. "
+            "It comes with the authors' model download and lies beside the SMPL file."
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            mean = {key: np.asarray(file[key], np.float64) for key in ("pose", "shape")}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a file of mean parameters: {error}") from error
+    for key, size in (("pose", 3 * NUM_JOINTS), ("shape", 10)):
+        if mean[key].shape != (size,) or not np.isfinite(mean[key]).all():
+            raise ValueError(
+                f"{path}: {key!r} must be {size} finite numbers; got {mean[key].shape}."
+            )
+    return mean
+
+
+def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
+    """The regressor's start (1, 85) from the file beside the SMPL file.
+
+    Camera `[0.9, 0, 0]`, the mean pose with its root turned upright by pi around x, the mean
+    shape (akanazawa/hmr src/trainer.py, load_mean_param).
+    """
+    mean = load_mean_params(pathlib.Path(smpl_model_path).with_name(MEAN_PARAMS_FILE))
+    return np.concatenate(
+        [[0.9, 0.0, 0.0], [np.pi, 0.0, 0.0], mean["pose"][3:], mean["shape"]]
+    )[np.newaxis]
+
+
+def _numbers(path, key, value):
+    """`value` as a float64 (or int64) array or sparse matrix."""
+    kind = np.int64 if key in INTEGER_KEYS else np.float64
+    try:
+        return value.astype(kind) if hasattr(value, "tocsc") else np.asarray(value).astype(kind)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {key!r} holds no numbers: {error}") from error
+
+
+def _optional_numbers(key, value):
+    try:
+        return {key: _numbers("", key, value)}
+    except ValueError:
+        return {}
+
+
+def _check_shapes(path, body):
+    sizes = {}
+    for key, expected in SHAPES.items():
+        shape = body[key].shape
+        fits = len(shape) == len(expected) and all(
+            size == (sizes.setdefault(name, size) if isinstance(name, str) else name)
+            for size, name in zip(shape, expected, strict=False)
+        )
+        if not fits:
+            names = ", ".join(
+                f"{name}={sizes[name]}" if name in sizes else str(name) for name in expected
+            )
+            raise ValueError(f"{path}: {key!r} must have the shape ({names}); got {shape}.")
+    if 0 in sizes.values() or sizes["K"] < 14:
+        raise ValueError(
+            f"{path}: a body needs vertices, faces, shape directions and at least 14 keypoints; "
+            f"got {', '.join(f'{name}={size}' for name, size in sizes.items())}."
+        )
+
+
+def _check_values(path, body):
+    for key in SHAPES:
+        value = body[key].data if hasattr(body[key], "tocsc") else body[key]
+        if not np.isfinite(value).all():
+            raise ValueError(f"{path}: {key!r} holds NaN or infinity.")
+    num_vertices = len(body["v_template"])
+    if body["f"].min() < 0 or body["f"].max() >= num_vertices:
+        raise ValueError(
+            f"{path}: 'f' must index the {num_vertices} vertices; "
+            f"got {body['f'].min()} to {body['f'].max()}."
+        )
+    parents = body["kintree_table"][0, 1:]
+    if (parents < 0).any() or (parents >= np.arange(1, NUM_JOINTS)).any():
+        raise ValueError(
+            f"{path}: 'kintree_table' must name for every joint a parent before it; "
+            f"got {parents.tolist()}."
+        )
