@@ -1,1 +1,1 @@
-"""A stand-in for what may not be shipped: a body in the SMPL format, motions, and raw data sets."""
+"""Stands in for what may not be shipped: a body in SMPL's format, motions, raw data sets."""

@@ -21,9 +21,7 @@ def shape_directions(vertices, normals, faces, weights) -> np.ndarray:
     side = np.sign(x)
 
     def along(normal_offset):
-        return normals * diffuse(
-            normal_offset[:, None], vertices, faces, np.full(len(x), 0.015)
-        )
+        return normals * diffuse(normal_offset[:, None], vertices, faces, np.full(len(x), 0.015))
 
     soft = 1 - np.maximum(head, part["end"])
     waist = np.exp(-(((y - 0.10) / 0.16) ** 2)) * trunk

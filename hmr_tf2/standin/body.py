@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 from hmr_tf2.standin import blend_shapes, skeleton
 from hmr_tf2.standin.remesh import vertex_normals
 from hmr_tf2.standin.skinning_weights import skinning_weights
+from tfrecords_tools import joints
 
 ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
 MODEL_NAME = "neutral_smpl_with_cocoplus_reg.pkl"
@@ -43,10 +44,8 @@ def make_body() -> dict:
     """
     vertices, faces, mirror = load_mesh()
     weights = skinning_weights(vertices, faces, mirror)
-    regressor = joint_regressor(vertices, mirror, skeleton.rest_joints(), skeleton.NAMES)
-    keypoints = joint_regressor(
-        vertices, mirror, skeleton.rest_keypoints(), skeleton.KEYPOINT_NAMES
-    )
+    regressor = joint_regressor(vertices, mirror, skeleton.rest_joints(), joints.SMPL)
+    keypoints = joint_regressor(vertices, mirror, skeleton.rest_keypoints(), joints.COCO_PLUS)
     normals = vertex_normals(vertices, faces)
     return {
         "v_template": vertices.copy(),
@@ -60,10 +59,10 @@ def make_body() -> dict:
     }
 
 
-def joint_regressor(vertices, mirror, points, names, num_near=80) -> sp.csc_matrix:
+def joint_regressor(vertices, mirror, points, joint_set, num_near=80) -> sp.csc_matrix:
     """Sparse [K, V] with rows >= 0 that sum to one and average vertices to `points` [K, 3]."""
     rows = np.zeros((len(points), len(vertices)))
-    swap = skeleton.swapped(names)
+    swap = joint_set.flipped
     for k, point in enumerate(points):
         if swap[k] >= k:
             rows[k] = _mean_weights(vertices, point, num_near)
@@ -119,7 +118,9 @@ def _mean_weights(vertices, point, num_near):
     score = directions @ wanted.T - 1.5 * distance[:, None] / (distance.min() + 0.05)
     near = np.unique(score.argmax(0))
     strong = 1e3
-    system = np.vstack([np.eye(len(near)), strong * np.ones(len(near)), strong * 20 * offset[near].T])
+    system = np.vstack(
+        [np.eye(len(near)), strong * np.ones(len(near)), strong * 20 * offset[near].T]
+    )
     target = np.concatenate([np.full(len(near), 1 / len(near)), [strong], np.zeros(3)])
     row = np.zeros(len(vertices))
     row[near] = nnls(system, target)[0]

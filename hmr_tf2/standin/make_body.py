@@ -17,7 +17,7 @@ ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
 
 
 def make_mesh(cell=0.005):
-    """The template mesh: vertices float64 [6890, 3], faces [13776, 3], mirror permutation [6890]."""
+    """The template: vertices float64 [6890, 3], faces [13776, 3], mirror permutation [6890]."""
     half = implicit.melt(sculpture.left_half())
 
     def distance(points):

@@ -6,10 +6,7 @@ import numpy as np
 
 # Six tetrahedra share the diagonal of a cube (Kuhn); corner numbers are bits (x, y, z).
 _TETRAHEDRA = np.array(
-    [
-        [0, 1 << a, (1 << a) | (1 << b), 7]
-        for a, b in itertools.permutations(range(3), 2)
-    ]
+    [[0, 1 << a, (1 << a) | (1 << b), 7] for a, b in itertools.permutations(range(3), 2)]
 )
 
 

@@ -28,7 +28,9 @@ class Mesh:
     def edges(self) -> np.ndarray:
         """int64 [E, 2]: every edge once."""
         faces = np.array(list(self.faces.values()))
-        return np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+        return np.unique(
+            np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0
+        )
 
     def neighbours(self, v: int) -> set:
         """The vertices that share an edge with `v`."""

@@ -8,15 +8,16 @@ import numpy as np
 from hmr_tf2.standin.implicit import Solid, ellipsoid, round_cone, sweep
 
 SOLE = -0.943
+COARSE = 0.0235
 
 
 def trunk() -> list[Solid]:
     """Hips, belly, chest, glutes, and the slope from neck to shoulder."""
     rows = np.array([
-        (-0.145, 0.070, 0.055, 0.060),
-        (-0.10, 0.152, 0.085, 0.100),
-        (-0.04, 0.170, 0.098, 0.108),
-        (0.04, 0.156, 0.100, 0.092),
+        (-0.135, 0.045, 0.040, 0.050),
+        (-0.10, 0.120, 0.074, 0.090),
+        (-0.04, 0.160, 0.092, 0.104),
+        (0.03, 0.160, 0.098, 0.094),
         (0.12, 0.138, 0.096, 0.080),
         (0.17, 0.135, 0.096, 0.080),
         (0.25, 0.146, 0.102, 0.096),
@@ -29,9 +30,9 @@ def trunk() -> list[Solid]:
     y0, y1 = rows[0, 0], rows[-1, 0]
     stations = np.column_stack([(rows[:, 0] - y0) / (y1 - y0), rows[:, 1:]])
     return [
-        sweep((0, y0, 0), (0, y1, 0), (1, 0, 0), stations, 0.03, power=2.3),
-        ellipsoid((0.075, -0.075, -0.055), (0.072, 0.078, 0.068), 0.05),  # glute
-        ellipsoid((0.078, 0.335, 0.058), (0.075, 0.052, 0.046), 0.05),  # chest muscle
+        sweep((0, y0, 0), (0, y1, 0), (1, 0, 0), stations, 0.03, power=2.15),
+        ellipsoid((0.077, -0.075, -0.052), (0.072, 0.080, 0.068), 0.06),  # glute
+        ellipsoid((0.080, 0.350, 0.055), (0.075, 0.050, 0.044), 0.06),  # chest muscle
         round_cone((0.02, 0.545, -0.04), (0.155, 0.462, -0.042), 0.038, 0.04, 0.06),  # trapezius
     ]
 
@@ -87,9 +88,10 @@ def leg() -> list[Solid]:
     """Hip to ankle, with knee-cap and calf."""
     hip, knee, ankle = (0.094, -0.06, 0.0), (0.102, -0.475, 0.0), (0.095, -0.88, -0.035)
     thigh = [
-        (0, 0.084, 0.080, 0.088),
-        (0.15, 0.084, 0.082, 0.088),
-        (0.4, 0.075, 0.079, 0.076),
+        (0, 0.074, 0.074, 0.080),
+        (0.1, 0.080, 0.080, 0.086),
+        (0.2, 0.081, 0.082, 0.085),
+        (0.45, 0.074, 0.077, 0.075),
         (0.7, 0.061, 0.064, 0.060),
         (1, 0.051, 0.052, 0.051),
     ]
@@ -98,12 +100,12 @@ def leg() -> list[Solid]:
         (0.12, 0.048, 0.047, 0.054),
         (0.3, 0.053, 0.043, 0.066),
         (0.55, 0.043, 0.038, 0.053),
-        (0.8, 0.031, 0.032, 0.037),
-        (0.93, 0.030, 0.032, 0.038),
-        (1, 0.032, 0.035, 0.040),
+        (0.8, 0.033, 0.034, 0.040),
+        (0.93, 0.032, 0.035, 0.040),
+        (1, 0.033, 0.038, 0.041),
     ]
     return [
-        sweep(hip, knee, (1, 0, 0), _swap_front(thigh), 0.05),
+        sweep(hip, knee, (1, 0, 0), _swap_front(thigh), 0.085),
         sweep(knee, ankle, (1, 0, 0), _swap_front(shank), 0.02),
         ellipsoid((0.102, -0.468, 0.036), (0.030, 0.036, 0.022), 0.03),
     ]
@@ -112,14 +114,16 @@ def leg() -> list[Solid]:
 def foot() -> list[Solid]:
     """Heel, arch and five toes; the sole is cut flat."""
     middle = [
-        (0, 0.034, 0.052, 0.03),
-        (0.35, 0.036, 0.048, 0.03),
+        (0, 0.035, 0.056, 0.03),
+        (0.35, 0.037, 0.050, 0.03),
         (0.7, 0.043, 0.030, 0.03),
         (1, 0.045, 0.019, 0.03),
     ]
     solids = [
-        ellipsoid((0.094, -0.910, -0.058), (0.034, 0.042, 0.038), 0.03),
-        sweep((0.095, -0.915, -0.04), (0.112, -0.922, 0.115), (1, 0, 0), _swap_front(middle), 0.03),
+        ellipsoid((0.094, -0.910, -0.058), (0.034, 0.046, 0.038), 0.05),
+        sweep(
+            (0.095, -0.915, -0.04), (0.112, -0.922, 0.115), (1, 0, 0), _swap_front(middle), 0.05
+        ),
         ellipsoid((0.070, -0.88, -0.03), (0.012, 0.014, 0.014), 0.02),  # ankle bones
         ellipsoid((0.124, -0.887, -0.04), (0.012, 0.014, 0.014), 0.02),
     ]
@@ -143,7 +147,7 @@ def head() -> list[Solid]:
         ellipsoid((0.045, 0.650, 0.060), (0.020, 0.017, 0.020), 0.025),  # cheek bone
         ellipsoid((0.024, 0.697, 0.080), (0.030, 0.009, 0.012), 0.018),  # brow
         ellipsoid((0.032, 0.679, 0.100), (0.018, 0.012, 0.014), 0.014, cut=True),  # eye socket
-        ellipsoid((0.032, 0.679, 0.079), (0.014, 0.012, 0.013), 0.003),  # eye
+        ellipsoid((0.032, 0.679, 0.079), (0.014, 0.012, 0.0115), 0.003),  # eye
         round_cone((0, 0.690, 0.086), (0, 0.650, 0.110), 0.008, 0.0115, 0.014),  # nose
         ellipsoid((0.012, 0.645, 0.099), (0.008, 0.007, 0.010), 0.006),  # nostril
         ellipsoid((0.008, 0.616, 0.092), (0.018, 0.006, 0.009), 0.008),  # lips
@@ -162,16 +166,16 @@ def left_half() -> list[Solid]:
 def edge_length(points: np.ndarray) -> np.ndarray:
     """float64 [N]: the wanted mesh edge (m): fine at face, ears, hands and toes."""
     x, y, z = points.T
-    size = np.full(len(points), 0.0235)
+    size = np.full(len(points), COARSE)
 
     def finer(length, closeness):
-        np.minimum(size, length + (0.0235 - length) * np.clip(closeness, 0, 1), out=size)
+        np.minimum(size, length + (COARSE - length) * np.clip(closeness, 0, 1), out=size)
 
     finer(0.0125, (0.60 - y) / 0.12)
     face = np.linalg.norm((points - [0.0, 0.64, 0.10]) / [1, 1.2, 1], axis=1)
     finer(0.0062, (face - 0.055) / 0.12)
     finer(0.0068, (np.linalg.norm(points - [0.08, 0.666, -0.005], axis=1) - 0.03) / 0.10)
-    finer(0.0088, (0.72 - x) / 0.10)
+    finer(0.0078, (0.74 - x) / 0.10)
     finer(0.0095, (np.linalg.norm(points - [0.11, -0.935, 0.14], axis=1) - 0.05) / 0.12)
     finer(0.015, (y + 0.86) / 0.12)
     return size

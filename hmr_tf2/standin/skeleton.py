@@ -5,6 +5,8 @@ x points to the body's left, y up, z to the front; the pelvis is the origin.
 
 import numpy as np
 
+from tfrecords_tools import joints
+
 ROOT_PARENT = 4294967295  # SMPL stores -1 as an unsigned 32-bit number.
 
 _CENTRE = {
@@ -26,60 +28,43 @@ _LEFT = {
     "wrist": (0.685, 0.44, -0.045),
     "hand": (0.775, 0.435, -0.045),
 }
-_ORDER = (
-    ("pelvis", None), ("left_hip", "pelvis"), ("right_hip", "pelvis"), ("spine1", "pelvis"),
-    ("left_knee", "left_hip"), ("right_knee", "right_hip"), ("spine2", "spine1"),
-    ("left_ankle", "left_knee"), ("right_ankle", "right_knee"), ("spine3", "spine2"),
-    ("left_foot", "left_ankle"), ("right_foot", "right_ankle"), ("neck", "spine3"),
-    ("left_collar", "spine3"), ("right_collar", "spine3"), ("head", "neck"),
-    ("left_shoulder", "left_collar"), ("right_shoulder", "right_collar"),
-    ("left_elbow", "left_shoulder"), ("right_elbow", "right_shoulder"),
-    ("left_wrist", "left_elbow"), ("right_wrist", "right_elbow"),
-    ("left_hand", "left_wrist"), ("right_hand", "right_wrist"),
-)  # fmt: skip
-
-NAMES = tuple(name for name, _ in _ORDER)
-PARENTS = tuple(-1 if parent is None else NAMES.index(parent) for _, parent in _ORDER)
-
-KEYPOINT_NAMES = (
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-    "neck", "head_top", "nose", "left_eye", "right_eye", "left_ear", "right_ear",
-)  # fmt: skip
+_PARENT = {
+    "hip": "pelvis", "knee": "hip", "ankle": "knee", "foot": "ankle",
+    "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck",
+    "collar": "spine3", "shoulder": "collar", "elbow": "shoulder", "wrist": "elbow",
+    "hand": "wrist",
+}  # fmt: skip
 
 _FACE = {
     "neck": (0.0, 0.495, -0.02),
     "head_top": (0.0, 0.783, -0.005),
     "nose": (0.0, 0.648, 0.122),
-    "left_eye": (0.032, 0.680, 0.092),
-    "left_ear": (0.078, 0.666, -0.005),
+    "eye": (0.032, 0.680, 0.092),
+    "ear": (0.078, 0.666, -0.005),
 }
 
 
-def index(name: str) -> int:
-    """The row of the SMPL joint `name`."""
-    return NAMES.index(name)
+NAMES = joints.SMPL.names
+index = joints.SMPL.index
 
 
-def swapped(names: tuple[str, ...]) -> np.ndarray:
-    """The permutation of `names` that exchanges left and right."""
+def _parent(name: str) -> int:
+    side, _, part = name.rpartition("_")
+    parent = _PARENT.get(part)
+    if parent is None:
+        return -1
+    sided = f"{side}_{parent}"
+    return index(sided if sided in NAMES else parent)
 
-    def other(name: str) -> str:
-        if name.startswith("left_"):
-            return "right_" + name[5:]
-        return "left_" + name[6:] if name.startswith("right_") else name
 
-    return np.array([names.index(other(name)) for name in names])
+PARENTS = tuple(_parent(name) for name in NAMES)
 
 
 def _position(name: str, table: dict) -> np.ndarray:
-    side, _, part = name.partition("_")
     if name in table:
         return np.array(table[name])
-    if side == "left":
-        return np.array(table.get(part, table.get(name)))
-    left = np.array(table.get(part) if part in table else table["left_" + part])
-    return left * [-1.0, 1.0, 1.0]
+    side, _, part = name.partition("_")
+    return np.array(table[part]) * [1.0 if side == "left" else -1.0, 1.0, 1.0]
 
 
 def rest_joints() -> np.ndarray:
@@ -90,7 +75,7 @@ def rest_joints() -> np.ndarray:
 def rest_keypoints() -> np.ndarray:
     """float64 [19, 3]: the LSP joints and the five face points of the mean shape, metres."""
     table = {**_CENTRE, **_LEFT, **_FACE}
-    return np.stack([_position(name, table) for name in KEYPOINT_NAMES])
+    return np.stack([_position(name, table) for name in joints.COCO_PLUS.names])
 
 
 def kintree_table() -> np.ndarray:

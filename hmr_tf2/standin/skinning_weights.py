@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from hmr_tf2.standin import skeleton
+from tfrecords_tools import joints
 
 MAX_BONES = 4
 
@@ -33,9 +34,11 @@ _FREE_BONES = (  # (joint, start, end, radius)
     ("left_foot", (0.10, -0.93, 0.105), (0.125, -0.93, 0.16), 0.03),
 )
 # How far heat spreads (metres, about the standard deviation) near each joint.
-_SPREAD = {"pelvis": 0.045, "spine1": 0.05, "spine2": 0.05, "spine3": 0.05, "hip": 0.04,
-           "collar": 0.035, "shoulder": 0.032, "neck": 0.028, "head": 0.022, "knee": 0.028,
-           "elbow": 0.022, "wrist": 0.014, "hand": 0.012, "ankle": 0.018, "foot": 0.012}  # fmt: skip
+_SPREAD = {
+    "pelvis": 0.045, "spine1": 0.05, "spine2": 0.05, "spine3": 0.05, "neck": 0.028, "head": 0.022,
+    "hip": 0.04, "knee": 0.028, "ankle": 0.018, "foot": 0.012,
+    "collar": 0.035, "shoulder": 0.032, "elbow": 0.022, "wrist": 0.014, "hand": 0.012,
+}  # fmt: skip
 
 
 def skinning_weights(vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray) -> np.ndarray:
@@ -45,8 +48,7 @@ def skinning_weights(vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray
     start[np.arange(len(vertices)), owner] = 1.0
     spread = _spread(vertices)
     weights = diffuse(start, vertices, faces, spread)
-    swap = skeleton.swapped(skeleton.NAMES)
-    weights = (weights + weights[mirror][:, swap]) / 2
+    weights = (weights + weights[mirror][:, joints.SMPL.flipped]) / 2
     weakest_kept = np.sort(weights, axis=1)[:, [-MAX_BONES - 1]]
     # Subtracting the first weight that is dropped lets the others reach zero without a jump.
     weights = np.maximum(weights - np.maximum(weakest_kept, 2e-3), 0.0)
@@ -76,14 +78,14 @@ def diffuse(values, vertices, faces, spread) -> np.ndarray:
 
 def bones():
     """(joint number, start [3], end [3], radius) of every bone."""
-    joints = skeleton.rest_joints()
+    rest = skeleton.rest_joints()
     table = []
     for name, end, radius in _CENTRE_BONES:
-        table.append((name, joints[skeleton.index(name)], joints[skeleton.index(end)], radius))
+        table.append((name, rest[skeleton.index(name)], rest[skeleton.index(end)], radius))
     for side in ("left_", "right_"):
         for name, end, radius in _LEFT_BONES:
             a, b = skeleton.index(side + name), skeleton.index(side + end)
-            table.append((side + name, joints[a], joints[b], radius))
+            table.append((side + name, rest[a], rest[b], radius))
     for name, start, end, radius in _FREE_BONES:
         table.append((name, np.array(start), np.array(end), radius))
         if name.startswith("left_"):
@@ -105,7 +107,7 @@ def _segment_distance(points, a, b):
 
 
 def _spread(vertices):
-    joints = skeleton.rest_joints()
+    rest = skeleton.rest_joints()
     width = np.array([_SPREAD[n.split("_")[-1]] for n in skeleton.NAMES])
-    closeness = np.exp(-(np.linalg.norm(vertices[:, None] - joints, axis=2) ** 2) / 0.1**2)
+    closeness = np.exp(-(np.linalg.norm(vertices[:, None] - rest, axis=2) ** 2) / 0.1**2)
     return closeness @ width / closeness.sum(1)

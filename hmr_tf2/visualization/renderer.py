@@ -12,7 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from hmr_tf2.visualization import raster
-from hmr_tf2.visualization.cameras import NEAR, Camera, hmr_perspective, perspective, weak_perspective
+from hmr_tf2.visualization.cameras import (
+    NEAR,
+    Camera,
+    hmr_perspective,
+    perspective,
+    weak_perspective,
+)
 
 __all__ = [
     "BODY_COLOR", "Camera", "Lights", "RenderResult", "hmr_perspective", "perspective", "render",
@@ -23,9 +29,10 @@ BODY_COLOR = (0.65, 0.74, 0.86)
 
 
 class RenderResult(NamedTuple):
-    """`image` uint8 [H, W, 3]; `depth` float32 [H, W], inf where empty; `silhouette` float32
+    """A picture with its geometry.
 
-    [H, W], the covered share of each pixel.
+    `image` is uint8 [H, W, 3]; `depth` float32 [H, W], the nearest surface of a pixel, inf where
+    there is none; `silhouette` float32 [H, W], the covered share of a pixel.
     """
 
     image: np.ndarray
@@ -60,7 +67,7 @@ class Lights:
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray, backend: str = "numba") -> np.ndarray:
-    """float64 [V, 3]: unit normals of a mesh whose triangles run counter-clockwise from outside."""
+    """float64 [V, 3]: unit normals; triangles run counter-clockwise seen from outside."""
     kernel = raster.corner_normals_numba if backend == "numba" else raster.corner_normals_numpy
     return kernel(np.asarray(vertices, np.float64), np.asarray(faces, np.int32))
 

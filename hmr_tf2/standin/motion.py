@@ -1,0 +1,313 @@
+"""Motions like those of motion capture: joint angles over time, within human limits.
+
+Angles are Euler angles R = Rx Ry Rz in radians, for the left side; the right side mirrors them.
+With the T-pose as zero: a hip swings forward with -x and out with +z, a knee bends with +x, an
+arm is lowered by a shoulder's -z and then swung by x (forward -x), an elbow bends with -y.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
+
+from hmr_tf2.standin import skeleton
+
+FPS = 30
+
+_DEGREES = {  # low and high of x, y, z
+    "hip": ((-120, 30), (-40, 40), (-25, 50)),
+    "knee": ((0, 145), (-4, 4), (-4, 4)),
+    "ankle": ((-25, 45), (-15, 15), (-15, 15)),
+    "foot": ((-30, 15), (-3, 3), (-3, 3)),
+    "spine1": ((-15, 30), (-12, 12), (-12, 12)),
+    "spine2": ((-10, 22), (-15, 15), (-10, 10)),
+    "spine3": ((-10, 18), (-12, 12), (-8, 8)),
+    "neck": ((-25, 30), (-30, 30), (-18, 18)),
+    "head": ((-20, 25), (-35, 35), (-14, 14)),
+    "collar": ((-6, 6), (-18, 14), (-12, 28)),
+    "shoulder": ((-160, 55), (-110, 25), (-88, 70)),
+    "elbow": ((-8, 8), (-145, 0), (-4, 4)),
+    "wrist": ((-70, 70), (-18, 18), (-50, 50)),
+    "hand": ((-6, 6), (-6, 6), (-25, 15)),
+}
+
+
+class Angles:
+    """Joint angles of a clip, float64 [T, 24, 3], set joint by joint."""
+
+    def __init__(self, times: np.ndarray):
+        self.values = np.zeros((len(times), len(skeleton.NAMES), 3))
+
+    def add(self, joint: str, x=0.0, y=0.0, z=0.0):
+        """Adds to a joint; a side's name ("left_knee") or a pair's ("knee": both, mirrored)."""
+        turn = np.stack(np.broadcast_arrays(x, y, z, np.zeros(len(self.values)))[:3], axis=1)
+        if joint in skeleton.NAMES:
+            self.values[:, skeleton.index(joint)] += turn * _sign(joint)
+        else:
+            self.add(f"left_{joint}", *turn.T)
+            self.add(f"right_{joint}", *turn.T)
+
+    def limited(self) -> np.ndarray:
+        """The angles, bent smoothly back into the limits."""
+        low, high = limits()
+        middle, half = (low + high) / 2, (high - low) / 2 + 1e-9
+        q = (self.values - middle) / half
+        # Untouched up to 80 % of the range, then towards its end along a tanh.
+        over = np.maximum(np.abs(q) - 0.8, 0)
+        bent = np.where(over > 0, np.sign(q) * (0.8 + 0.2 * np.tanh(over / 0.2)), q)
+        result = middle + half * bent
+        result[:, 0] = self.values[:, 0]
+        return result
+
+
+def limits() -> tuple[np.ndarray, np.ndarray]:
+    """float64 [24, 3] lowest and highest angle of every joint (the root's are not used)."""
+    low, high = np.zeros((24, 3)), np.zeros((24, 3))
+    for j, name in enumerate(skeleton.NAMES):
+        table = _DEGREES.get(name.split("_")[-1])
+        if table:
+            bounds = np.deg2rad(table) * _sign(name)[:, None]
+            low[j], high[j] = bounds.min(1), bounds.max(1)
+    return low, high
+
+
+def to_poses(angles: np.ndarray) -> np.ndarray:
+    """float64 [T, 72] axis-angle poses of Euler angles [T, 24, 3]; the root turns by y first."""
+    turns = Rotation.from_euler("XYZ", angles.reshape(-1, 3)).as_rotvec()
+    turns = turns.reshape(len(angles), 24, 3)
+    root = Rotation.from_euler("YXZ", angles[:, 0, [1, 0, 2]]).as_rotvec()
+    turns[:, 0] = continuous(root)
+    return turns.reshape(len(angles), 72)
+
+
+def continuous(turns: np.ndarray) -> np.ndarray:
+    """Axis-angle vectors [T, 3] without jumps at half a turn: the nearer of two equal vectors."""
+    turns = turns.copy()
+    for t in range(1, len(turns)):
+        angle = np.linalg.norm(turns[t])
+        other = turns[t] * (1 - 2 * np.pi / max(angle, 1e-9))
+        before = turns[t - 1]
+        if np.linalg.norm(other - before) < np.linalg.norm(turns[t] - before):
+            turns[t] = other
+    return turns
+
+
+def clip(kind: str, num_frames: int, rng: np.random.Generator, fps: float = FPS) -> np.ndarray:
+    """float64 [num_frames, 72]: a smooth motion of `kind`, the root upright and facing anywhere.
+
+    Args:
+        kind: one of `KINDS`.
+        num_frames: its length.
+        rng: draws style, speed and phase.
+        fps: frames a second.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"No motion {kind!r} among {', '.join(KINDS)}.")
+    times = rng.uniform(0, 60) + np.arange(num_frames) / fps
+    angles = Angles(times)
+    KINDS[kind](angles, times, rng)
+    _sway(angles, times, rng)
+    angles.values[:, 0, 1] += rng.uniform(-np.pi, np.pi) + 0.3 * wave(times, rng, 0.1)
+    return to_poses(angles.limited())
+
+
+def wave(times: np.ndarray, rng: np.random.Generator, hertz: float) -> np.ndarray:
+    """float64 [T]: smooth noise, about in [-1, 1], with frequencies round `hertz`."""
+    rates = hertz * rng.uniform(0.4, 1.6, 3)
+    return np.mean([np.sin(2 * np.pi * (f * times + rng.random())) for f in rates], axis=0) * 1.5
+
+
+def between(times, rng, hertz, low, high) -> np.ndarray:
+    """float64 [T]: smooth noise from `low` to `high` (degrees in, radians out)."""
+    return np.deg2rad(
+        (low + high) / 2 + (high - low) / 2 * np.clip(wave(times, rng, hertz), -1, 1)
+    )
+
+
+def _sign(joint):
+    return np.array([1.0, -1.0, -1.0]) if joint.startswith("right_") else np.ones(3)
+
+
+def _sway(angles, times, rng):
+    """The small movements that no standing or moving body is without."""
+    for joint in ("spine1", "spine2", "spine3", "neck", "head"):
+        angles.add(joint, *(np.deg2rad(4) * wave(times, rng, 0.3) for _ in range(3)))
+    for side in ("left_", "right_"):
+        angles.add(side + "wrist", 0.3 * wave(times, rng, 0.3), 0, 0.3 * wave(times, rng, 0.3))
+        angles.add(side + "collar", 0, 0.08 * wave(times, rng, 0.2), 0.08 * wave(times, rng, 0.2))
+    angles.add("head", y=np.deg2rad(25) * wave(times, rng, 0.15))
+    angles.add("hand", z=rng.uniform(-0.4, 0.0))
+    angles.values[:, 0, 0] += 0.05 * wave(times, rng, 0.2)
+    angles.values[:, 0, 2] += 0.04 * wave(times, rng, 0.2)
+
+
+def _stand(angles, times, rng):
+    _arms_down(angles, times, rng)
+    shift = wave(times, rng, 0.1)
+    angles.add("hip", x=-0.05, z=rng.uniform(0.02, 0.15))
+    for side, sign in (("left_", 1), ("right_", -1)):
+        bend = np.maximum(sign * shift, 0) * 0.25
+        angles.add(side + "hip", x=-bend, y=rng.uniform(0, 0.2))
+        angles.add(side + "knee", x=0.05 + 1.9 * bend)
+        angles.add(side + "ankle", x=-0.9 * bend)
+    if rng.random() < 0.4:  # hands on the hips, arms crossed, a phone at the ear
+        side = rng.choice(["left_", "right_"])
+        angles.add(side + "shoulder", y=between(times, rng, 0.1, -25, 5), z=0.35)
+        angles.add(side + "elbow", y=between(times, rng, 0.1, -125, -75))
+
+
+def _arms_down(angles, times, rng, swing=0.0):
+    for side, sign in (("left_", 1), ("right_", -1)):
+        angles.add(
+            side + "shoulder",
+            x=sign * swing + 0.1 * wave(times, rng, 0.2),
+            z=-np.deg2rad(rng.uniform(62, 78)) + 0.08 * wave(times, rng, 0.2),
+        )
+        angles.add(side + "elbow", y=-np.deg2rad(rng.uniform(8, 40)) - 0.1 * np.abs(swing))
+
+
+def _stride(angles, times, rng, rate, hip, knee, lean, elbow):
+    """Walking and running: legs and arms swing against each other."""
+    phase = 2 * np.pi * (rate * times + rng.random())
+    for side, shift in (("left_", 0.0), ("right_", np.pi)):
+        p = phase + shift
+        angles.add(side + "hip", x=-hip * np.sin(p) - 0.25 * hip, z=0.03)
+        lifted = np.maximum(np.sin(p + 1.9), 0) ** 2
+        angles.add(side + "knee", x=0.1 + knee * (0.15 + lifted) - 0.1 * np.sin(p))
+        angles.add(side + "ankle", x=0.25 * np.sin(p + 2.6) - 0.05)
+        angles.add(side + "foot", x=-0.3 * np.maximum(np.sin(p + 2.4), 0))
+        angles.add(side + "elbow", y=-elbow * (1 + 0.25 * np.sin(p + np.pi)))
+    angles.add("spine1", x=lean, y=0.12 * np.sin(phase))
+    angles.add("spine3", x=lean / 2, y=-0.2 * np.sin(phase))
+    _arms_down(angles, times, rng, swing=0.8 * hip * np.sin(phase))
+    angles.values[:, 0, 1] -= 0.08 * np.sin(phase)
+    angles.values[:, 0, 2] += 0.03 * np.sin(phase)
+
+
+def _walk(angles, times, rng):
+    rate = rng.uniform(0.7, 1.1)
+    _stride(angles, times, rng, rate, rng.uniform(0.3, 0.5), rng.uniform(0.7, 1.0), 0.03, 0.2)
+
+
+def _run(angles, times, rng):
+    rate = rng.uniform(1.2, 1.6)
+    _stride(angles, times, rng, rate, rng.uniform(0.6, 0.9), rng.uniform(1.2, 1.7), 0.15, 1.1)
+
+
+def _reach(angles, times, rng):
+    """One or both hands go up, forward or across; the trunk follows."""
+    _stand_still(angles, rng)
+    for side in ("left_", "right_"):
+        if rng.random() < 0.7:
+            angles.add(
+                side + "shoulder",
+                x=between(times, rng, 0.25, -50, 20),
+                y=between(times, rng, 0.25, -100, 10),
+                z=between(times, rng, 0.25, -60, 65),
+            )
+            angles.add(side + "collar", z=between(times, rng, 0.25, -5, 22))
+            angles.add(side + "elbow", y=between(times, rng, 0.3, -100, -5))
+        else:
+            angles.add(side + "shoulder", z=np.deg2rad(-70))
+            angles.add(side + "elbow", y=between(times, rng, 0.2, -60, -5))
+    for joint in ("spine1", "spine2", "spine3"):
+        angles.add(joint, between(times, rng, 0.2, -8, 16), between(times, rng, 0.2, -12, 12),
+                   between(times, rng, 0.2, -8, 8))  # fmt: skip
+
+
+def _stand_still(angles, rng):
+    angles.add("hip", x=-rng.uniform(0, 0.2), y=0.1, z=rng.uniform(0.03, 0.2))
+    angles.add("knee", x=rng.uniform(0.02, 0.4))
+    angles.add("ankle", x=-rng.uniform(0, 0.2))
+
+
+def _crouch(angles, depth, rng):
+    """Both knees bent by `depth` [T] in [0, 1], the trunk leaning to keep the balance."""
+    angles.add("hip", x=-1.7 * depth, y=rng.uniform(0, 0.3), z=rng.uniform(0.05, 0.35) * depth)
+    angles.add("knee", x=2.1 * depth)
+    angles.add("ankle", x=-0.42 * depth)
+    angles.values[:, 0, 0] += 0.55 * depth
+    angles.add("spine1", x=0.15 * depth)
+    angles.add("neck", x=-0.35 * depth)
+
+
+def _squat(angles, times, rng):
+    rate = rng.uniform(0.3, 0.6)
+    depth = rng.uniform(0.5, 1) * (0.5 - 0.5 * np.cos(2 * np.pi * (rate * times + rng.random())))
+    _crouch(angles, depth, rng)
+    angles.add("shoulder", y=-1.2 * depth, z=-1.15 * (1 - depth) - 0.1)
+    angles.add("elbow", y=-rng.uniform(0.1, 1.2) * (0.3 + 0.7 * depth))
+
+
+def _sit(angles, times, rng):
+    """On a chair or on the floor; hands on the lap or talking."""
+    low = rng.random() < 0.25
+    angles.add("hip", x=np.deg2rad(-105 if low else -85) + 0.1 * wave(times, rng, 0.1),
+               z=rng.uniform(0, 0.4), y=rng.uniform(-0.1, 0.4))  # fmt: skip
+    for side in ("left_", "right_"):
+        bend = rng.uniform(15, 130) if low else rng.uniform(65, 105)
+        angles.add(side + "knee", x=np.deg2rad(bend) + 0.15 * wave(times, rng, 0.15))
+    angles.values[:, 0, 0] += -0.15 + 0.15 * wave(times, rng, 0.1)
+    angles.add("spine1", x=rng.uniform(0, 0.35))
+    angles.add("spine3", x=rng.uniform(0, 0.2))
+    for side in ("left_", "right_"):
+        angles.add(side + "shoulder", x=between(times, rng, 0.2, -50, -5), z=-1.15)
+        angles.add(side + "elbow", y=between(times, rng, 0.25, -100, -30))
+
+
+def _jump(angles, times, rng):
+    """Crouch, fly stretched with arms up, land; over and over (star jumps now and then)."""
+    phase = 2 * np.pi * (rng.uniform(0.5, 0.8) * times + rng.random())
+    depth = 0.6 * np.maximum(np.sin(phase), 0) ** 2
+    flight = np.maximum(-np.sin(phase), 0)
+    _crouch(angles, depth, rng)
+    star = rng.uniform(0, 0.6)
+    angles.add("hip", z=star * flight)
+    angles.add("ankle", x=0.6 * flight)
+    up = rng.uniform(0.8, 2.2)
+    angles.add("shoulder", x=-0.5 * flight + 0.6 * depth, z=-1.2 + up * flight)
+    angles.add("elbow", y=-0.3 - 0.6 * depth)
+
+
+def _dance(angles, times, rng):
+    """Flowing changes between random postures, weight on bent or straight legs."""
+    _through_postures(angles, times, rng, seconds=rng.uniform(0.5, 1.2), extent=0.6)
+    angles.values[:, 0] += 0.25 * np.stack([wave(times, rng, 0.4) for _ in range(3)], axis=1)
+
+
+def _extremes(angles, times, rng):
+    """From one end of the joints' range to another, as in the joint-limit recordings."""
+    _through_postures(angles, times, rng, seconds=1.5, extent=0.95)
+
+
+def _through_postures(angles, times, rng, seconds, extent):
+    low, high = limits()
+    knots = np.arange(times[0] - seconds, times[-1] + 2 * seconds, seconds)
+    mean = np.zeros((24, 3))
+    for name, turn in (("shoulder", (0, 0, -0.8)), ("elbow", (0, -0.5, 0)), ("knee", (0.3, 0, 0))):
+        for side in ("left_", "right_"):
+            mean[skeleton.index(side + name)] = np.array(turn) * _sign(side)
+    share = extent * rng.beta(1.2, 1.2, (len(knots), 24, 3))
+    target = low + (high - low) * rng.integers(0, 2, (len(knots), 24, 3))
+    postures = mean + share * rng.random((len(knots), 24, 1)) * (target - mean)
+    angles.values += CubicSpline(knots, postures, axis=0)(times)
+
+
+KINDS: dict[str, Callable] = {
+    "stand": _stand,
+    "walk": _walk,
+    "run": _run,
+    "reach": _reach,
+    "squat": _squat,
+    "sit": _sit,
+    "jump": _jump,
+    "dance": _dance,
+    "extremes": _extremes,
+}
+
+
+def random_pose(rng: np.random.Generator, kinds=None) -> np.ndarray:
+    """float64 [72]: one moment of a random motion, root upright and facing anywhere."""
+    kinds = kinds or [kind for kind in KINDS if kind != "extremes"]
+    return clip(str(rng.choice(kinds)), 1, rng)[0]
