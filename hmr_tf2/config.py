@@ -16,14 +16,14 @@ def setting(default: Any, help: str, group: str, **limits) -> Any:
         default: value of the original's config.py where it has the flag.
         help: one line for `--help`.
         group: heading under which `--help` lists it.
-        **limits: `choices` (of the value, or of each item of a list), `minimum`, `above` (exclusive
-            minimum), `below` (exclusive maximum): checked by `check_settings`.
+        **limits: `choices` (of the value, or of each item of a list), `minimum`, `above` (a
+            minimum it must exceed), `below` (a maximum it must not reach): see `check_settings`.
     """
     return dataclasses.field(default=default, metadata={"help": help, "group": group, **limits})
 
 
 def check_settings(settings: Any) -> None:
-    """Raises ValueError that names the first field outside its limits, its value and the limits."""
+    """Raises ValueError that names the first field outside its limits, and the limits."""
     for field in dataclasses.fields(settings):
         value, limits = getattr(settings, field.name), field.metadata
         items = value if isinstance(value, tuple) else (value,)

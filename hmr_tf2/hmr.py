@@ -40,7 +40,6 @@ class HMR(keras.Model):
                 "stand-in to try things with."
             )
         self.config = config
-        keras.utils.set_random_seed(config.seed)
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
         self.encoder = Encoder_resnet(config.img_size)
         self.regressor = Encoder_fc3_dropout(
@@ -97,6 +96,17 @@ class HMR(keras.Model):
         if self.discriminator is not None:
             self.d_optimizer = adam(self.config.d_lr, epsilon=ADAM_EPSILON)
 
+    def build_optimizers(self):
+        """Makes the optimisers' slots now rather than in the first step."""
+        for optimizer, variables in self._optimised():
+            optimizer._create_all_weights(variables)
+
+    def _optimised(self):
+        pairs = [(self.optimizer, self.encoder_variables)]
+        if self.discriminator is not None:
+            pairs.append((self.d_optimizer, self.discriminator.trainable_variables))
+        return pairs
+
     def train_step(self, data):
         """Applies both updates from one forward pass with the old weights.
 
@@ -111,13 +121,13 @@ class HMR(keras.Model):
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
             e_loss, d_loss, logs = self.compute_losses(batch)
-        e_variables = self.encoder_variables
-        e_gradients = e_tape.gradient(e_loss, e_variables)
-        if self.discriminator is not None:
-            d_variables = self.discriminator.trainable_variables
-            d_gradients = d_tape.gradient(d_loss, d_variables)
-            self.d_optimizer.apply_gradients(zip(d_gradients, d_variables, strict=True))
-        self.optimizer.apply_gradients(zip(e_gradients, e_variables, strict=True))
+        passes = zip(self._optimised(), (e_tape, d_tape), (e_loss, d_loss), strict=False)
+        updates = [
+            (optimizer, zip(tape.gradient(loss, variables), variables, strict=True))
+            for (optimizer, variables), tape, loss in passes
+        ]
+        for optimizer, gradients in updates:
+            optimizer.apply_gradients(gradients)
         return logs
 
     def compute_losses(self, batch):

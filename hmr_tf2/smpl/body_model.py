@@ -1,9 +1,9 @@
 """The SMPL body: shape and pose to vertices, keypoints and rotations (Loper et al. 2015).
 
-Two routes leave the same `PosedBody`. `vertices` skins the whole mesh. `keypoints` never builds it:
-keypoints are linear in the skinned vertices, so regressor, skinning weights and blend shapes are
-contracted once, when the body is loaded, to one 3-vector for each keypoint and bone that moves it,
-affine in shape and pose.
+Two routes leave the same `PosedBody`. `vertices_of` skins the whole mesh. `keypoints_of` never
+builds it: keypoints are linear in the skinned vertices, so regressor, skinning weights and blend
+shapes are contracted once, when the body is loaded, to one 3-vector for each keypoint and bone
+that moves it, affine in shape and pose.
 """
 
 from typing import NamedTuple

@@ -52,7 +52,8 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
     missing = [key for key in SHAPES if key not in content]
     if missing:
         raise ValueError(
-            f"{path}: no {', '.join(missing)} in it; found {', '.join(sorted(map(str, content)))}. "
+            f"{path}: no {', '.join(missing)} in it; "
+            f"found {', '.join(sorted(map(str, content))) or 'nothing'}. "
             "HMR needs neutral_smpl_with_cocoplus_reg.pkl of the authors' model download."
         )
     body = {}

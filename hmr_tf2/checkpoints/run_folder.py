@@ -1,0 +1,92 @@
+"""Our own checkpoints: a run's folder with its newest states, its flags, and how to go on."""
+
+import os
+import pathlib
+
+import tensorflow as tf
+
+from hmr_tf2.checkpoints import tf1
+
+FLAGS_FILE = "flags.cfg"
+# TensorFlow writes this key into every object-based checkpoint, and into no TF 1 one.
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def training_state(model) -> tf.train.Checkpoint:
+    """All that a run needs to continue: networks, both optimisers, and with them the step.
+
+    The body is not part of it: it is read from the SMPL file.
+    """
+    parts = {
+        "encoder": model.encoder,
+        "regressor": model.regressor,
+        "e_optimizer": model.optimizer,
+    }
+    if model.discriminator is not None:
+        parts.update(discriminator=model.discriminator, d_optimizer=model.d_optimizer)
+    return tf.train.Checkpoint(**parts)
+
+
+def latest_checkpoint(path: str | os.PathLike) -> str | None:
+    """The newest checkpoint's prefix if `path` is a run's folder, else None."""
+    return tf.train.latest_checkpoint(os.fspath(path)) if os.path.isdir(path) else None
+
+
+def checkpoint_prefix(path: str | os.PathLike) -> str:
+    """The checkpoint that `--load_path` means: a run's folder, a prefix, or an `.index` file.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if os.path.isdir(path):
+        prefix = latest_checkpoint(path)
+        if prefix is None:
+            raise FileNotFoundError(f"{path} holds no checkpoint of a training run.")
+        return prefix
+    prefix = os.fspath(path).removesuffix(".index")
+    tf1.open_checkpoint(prefix)
+    return prefix
+
+
+def is_own(prefix: str) -> bool:
+    """Whether the checkpoint is one of ours rather than TensorFlow 1's."""
+    return OBJECT_GRAPH_KEY in tf1.open_checkpoint(prefix).get_variable_to_shape_map()
+
+
+def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
+    """The flagfile of the run that `path` (a folder or a checkpoint in it) belongs to."""
+    path = pathlib.Path(path)
+    file = (path if path.is_dir() else path.parent) / FLAGS_FILE
+    return file if file.is_file() else None
+
+
+def restore(model, path: str | os.PathLike) -> str:
+    """Restores a compiled `HMR` model from one of our checkpoints or a TF 1 HMR checkpoint.
+
+    Ours bring optimisers and step with them. A TF 1 checkpoint brings weights only.
+
+    Returns:
+        The prefix of the checkpoint that was read.
+
+    Raises:
+        OSError, ValueError: there is none, it is damaged, or it does not fit the model.
+    """
+    prefix = checkpoint_prefix(path)
+    if not is_own(prefix):
+        reader = tf1.open_checkpoint(prefix)
+        if tf1.is_resnet_only(reader.get_variable_to_shape_map()):
+            raise ValueError(
+                f"{prefix} holds a ResNet only, not HMR: pass it as --pretrained_model_path."
+            )
+        tf1.restore_tf1(model, prefix)
+        return prefix
+    try:
+        status = training_state(model).read(prefix)
+        status.assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise ValueError(
+            f"{prefix} does not fit the model or is damaged: {str(error).splitlines()[0]}\n"
+            "Was it trained with other settings (num_stage, encoder_only)? "
+            f"They stand in {FLAGS_FILE} beside it."
+        ) from error
+    return prefix

@@ -1,0 +1,102 @@
+"""What every command shares: flags from a settings dataclass, short help, clear errors."""
+
+import dataclasses
+import sys
+import textwrap
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import app, flags, logging
+
+from hmr_tf2 import flagfiles
+
+TRACEBACK_FLAG = "traceback"
+
+
+def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
+    """Parses the flags that are the fields of `settings_class` and calls `command(settings)`.
+
+    A user's mistake (a bad flag, or a ValueError or OSError of the command) is one message on
+    stderr and exit code 1; `--traceback` shows where it arose.
+
+    Args:
+        command: called with the settings.
+        settings_class: a dataclass made with `config.setting`.
+        doc: the command's docstring, shown by `--help`.
+    """
+    flagfiles.define_flags(settings_class)
+    flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    logging.set_stderrthreshold("info")
+    app.run(
+        lambda _: _call(command, settings_class),
+        flags_parser=lambda argv: _parse(argv, settings_class, doc),
+    )
+
+
+def help_text(settings_class: type, doc: str) -> str:
+    """The command's docstring and its flags by group, a line or two each."""
+    types_of = typing.get_type_hints(settings_class)
+    groups: dict[str, list[str]] = {}
+    for field in dataclasses.fields(settings_class):
+        line = f"--{field.name}={flagfiles.value_text(field.default)}"
+        about = field.metadata["help"]
+        choices = field.metadata.get("choices")
+        if choices and len(choices) > 1:
+            about += f" One{_of(types_of[field.name])} of: {', '.join(map(str, choices))}."
+        groups.setdefault(field.metadata["group"], []).append(
+            f"  {line}\n" + textwrap.fill(about, 96, initial_indent=" " * 6,
+                                          subsequent_indent=" " * 6)
+        )
+    sections = [f"{name.capitalize()}:\n" + "\n".join(rows) for name, rows in groups.items()]
+    return "\n\n".join(
+        [doc.strip(), *sections, "Any command: --flagfile=FILE reads flags from a file; "
+         "--traceback shows where an error arose. Booleans: --name or --noname."]
+    )
+
+
+def _of(kind) -> str:
+    return " or more" if flagfiles.is_list(kind) else ""
+
+
+def _parse(argv: Sequence[str], settings_class: type, doc: str) -> list[str]:
+    if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
+        print(help_text(settings_class, doc))
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(list(argv))
+    except flags.UnrecognizedFlagError as error:
+        _exit(f"{error} --help lists the flags.")
+    except (flags.Error, OSError) as error:
+        _exit(_with_accepted_values(str(error), settings_class))
+    if len(rest) > 1:
+        _exit(f"Unexpected argument {rest[1]!r}: every setting is a flag, --name=value.")
+    return rest
+
+
+def _with_accepted_values(message: str, settings_class: type) -> str:
+    """Adds to absl's message what the flag that it names accepts."""
+    accepted = {bool: "true or false", int: "a whole number", float: "a number"}
+    for name, kind in typing.get_type_hints(settings_class).items():
+        if f"--{name}=" in message and kind in accepted:
+            return f"{message}\n--{name} accepts {accepted[kind]}."
+    return message
+
+
+def _call(command, settings_class) -> None:
+    try:
+        command(settings_class(**flagfiles.parsed_values(settings_class)))
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError) as error:
+        if flags.FLAGS[TRACEBACK_FLAG].value:
+            raise
+        _exit(str(error))
+
+
+def _exit(message: str) -> typing.NoReturn:
+    print(f"Error: {message}", file=sys.stderr)
+    sys.exit(1)
