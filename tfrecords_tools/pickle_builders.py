@@ -159,6 +159,13 @@ def _encode(arguments: tuple) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes(arguments: tuple) -> bytes:
+    """Python 3 writes empty bytes so for Python 2."""
+    if arguments:
+        raise Unsafe("a call of `bytes`")
+    return b""
+
+
 def _ordered_dict(arguments: tuple) -> collections.OrderedDict:
     pairs = arguments[0] if arguments else []
     if not all(isinstance(pair, (list, tuple)) and isinstance(pair[0], str) for pair in pairs):
@@ -233,6 +240,7 @@ _CALLS: dict[str, Callable[[tuple], object]] = {
     "collections.OrderedDict": _ordered_dict,
     "__builtin__.set": _set_of_names,
     "builtins.set": _set_of_names,
+    "__builtin__.bytes": _no_bytes,
 }
 for _core in ("numpy.core", "numpy._core"):
     _CALLS[f"{_core}.multiarray._reconstruct"] = _array_shell

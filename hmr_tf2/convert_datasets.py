@@ -1,0 +1,20 @@
+"""Converts raw data sets to the TFRecords that the trainer reads.
+
+python -m hmr_tf2.convert_datasets --datasets=lsp,mosh --lsp_dir=RAW/lsp_dataset \\
+    --mosh_dir=RAW/neutrMosh --data_dir=DATA
+
+Killed or stopped, the same command continues; what is complete is left alone. docs/data.md says
+where to get each data set. `python -m tfrecords_tools.verify DATA` checks the records.
+"""
+
+from hmr_tf2 import commands
+from tfrecords_tools.convert import convert
+from tfrecords_tools.settings import ConvertSettings
+
+
+def main(settings: ConvertSettings) -> None:
+    print(convert(settings))
+
+
+if __name__ == "__main__":
+    commands.run(main, ConvertSettings, __doc__)

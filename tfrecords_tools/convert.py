@@ -1,0 +1,91 @@
+"""Converts raw data sets to records: a command only calls `convert(ConvertSettings(...))`."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+from absl import logging
+
+from tfrecords_tools import lsp, mosh, mpi_inf_3dhp, writer
+from tfrecords_tools.plan import Plan
+from tfrecords_tools.pool import Workers
+from tfrecords_tools.settings import ConvertSettings
+
+# Data set -> its plans. Making them checks that the raw data is there.
+PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
+    "lsp": lambda s: lsp.plans(s.lsp_dir, s.examples_per_shard),
+    "lsp_ext": lambda s: lsp.extended_plans(s.lsp_ext_dir, s.examples_per_shard),
+    "mpi_inf_3dhp": lambda s: mpi_inf_3dhp.plans(
+        s.mpi_inf_3dhp_dir, s.mpi_inf_3dhp_split, s.seed, s.examples_per_shard
+    ),
+    "mosh": lambda s: mosh.plans(s.mosh_dir, s.data_dir, s.seed, s.mocap_per_shard),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a conversion made; `str` gives the table for the user."""
+
+    data_dir: pathlib.Path
+    results: tuple[writer.Result, ...]
+
+    @property
+    def examples(self) -> dict[str, int]:
+        """Examples of each data set and split."""
+        return {result.name: result.manifest.examples for result in self.results}
+
+    def __str__(self) -> str:
+        rows = [("data set", "examples", "shards", "MB", "skipped", "")]
+        for result in self.results:
+            made = result.manifest
+            rows.append(
+                (
+                    result.name,
+                    str(made.examples),
+                    str(len(made.shards)),
+                    f"{sum(shard.size for shard in made.shards) / 1e6:.1f}",
+                    str(sum(made.skipped.values())),
+                    "was complete" if result.was_complete else _reasons(made.skipped),
+                )
+            )
+        return f"Records in {self.data_dir}:\n" + _table(rows)
+
+
+def convert(settings: ConvertSettings) -> Summary:
+    """Converts the data sets of `settings`; all raw folders are checked before work starts.
+
+    Raises:
+        ConversionError: something the user can mend; the message says what.
+        OSError: a file cannot be read or written.
+    """
+    data_dir = pathlib.Path(settings.data_dir).expanduser()
+    plans = [plan for name in settings.datasets for plan in PLANS[name](settings)]
+    data_dir.mkdir(parents=True, exist_ok=True)
+    results = []
+    with Workers(settings.workers) as workers:
+        for plan in plans:
+            logging.info("%s: %s", plan.name, dict(plan.settings))
+            results.append(
+                writer.write(
+                    plan,
+                    data_dir,
+                    workers,
+                    overwrite=settings.overwrite,
+                    max_skipped=settings.max_skipped,
+                )
+            )
+    return Summary(data_dir, tuple(results))
+
+
+def _reasons(skipped: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:5], widths[1:5], strict=True)]
+        lines.append("  ".join([*cells, row[5]]).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,171 @@
+"""The manifest beside the shards: settings, counts, skips and hashes, and what counts records."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from tfrecords_tools import framing
+from tfrecords_tools.plan import ConversionError
+
+FORMAT = 1
+SUFFIX = ".manifest.json"
+# Counts of records that came without a manifest, remembered by name, size and time.
+COUNTS_FILE = "record_counts.json"
+
+
+@dataclasses.dataclass
+class Shard:
+    """One finished shard.
+
+    Attributes:
+        file: its name, in the folder of the manifest.
+        examples: how many it holds.
+        size: bytes.
+        sha256: of its content.
+        next: the raw item that the next shard begins in, and how many of its Examples precede.
+        skipped: reason -> count, since the end of the shard before.
+        faults: `reason: what` of what could not be used, since then.
+    """
+
+    file: str
+    examples: int
+    size: int
+    sha256: str
+    next: tuple[int, int]
+    skipped: dict[str, int]
+    faults: list[str]
+
+
+@dataclasses.dataclass
+class Manifest:
+    """All that is known of one set of shards; `tail` is what was skipped after the last one."""
+
+    name: str
+    schema: str
+    settings: dict[str, Any]
+    shards: list[Shard] = dataclasses.field(default_factory=list)
+    complete: bool = False
+    tail_skipped: dict[str, int] = dataclasses.field(default_factory=dict)
+    tail_faults: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def examples(self) -> int:
+        return sum(shard.examples for shard in self.shards)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for part in (*(shard.skipped for shard in self.shards), self.tail_skipped):
+            for reason, count in part.items():
+                total[reason] = total.get(reason, 0) + count
+        return dict(sorted(total.items()))
+
+    @property
+    def faults(self) -> list[str]:
+        return [f for shard in self.shards for f in shard.faults] + self.tail_faults
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes it whole or not at all."""
+        values = dataclasses.asdict(self)
+        values = {
+            "format": FORMAT,
+            "complete": values.pop("complete"),
+            "examples": self.examples,
+            "skipped": self.skipped,
+            **values,
+        }
+        write_text(path, json.dumps(values, indent=1) + "\n")
+
+
+def path_for(data_dir: pathlib.Path, shards: str) -> pathlib.Path:
+    """`lsp/train_%03d.tfrecord` -> `lsp/train.manifest.json`; `test/*.x` -> `test/all.man...`."""
+    stem = re.split(r"_?%|\*", shards)[0]
+    return data_dir / f"{stem + 'all' if stem.endswith('/') else stem}{SUFFIX}"
+
+
+def load(path: pathlib.Path) -> Manifest:
+    """Reads a manifest that `Manifest.save` wrote."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != FORMAT:
+            raise ConversionError(f"{path} was written by another version of this program.")
+        for derived in ("examples", "skipped"):
+            values.pop(derived)
+        shards = [Shard(**{**s, "next": tuple(s["next"])}) for s in values.pop("shards")]
+        return Manifest(**values, shards=shards)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ConversionError(f"{path} is no manifest of shards: {error!r}") from None
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Replaces the file in one step, so that it is never seen half written."""
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def sha256_of(path: pathlib.Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def count_examples(paths: Iterable[str | os.PathLike]) -> int:
+    """The number of Examples in the record files `paths`.
+
+    Taken from the manifest beside them. Files without one (made by the original's programs) are
+    counted once, and the count is remembered beside them if the folder can be written.
+    """
+    folders: dict[pathlib.Path, list[pathlib.Path]] = {}
+    for path in map(pathlib.Path, paths):
+        folders.setdefault(path.parent, []).append(path)
+    return sum(_count_in(folder, files) for folder, files in folders.items())
+
+
+def _count_in(folder: pathlib.Path, files: list[pathlib.Path]) -> int:
+    known = _known_counts(folder)
+    remembered = _remembered(folder)
+    total, new = 0, {}
+    for path in files:
+        status = path.stat()
+        if known.get(path.name, (None,))[0] == status.st_size:
+            total += known[path.name][1]
+            continue
+        key = f"{path.name}:{status.st_size}:{status.st_mtime_ns}"
+        if key not in remembered:
+            new[key] = framing.count_records(path)
+        total += remembered.get(key, new.get(key))
+    if new:
+        try:
+            write_text(folder / COUNTS_FILE, json.dumps(remembered | new, indent=1) + "\n")
+        except OSError:
+            pass  # A read-only data folder: they are counted again next time.
+    return total
+
+
+def _known_counts(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
+    """File name -> size and number of Examples, from the manifests of `folder`."""
+    known = {}
+    for path in folder.glob(f"*{SUFFIX}"):
+        known |= {shard.file: (shard.size, shard.examples) for shard in load(path).shards}
+    return known
+
+
+def _remembered(folder: pathlib.Path) -> dict[str, int]:
+    try:
+        values = json.loads((folder / COUNTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return {}
+    is_count = re.compile(r".+:\d+:\d+\Z")
+    return {k: v for k, v in values.items() if is_count.match(k) and isinstance(v, int)}

@@ -1,0 +1,121 @@
+"""Motion capture fitted with SMPL by MoSh (`neutrMosh`): the poses and shapes of the prior."""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfrecords_tools import records, safe_pickle
+from tfrecords_tools.plan import (
+    ConversionError,
+    Converted,
+    Items,
+    Plan,
+    existing_folder,
+    fingerprint,
+)
+
+FOLDER = "mocap_neutrMosh"
+TEST_SUBJECTS = ("S9", "S11")
+ROW_SIZE = records.POSE_SIZE + records.SHAPE_SIZE
+ROWS_PER_ITEM = 500
+
+
+def plans(
+    folder: str, data_dir: str, seed: int = 0, examples_per_shard: int = 10000
+) -> list[Plan]:
+    """CMU, H3.6 and jointLim as far as they are there; Human3.6M's test subjects are left out."""
+    root = existing_folder(folder, "mosh_dir", "neutrMosh (neutrSMPL_CMU, neutrSMPL_H3.6, ...)")
+    found = []
+    for name in records.MOCAP_DATASETS:
+        files = pickle_files(root / f"neutrSMPL_{name}")
+        if files:
+            found.append(_plan(root, name, files, data_dir, seed, examples_per_shard))
+    if not found:
+        raise ConversionError(
+            f"--mosh_dir={folder} holds no pickles: expected "
+            f"{root}/neutrSMPL_CMU/<subject>/<sequence>.pkl, and neutrSMPL_H3.6, "
+            "neutrSMPL_jointLim beside it."
+        )
+    return found
+
+
+def _plan(root, name, files, data_dir, seed, examples_per_shard) -> Plan:
+    spool = pathlib.Path(data_dir) / FOLDER / f".neutrSMPL_{name}.rows.partial"
+    open_items = functools.partial(_spooled, files, spool, seed)
+    return Plan(
+        name=f"mosh/{name}",
+        schema="mocap",
+        shards=f"{FOLDER}/neutrSMPL_{name}_%03d.tfrecord",
+        open_items=open_items,
+        read=read,
+        settings={
+            "files": len(files),
+            "annotations": fingerprint(root, files),
+            "seed": seed,
+            "examples_per_shard": examples_per_shard,
+        },
+        examples_per_shard=examples_per_shard,
+        unit="block",
+        items_at_once=2,
+    )
+
+
+def pickle_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The pickles below `folder`, sorted, without those of S9 and S11."""
+    return sorted(
+        path
+        for path in folder.glob("*/*.pkl")
+        if not any(subject in "/".join(path.parts[-2:]) for subject in TEST_SUBJECTS)
+    )
+
+
+@contextlib.contextmanager
+def _spooled(files: list[pathlib.Path], spool: pathlib.Path, seed: int) -> Iterator[Items]:
+    """Rows are shuffled over the whole set, so they go to a file first rather than to memory."""
+    num_rows = 0
+    try:
+        with open(spool, "wb") as file:
+            for path in files:
+                rows = read_rows(path)
+                file.write(rows.tobytes())
+                num_rows += len(rows)
+        starts = range(0, num_rows, ROWS_PER_ITEM)
+        yield Items(
+            [(str(spool), num_rows, seed, s, min(s + ROWS_PER_ITEM, num_rows)) for s in starts]
+        )
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+def read_rows(path: pathlib.Path) -> np.ndarray:
+    """float32 [n, 82]: the poses of one sequence, each with the sequence's shape."""
+    values = safe_pickle.load(path)
+    try:
+        poses = values["poses"] if "poses" in values else values["new_poses"]
+        poses = np.asarray(poses, np.float64).reshape(-1, records.POSE_SIZE)
+        shape = np.asarray(values["betas"], np.float64).reshape(records.SHAPE_SIZE)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConversionError(
+            f"{path}: expected `poses` or `new_poses` [n, 72] and `betas` [10]; {error!r}"
+        ) from None
+    rows = np.column_stack([poses, np.tile(shape, (len(poses), 1))]).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise ConversionError(f"{path}: some numbers are NaN or infinite.")
+    return rows
+
+
+def read(block: tuple[str, int, int, int, int]) -> Converted:
+    """The Examples of one block of the shuffled order."""
+    file, num_rows, seed, first, last = block
+    rows = np.memmap(file, np.float32, "r", shape=(num_rows, ROW_SIZE))
+    chosen = rows[_order(num_rows, seed)[first:last]]
+    poses, shapes = chosen[:, : records.POSE_SIZE], chosen[:, records.POSE_SIZE :]
+    return Converted([records.mocap_example(*row) for row in zip(poses, shapes, strict=True)])
+
+
+@functools.lru_cache(maxsize=1)
+def _order(num_rows: int, seed: int) -> np.ndarray:
+    return np.random.RandomState(seed).permutation(num_rows)

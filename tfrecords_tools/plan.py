@@ -1,0 +1,124 @@
+"""What a reader hands to the writer: which raw items become which records, and how."""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+_HASHED_WHOLE = 32 << 20
+_HASHED_ENDS = 1 << 20
+
+
+class ConversionError(ValueError):
+    """The user can mend it: the message names the file or flag and says how."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Something that became no record.
+
+    A skip by rule is the data set's normal case (a person too small). A fault is damage (a picture
+    that is missing or cannot be read): it is logged by name and counts towards the limit.
+    """
+
+    reason: str
+    what: str
+    is_fault: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Converted:
+    """What became of one raw item: serialized Examples, and what was left out."""
+
+    examples: Sequence[bytes] = ()
+    skipped: Sequence[Skip] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """Raw items in the order of the records; `skipped` are left out by rule already.
+
+    An item is small and can be pickled: it goes to a worker.
+    """
+
+    values: Sequence[Any]
+    skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One set of shards to write.
+
+    Attributes:
+        name: the data set and its split, as `lsp/train`.
+        schema: the kind of Example, a key of `records.SPECS`.
+        shards: path pattern of a shard below the data directory, as `lsp/train_%03d.tfrecord`.
+        open_items: opens the raw items; called only when there is work to do.
+        read: makes Examples of one item. It runs in the workers, so it is a function of a module
+            or a `functools.partial` of one.
+        settings: whatever decides the content of the records; kept in the manifest.
+        examples_per_shard: a shard is closed when it holds so many.
+        keeps_items_whole: whether a shard closes only between items, and so can hold a few more.
+        shard_names: one shard an item, named so; `shards` is then a glob pattern of them.
+        unit: what an item is, for the progress bar.
+        items_at_once: how many items a worker gets at a time.
+    """
+
+    name: str
+    schema: str
+    shards: str
+    open_items: Callable[[], contextlib.AbstractContextManager[Items]]
+    read: Callable[[Any], Converted]
+    settings: Mapping[str, Any]
+    examples_per_shard: int = 500
+    keeps_items_whole: bool = False
+    shard_names: Sequence[str] | None = None
+    unit: str = "picture"
+    items_at_once: int = 8
+
+
+def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractContextManager[Items]]:
+    """`open_items` for a function that needs no cleaning up."""
+    return lambda: contextlib.nullcontext(items())
+
+
+def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path]) -> str:
+    """A hash of the names, sizes and content of `files`; large ones by their ends only."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
+        with open(path, "rb") as file:
+            if size <= _HASHED_WHOLE:
+                digest.update(file.read())
+            else:
+                digest.update(file.read(_HASHED_ENDS))
+                file.seek(-_HASHED_ENDS, os.SEEK_END)
+                digest.update(file.read())
+    return digest.hexdigest()[:32]
+
+
+def existing_folder(path: str | os.PathLike, flag: str, what: str) -> pathlib.Path:
+    """`path` as a folder that is there, or an error that names the flag."""
+    if not path:
+        raise ConversionError(f"--{flag} is not set: it names the folder of {what}.")
+    folder = pathlib.Path(path).expanduser()
+    if not folder.is_dir():
+        kind = "is not a folder" if folder.exists() else "does not exist"
+        raise ConversionError(f"--{flag}={path} {kind}: expected the folder of {what}.")
+    return folder
+
+
+def existing_file(path: pathlib.Path, what: str) -> pathlib.Path:
+    """`path` as a file that is there, or an error that lists what is there instead."""
+    if not path.is_file():
+        folder = next(parent for parent in path.parents if parent.is_dir())
+        present = sorted(entry.name for entry in folder.iterdir())
+        listed = ", ".join(present[:8]) + (" ..." if len(present) > 8 else "")
+        raise ConversionError(
+            f"{path} is missing: expected {what}. Present in {folder}: {listed or 'nothing'}."
+        )
+    return path

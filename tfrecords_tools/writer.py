@@ -1,0 +1,298 @@
+"""The shard writer: whole shards or none, the same bytes from any number of workers.
+
+Workers turn raw items into serialized Examples; this process alone writes them, in order. A shard
+appears under its name once it is complete, and the manifest then notes where in the raw data the
+next one begins. So a run that was killed continues there, and ends with the same bytes.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+import tensorflow as tf
+import tqdm
+from absl import logging
+
+from tfrecords_tools import framing, manifest
+from tfrecords_tools.plan import ConversionError, Converted, Plan
+from tfrecords_tools.pool import Workers
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of one plan: for the table at the end."""
+
+    name: str
+    manifest: manifest.Manifest
+    was_complete: bool
+
+
+def write(
+    plan: Plan,
+    data_dir: pathlib.Path,
+    workers: Workers,
+    *,
+    overwrite: bool = False,
+    max_skipped: float = 0.01,
+) -> Result:
+    """Writes the shards of `plan`, or continues with them, or finds that they are all there.
+
+    Args:
+        overwrite: start afresh, whatever is there.
+        max_skipped: share of faults in all samples above which the run fails at its end.
+
+    Raises:
+        ConversionError: other settings made what is there; too many faults; no Example at all.
+        OSError: a file cannot be written; nothing that looks whole is left.
+    """
+    path = manifest.path_for(data_dir, plan.shards)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent):
+        state = _resume(plan, path, overwrite)
+        was_complete = state.complete
+        if not was_complete:
+            _write_missing(plan, path, state, workers)
+    _check_result(state, path, max_skipped)
+    return Result(plan.name, state, was_complete)
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    """Two runs must not write the same shards; the lock ends with the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConversionError(f"Another conversion writes to {folder}: wait for it.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifest:
+    """The state to go on from: all that is there of this plan up to the first missing shard."""
+    fresh = manifest.Manifest(plan.name, plan.schema, dict(plan.settings))
+    if overwrite:
+        _remove(plan, path)
+    if not path.exists():
+        present = sorted(_shard_files(plan, path.parent))
+        if present:
+            raise ConversionError(
+                f"{present[0]} is there without a manifest: other records would be mixed with "
+                "the new ones. Move them away, choose another --data_dir, or give --overwrite."
+            )
+        fresh.save(path)
+        return fresh
+    state = manifest.load(path)
+    _check_settings(fresh, state, path)
+    whole = 0
+    while whole < len(state.shards) and _is_there(path.parent, state.shards[whole]):
+        whole += 1
+    if whole < len(state.shards) or not state.complete:
+        logging.info("%s: continuing after %d shards", plan.name, whole)
+        state = dataclasses.replace(fresh, shards=state.shards[:whole])
+    return state
+
+
+def _remove(plan: Plan, path: pathlib.Path) -> None:
+    # The manifest goes first: if this is interrupted, the rest is records of unknown origin.
+    path.unlink(missing_ok=True)
+    for shard in _shard_files(plan, path.parent):
+        shard.unlink()
+
+
+def _shard_files(plan: Plan, folder: pathlib.Path) -> list[pathlib.Path]:
+    pattern = pathlib.PurePath(plan.shards).name
+    if plan.shard_names is None:
+        pattern = re.sub(r"%\d*d", "*", pattern)
+    return [path for path in folder.glob(pattern) if not path.name.startswith(".")]
+
+
+def _is_there(folder: pathlib.Path, shard: manifest.Shard) -> bool:
+    file = folder / shard.file
+    return file.is_file() and file.stat().st_size == shard.size
+
+
+def _check_settings(wanted: manifest.Manifest, found: manifest.Manifest, path) -> None:
+    keys = sorted({*wanted.settings, *found.settings})
+    differences = [
+        f"{key} was {found.settings.get(key)!r}, is {wanted.settings.get(key)!r}"
+        for key in keys
+        if found.settings.get(key) != wanted.settings.get(key)
+    ]
+    if differences:
+        raise ConversionError(
+            f"{path} belongs to another conversion of {wanted.name}: {'; '.join(differences)}. "
+            "Use the same settings, another --data_dir, or --overwrite to start afresh."
+        )
+
+
+def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: float) -> None:
+    faults, samples = len(state.faults), state.examples + len(state.faults)
+    if faults > max_skipped * samples:
+        raise ConversionError(
+            f"{state.name}: {faults} of {samples} samples could not be used, more than "
+            f"--max_skipped={max_skipped:g} allows. The first: {'; '.join(state.faults[:3])}. "
+            f"All are listed in {path}. Mend the data and give --overwrite, or raise it."
+        )
+    if not state.examples:
+        raise ConversionError(
+            f"{state.name}: no Example was made; left out: {state.skipped or 'nothing'}. "
+            "Is the raw data set unpacked completely?"
+        )
+
+
+def _write_missing(plan: Plan, path: pathlib.Path, state: manifest.Manifest, workers) -> None:
+    with plan.open_items() as items:
+        first, offset = state.shards[-1].next if state.shards else (0, 0)
+        if not state.shards:
+            state.tail_skipped = dict(items.skipped)
+        results = workers.map(plan.read, items.values, first, plan.items_at_once)
+        bar = tqdm.tqdm(
+            total=len(items.values), initial=first, desc=plan.name, unit=plan.unit, disable=None
+        )
+        with bar, contextlib.closing(_OpenShards(plan, path, state)) as shards:
+            for item, result in enumerate(results, start=first):
+                shards.add(item, result, offset)
+                offset = 0
+                bar.update()
+            shards.finish(len(items.values))
+
+
+class _OpenShards:
+    """Receives the results item by item, and closes shards where the plan says."""
+
+    def __init__(self, plan: Plan, path: pathlib.Path, state: manifest.Manifest):
+        self._plan, self._path, self._state = plan, path, state
+        self._file: _ShardFile | None = None
+        self._skipped = collections.Counter(state.tail_skipped)
+        self._faults: list[str] = []
+
+    def add(self, item: int, result: Converted, offset: int) -> None:
+        """Writes the Examples of one item, the first `offset` of which were written before."""
+        if offset == 0:
+            self._note_skips(result)
+        whole = self._plan.keeps_items_whole or self._plan.shard_names is not None
+        for number, example in enumerate(result.examples[offset:], start=offset + 1):
+            self._open(item).write(example)
+            is_last = number == len(result.examples)
+            if not whole and self._is_full():
+                self._close((item + 1, 0) if is_last else (item, number))
+        if self._file and (self._plan.shard_names is not None or self._is_full()):
+            self._close((item + 1, 0))
+
+    def finish(self, num_items: int) -> None:
+        """Closes the last shard and declares the set complete."""
+        if self._file:
+            self._close((num_items, 0))
+        self._state.tail_skipped, self._state.tail_faults = dict(self._skipped), self._faults
+        self._state.complete = self._state.examples > 0
+        self._state.save(self._path)
+
+    def close(self) -> None:
+        """Gives up the shard that is open, if any."""
+        if self._file:
+            self._file.discard()
+
+    def _open(self, item: int) -> "_ShardFile":
+        if self._file is None:
+            if self._plan.shard_names is not None:
+                name = self._plan.shard_names[item]
+            else:
+                name = pathlib.PurePath(self._plan.shards).name % len(self._state.shards)
+            self._file = _ShardFile(self._path.parent / name)
+        return self._file
+
+    def _is_full(self) -> bool:
+        return self._file.examples >= self._plan.examples_per_shard
+
+    def _close(self, following: tuple[int, int]) -> None:
+        file, self._file = self._file, None
+        size, sha256 = file.commit()
+        self._state.shards.append(
+            manifest.Shard(
+                file=file.path.name,
+                examples=file.examples,
+                size=size,
+                sha256=sha256,
+                next=following,
+                skipped=dict(self._skipped),
+                faults=self._faults,
+            )
+        )
+        self._skipped, self._faults = collections.Counter(), []
+        self._state.tail_skipped = {}
+        self._state.save(self._path)
+
+    def _note_skips(self, result: Converted) -> None:
+        for skip in result.skipped:
+            self._skipped[skip.reason] += 1
+            if skip.is_fault:
+                self._faults.append(f"{skip.reason}: {skip.what}")
+                logging.warning("%s: %s: %s", self._plan.name, skip.reason, skip.what)
+
+
+class _ShardFile:
+    """A shard under a temporary name until `commit`."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        self.examples = 0
+        self._size = 0
+        self._partial = path.with_name(f".{path.name}.partial")
+        self._writer = tf.io.TFRecordWriter(str(self._partial))
+
+    def write(self, example: bytes) -> None:
+        with self._named_errors():
+            self._writer.write(example)
+        self.examples += 1
+        self._size += framing.record_size(len(example))
+
+    def commit(self) -> tuple[int, str]:
+        """Gives the shard its name.
+
+        Returns:
+            Its size in bytes and the SHA-256 of its content.
+        """
+        with self._named_errors():
+            self._writer.close()
+            with open(self._partial, "rb") as file:
+                os.fsync(file.fileno())
+            digest = manifest.sha256_of(self._partial)
+            written = self._partial.stat().st_size
+            if written != self._size:
+                raise OSError(f"only {written} of {self._size} bytes were written")
+            os.replace(self._partial, self.path)
+            _sync_folder(self.path.parent)
+        return self._size, digest
+
+    def discard(self) -> None:
+        with contextlib.suppress(tf.errors.OpError):
+            self._writer.close()
+        self._partial.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (tf.errors.OpError, OSError) as error:
+            self.discard()
+            reason = getattr(error, "message", None) or getattr(error, "strerror", None) or error
+            raise OSError(
+                f"{self.path} cannot be written: {reason}. Is the disk full? The shards so far "
+                "are whole; make room and run the same command again: it continues."
+            ) from error
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
