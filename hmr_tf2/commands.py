@@ -1,6 +1,7 @@
 """What every command shares: flags from a settings dataclass, short help, clear errors."""
 
 import dataclasses
+import logging as python_logging
 import sys
 import textwrap
 import typing
@@ -30,6 +31,9 @@ def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("info")
+    logging.get_absl_handler().setFormatter(
+        python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    )
     app.run(
         lambda _: _call(command, settings_class),
         flags_parser=lambda argv: _parse(argv, settings_class, doc),
@@ -38,7 +42,7 @@ def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
 
 def help_text(settings_class: type, doc: str) -> str:
     """The command's docstring and its flags by group, a line or two each."""
-    types_of = typing.get_type_hints(settings_class)
+    types_of = flagfiles.field_types(settings_class)
     groups: dict[str, list[str]] = {}
     for field in dataclasses.fields(settings_class):
         line = f"--{field.name}={flagfiles.value_text(field.default)}"
@@ -79,7 +83,7 @@ def _parse(argv: Sequence[str], settings_class: type, doc: str) -> list[str]:
 def _with_accepted_values(message: str, settings_class: type) -> str:
     """Adds to absl's message what the flag that it names accepts."""
     accepted = {bool: "true or false", int: "a whole number", float: "a number"}
-    for name, kind in typing.get_type_hints(settings_class).items():
+    for name, kind in flagfiles.field_types(settings_class).items():
         if f"--{name}=" in message and kind in accepted:
             return f"{message}\n--{name} accepts {accepted[kind]}."
     return message

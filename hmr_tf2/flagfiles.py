@@ -11,7 +11,7 @@ from absl import flags
 def define_flags(settings_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines a flag for each field: its type, default and help."""
     define = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}
-    types_of = typing.get_type_hints(settings_class)
+    types_of = field_types(settings_class)
     for field in dataclasses.fields(settings_class):
         kind, default = types_of[field.name], field.default
         if is_list(kind):
@@ -74,6 +74,17 @@ def read_flagfile(path: str | os.PathLike, settings_class: type) -> dict[str, An
     except flags.Error as error:
         raise ValueError(f"{path}: {error}") from error
     return parsed_values(settings_class, values, given_only=True)
+
+
+def field_types(settings_class: type) -> dict[str, Any]:
+    """The type of each field; of `int | None` and its like, the type beside None."""
+    hints = typing.get_type_hints(settings_class)
+    return {
+        name: next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
+        if type(None) in typing.get_args(hint)
+        else hint
+        for name, hint in hints.items()
+    }
 
 
 def is_list(kind: Any) -> bool:

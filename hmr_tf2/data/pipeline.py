@@ -168,9 +168,11 @@ def shuffled(number: tf.Tensor, count: int, seed: int, stream: int) -> tf.Tensor
     epoch, position = number // count, number % count
     if count == 1:
         return tf.zeros_like(position)
-    key = tf.stack([tf.constant(seed, tf.int64), epoch, tf.constant(stream, tf.int64)])
+    key = tf.random.experimental.stateless_fold_in(
+        tf.stack([tf.constant(seed, tf.int64), epoch]), stream
+    )
     return tf.random.experimental.index_shuffle(
-        position, tf.cast(key % 2**32, tf.uint32), tf.constant(count - 1, tf.int64)
+        position, key, tf.constant(count - 1, tf.int64)
     )
 
 
