@@ -12,7 +12,7 @@ EMPTY = -np.inf
 
 
 @compiled
-def raster_numba(points, faces, colors, height, width, cull, offset_x, offset_y):
+def raster_numba(points, faces, colors, height, width, cull):
     """Draws all triangles.
 
     Args:
@@ -22,8 +22,6 @@ def raster_numba(points, faces, colors, height, width, cull, offset_x, offset_y)
         height: rows of samples.
         width: columns of samples.
         cull: whether triangles that turn their back are left out.
-        offset_x: added to the x of points.
-        offset_y: added to the y of points.
 
     Returns:
         nearness float64 [height, width], `EMPTY` where nothing is, and float32
@@ -33,9 +31,9 @@ def raster_numba(points, faces, colors, height, width, cull, offset_x, offset_y)
     picture = np.zeros((height, width, 3), np.float32)
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        ax, ay, az = points[a, 0] + offset_x, points[a, 1] + offset_y, points[a, 2]
-        bx, by, bz = points[b, 0] + offset_x, points[b, 1] + offset_y, points[b, 2]
-        cx, cy, cz = points[c, 0] + offset_x, points[c, 1] + offset_y, points[c, 2]
+        ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
+        bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
+        cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0 or (cull and area > 0.0):
             continue
@@ -58,9 +56,9 @@ def raster_numba(points, faces, colors, height, width, cull, offset_x, offset_y)
     return near, picture
 
 
-def raster_numpy(points, faces, colors, height, width, cull, offset_x, offset_y):
+def raster_numpy(points, faces, colors, height, width, cull):
     """`raster_numba` without a compiler: every (triangle, sample) pair at once."""
-    x, y = points[:, 0] + offset_x, points[:, 1] + offset_y
+    x, y = points[:, 0], points[:, 1]
     (ax, bx, cx), (ay, by, cy) = x[faces].T, y[faces].T
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     low = np.ceil([np.minimum(ax, np.minimum(bx, cx)), np.minimum(ay, np.minimum(by, cy))])

@@ -115,14 +115,22 @@ def render(
     scene = _background(background, height, width)
     draw = raster.raster_numba if backend == "numba" else raster.raster_numpy
     resolve = raster.resolve_numba if backend == "numba" else raster.resolve_numpy
+    # Only the rectangle that the mesh can touch is drawn.
+    x0, y0, x1, y1 = _rectangle(points, samples, height, width)
+    points[:, :2] -= np.array([x0, y0]) * samples
     near, picture = draw(
-        points, faces, lit.astype(np.float32), height * samples, width * samples, cull, 0.0, 0.0
+        points, faces, lit.astype(np.float32), (y1 - y0) * samples, (x1 - x0) * samples, cull
     )
-    image, coverage, nearest = resolve(near, picture, scene, samples)
+    part = scene[y0:y1, x0:x1]
+    image, coverage, nearest = resolve(near, picture, part.astype(np.float32) / 255, samples)
     if alpha < 1:
-        image = alpha * image + (1 - alpha) * scene
-    pixels = (image * 255 + 0.5).astype(np.uint8)
-    return RenderResult(pixels, _depth(nearest, camera), coverage)
+        image = alpha * image + (1 - alpha) / 255 * part
+    depth = np.full((height, width), np.inf, np.float32)
+    silhouette = np.zeros((height, width), np.float32)
+    depth[y0:y1, x0:x1] = _depth(nearest, camera)
+    silhouette[y0:y1, x0:x1] = coverage
+    scene[y0:y1, x0:x1] = (image * 255 + 0.5).astype(np.uint8)
+    return RenderResult(scene, depth, silhouette)
 
 
 def _to_samples(local, faces, camera, samples):
@@ -141,6 +149,15 @@ def _to_samples(local, faces, camera, samples):
     return points, np.ascontiguousarray(faces)
 
 
+def _rectangle(points, samples, height, width):
+    """(x0, y0, x1, y1) in pixels: what encloses the mesh within the picture, at least 1 x 1."""
+    low = np.floor(points[:, :2].min(0, initial=1e9) / samples)
+    high = np.ceil(points[:, :2].max(0, initial=-1e9) / samples) + 1
+    x0, y0 = np.clip(low, 0, [width - 1, height - 1]).astype(int)
+    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height]).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)
+
+
 def _depth(nearest, camera):
     empty = nearest == raster.EMPTY
     depth = 1.0 / np.where(empty, 1.0, nearest) if camera.is_perspective else -nearest
@@ -153,7 +170,7 @@ def _per_vertex(colors, count):
 
 
 def _background(background, height, width):
-    """float32 [H, W, 3] in [0, 1]."""
+    """A new uint8 [H, W, 3]."""
     if background is None:
         background = (1.0, 1.0, 1.0)
     background = np.asarray(background)
@@ -163,5 +180,6 @@ def _background(background, height, width):
                 f"`background` is {background.shape[1]}x{background.shape[0]}, "
                 f"the picture {width}x{height}."
             )
-        return np.ascontiguousarray(background, np.float32) / np.float32(255)
-    return np.ascontiguousarray(np.broadcast_to(background, (height, width, 3)), np.float32)
+        return background.astype(np.uint8)
+    pixels = (background * 255 + 0.5).astype(np.uint8)
+    return np.broadcast_to(pixels, (height, width, 3)).copy()

@@ -1,0 +1,38 @@
+"""Writes stand-in people in the raw layouts of the data sets that HMR is trained on.
+
+python -m hmr_tf2.standin --out=raw --people=500 --seed=0 --datasets=lsp,mpi_inf_3dhp,mosh
+"""
+
+import time
+
+from absl import app, flags
+
+from hmr_tf2.standin import raw_layouts
+from hmr_tf2.standin.body import write_model_files
+
+_OUT = flags.DEFINE_string("out", None, "Folder for the raw data sets.", required=True)
+_PEOPLE = flags.DEFINE_integer("people", 500, "Pictures a data set (clips, for mosh).", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same files.", 0)
+_DATASETS = flags.DEFINE_multi_enum(
+    "datasets", list(raw_layouts.DATASETS), raw_layouts.DATASETS, "Data sets to write."
+)
+_WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
+_MODELS = flags.DEFINE_string("models", None, "Folder for the body's files, if wanted.")
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+    start = time.perf_counter()
+    folders = raw_layouts.write_raw(
+        _OUT.value, _PEOPLE.value, _SEED.value, _DATASETS.value, _WORKERS.value
+    )
+    for name, folder in folders.items():
+        print(f"{name}: {folder}")
+    if _MODELS.value:
+        print(f"body: {write_model_files(_MODELS.value)}")
+    print(f"{time.perf_counter() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,124 @@
+"""Procedural scenery: what stands behind and before people. No photograph is involved."""
+
+import cv2
+import numpy as np
+
+
+def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """uint8 [height, width, 3]: a wall and a floor, clouds of colour, and some boxy things."""
+    # Painted small and enlarged: nothing behind a person needs sharp pixels everywhere.
+    scale = max(1.0, max(height, width) / 160)
+    h, w = int(np.ceil(height / scale)), int(np.ceil(width / scale))
+    picture = _wall_and_floor(rng, h, w)
+    for cells, strength in ((3, 50), (9, 30), (30, 22)):
+        picture += rng.uniform(0.1, 1) * strength * _clouds(rng, h, w, cells)
+    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    for _ in range(rng.integers(0, 9)):
+        _thing(rng, picture)
+    return picture
+
+
+def occlude(rng: np.random.Generator, image: np.ndarray, box) -> np.ndarray:
+    """Puts an object before a part of `box` (x0, y0, x1, y1) in pixels, in place.
+
+    Returns:
+        bool [H, W]: what it hides.
+    """
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = box
+    size = np.array([x1 - x0, y1 - y0]) * rng.uniform(0.15, 0.55, 2)
+    centre = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
+    if rng.random() < 0.35:  # a table or a wall that comes from below
+        centre[1], size[1] = y1, (y1 - y0) * rng.uniform(0.2, 0.9)
+    mask = np.zeros((height, width), np.uint8)
+    if rng.random() < 0.5:
+        corners = cv2.boxPoints((tuple(centre), tuple(size), float(rng.uniform(-25, 25))))
+        cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 1)
+    else:
+        cv2.ellipse(mask, (tuple(centre), tuple(size), float(rng.uniform(0, 180))), 1, -1)
+    hidden = mask > 0
+    rows, columns = np.flatnonzero(hidden.any(1)), np.flatnonzero(hidden.any(0))
+    if len(rows):
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        texture = _texture(rng, *hidden[part].shape)
+        image[part] = np.where(hidden[part][..., None], texture, image[part])
+    return hidden
+
+
+def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Exposure, blur and noise of a camera."""
+    picture = image
+    if rng.random() < 0.4:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.3))
+    gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-15, 15)
+    picture = cv2.convertScaleAbs(picture, alpha=gain, beta=max(offset, 0.0))
+    if rng.random() < 0.6:
+        grain = rng.standard_normal(picture.shape[:2], dtype=np.float32) * rng.uniform(1, 7)
+        picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
+    return picture
+
+
+def jpeg(rng: np.random.Generator, image: np.ndarray) -> bytes:
+    """`image` (RGB) as a JPEG of everyday quality."""
+    return encode_jpeg(image, int(rng.integers(78, 96)))
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """`image` (RGB) as a JPEG file's bytes."""
+    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise OSError(f"OpenCV could not encode a picture of {image.shape}.")
+    return data.tobytes()
+
+
+def _wall_and_floor(rng, h, w):
+    wall, floor = _muted(rng), _muted(rng)
+    horizon = rng.uniform(0.45, 0.95) * h
+    slant = rng.normal(0, 0.04)
+    rows = np.arange(h)[:, None] - horizon + slant * np.arange(w)
+    below = np.clip(rows / 1.5 + 0.5, 0, 1)[..., None]
+    fade = 1 + rng.normal(0, 0.25) * (rows[..., None] / h)
+    return ((wall * (1 - below) + floor * below) * fade).astype(np.float32)
+
+
+def _muted(rng):
+    """A colour 0-255 as rooms and streets have them: mostly little saturated."""
+    color = rng.uniform(10, 245, 3)
+    return color.mean() + rng.beta(1.2, 2.0) * (color - color.mean())
+
+
+def _clouds(rng, h, w, cells):
+    grid = rng.standard_normal((cells, max(2, cells * w // h), 3), dtype=np.float32)
+    if rng.random() < 0.75:
+        grid = grid[..., :1].repeat(3, axis=2)
+    return cv2.resize(grid, (w, h), interpolation=cv2.INTER_CUBIC)
+
+
+def _thing(rng, picture):
+    """A door, picture, lamp, pole, box or plant: only shapes."""
+    height, width = picture.shape[:2]
+    color = tuple(float(q) for q in _muted(rng))
+    x, y = (int(q) for q in rng.uniform(0, [width, height]))
+    w, h = (int(q) for q in rng.uniform(0.04, 0.35, 2) * [width, height])
+    kind = rng.integers(4)
+    if kind == 0:
+        cv2.rectangle(picture, (x, y), (x + w, y + h), color, -1)
+    elif kind == 1:
+        turn = float(rng.uniform(0, 90))
+        cv2.ellipse(picture, ((x, y), (w + 2, h + 2), turn), color, -1, cv2.LINE_AA)
+    elif kind == 2:
+        thick = int(rng.integers(1, max(3, width // 30)))
+        cv2.line(picture, (x, -5), (x + w - h, height + 5), color, thick, cv2.LINE_AA)
+    else:
+        cv2.rectangle(picture, (x, y), (x + w, y + h), color, int(rng.integers(1, 6)))
+
+
+def _texture(rng, h, w):
+    base = _muted(rng).astype(np.float32)
+    shade = 30 * rng.standard_normal((4, 4), dtype=np.float32)
+    if rng.random() < 0.4:
+        stripes = 40 * np.sin(np.arange(48, dtype=np.float32) * rng.uniform(0.4, 1.6))
+        shade = cv2.resize(shade, (16, 48)) + stripes[:, None]
+    shade = cv2.resize(shade.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
+    return np.clip(base + shade[..., None], 0, 255).astype(np.uint8)

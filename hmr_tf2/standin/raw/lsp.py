@@ -1,0 +1,48 @@
+"""Leeds Sports Pose and its extension: images/im*.jpg and joints.mat."""
+
+import functools
+import pathlib
+
+import numpy as np
+import scipy.io
+
+from hmr_tf2.standin import backgrounds, people
+from hmr_tf2.standin.raw.runner import Order
+from tfrecords_tools import joints
+
+_STREAM, _STREAM_EXTENDED = 1, 2
+
+
+def write(folder: pathlib.Path, order: Order):
+    """LSP: `joints` [3, 14, N], its third row 1 where a joint is hidden."""
+    keypoints = _pictures(folder, order, _STREAM, digits=4)
+    labels = np.moveaxis(keypoints, 0, 2).transpose(1, 0, 2).astype(np.float64)
+    labels[2] = 1 - labels[2]
+    scipy.io.savemat(folder / "joints.mat", {"joints": labels})
+
+
+def write_extended(folder: pathlib.Path, order: Order):
+    """LSP extended: `joints` [14, 3, N], its third column 1 where a joint is annotated."""
+    keypoints = _pictures(folder, order, _STREAM_EXTENDED, digits=5)
+    labels = np.moveaxis(keypoints, 0, 2).astype(np.float64)
+    scipy.io.savemat(folder / "joints.mat", {"joints": labels})
+
+
+def _pictures(folder, order, stream, digits):
+    """Writes all pictures; float32 [N, 14, 3] of x, y, visible."""
+    (folder / "images").mkdir()
+    draw = functools.partial(_picture, folder, order, stream, digits)
+    return np.stack(order.run(draw, range(order.people), folder.name.removesuffix(".partial")))
+
+
+def _picture(folder, order, stream, digits, number):
+    """One person about 150 px tall in a picture not much larger, as in the real set."""
+    rng = order.rng(stream, number)
+    size = tuple(int(q) for q in rng.integers(170, 250, 2))
+    share = np.array([135, 165]) / min(size)
+    photo = people.random_photo(rng, size, height_share=tuple(share))
+    path = folder / "images" / f"im{number + 1:0{digits}d}.jpg"
+    path.write_bytes(backgrounds.jpeg(rng, photo.image))
+    person = photo.people[0]
+    columns = np.column_stack([person.keypoints_px, person.visible])
+    return columns[list(joints.COCO_PLUS.indices(joints.LSP.names))]

@@ -1,0 +1,61 @@
+"""What all raw writers share: many pictures at once, folders that appear whole, random streams."""
+
+import concurrent.futures
+import dataclasses
+import json
+import pathlib
+import shutil
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from hmr_tf2.standin import appearance, posing
+
+RECEIPT = "standin.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """How much of a data set is wanted: `people` pictures, drawn from `seed`."""
+
+    people: int
+    seed: int
+    workers: int = 2
+
+    def rng(self, *path: int) -> np.random.Generator:
+        """The random numbers of one picture; the same whoever draws it, and when."""
+        return np.random.default_rng([self.seed, *path])
+
+    def run(self, function: Callable, jobs: Sequence, label: str) -> list:
+        """[function(job) for job in jobs] by several threads, with a progress bar.
+
+        Threads serve well: nearly all time is spent in compiled code that lets others run.
+        """
+        posing.standin_poser()
+        appearance.atlas()
+        with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
+            return list(tqdm(pool.map(function, jobs), total=len(jobs), desc=label, unit="img"))
+
+
+def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:
+    """Calls `write(partial folder, order)` and renames the folder when all is there.
+
+    A folder that was made before with the same people and seed is kept as it is.
+    """
+    wanted = {"people": order.people, "seed": order.seed}
+    if folder.exists():
+        receipt = folder / RECEIPT
+        if receipt.exists() and json.loads(receipt.read_text()) == wanted:
+            return folder
+        raise FileExistsError(
+            f"{folder} exists and was not made with people={order.people} seed={order.seed}; "
+            "remove it or choose another folder."
+        )
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write(partial, order)
+    (partial / RECEIPT).write_text(json.dumps(wanted))
+    partial.rename(folder)
+    return folder

@@ -1,0 +1,70 @@
+"""A studio of fixed cameras round a moving person, for the data sets with 3-D labels."""
+
+import dataclasses
+
+import numpy as np
+
+from hmr_tf2.standin import appearance, backgrounds, motion, people, posing
+from hmr_tf2.visualization.cameras import Camera, perspective
+
+MILLIMETRES = 1000.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Take:
+    """One recording: the subject's `shape` [10], `poses` [T, 72] and `shifts` [T, 3] in metres."""
+
+    shape: np.ndarray
+    poses: np.ndarray
+    shifts: np.ndarray
+
+    def figure(self, frame: int, colors: np.ndarray) -> people.Figure:
+        """The person at `frame`, dressed in `colors`."""
+        body = posing.standin_poser().pose(self.shape, self.poses[frame])
+        return people.Figure(self.shape, self.poses[frame], self.shifts[frame], body, colors)
+
+
+def ring_camera(azimuth, height, distance, focal, principal_point) -> Camera:
+    """A camera on a ring round the origin that looks at it (angles in radians, metres, pixels)."""
+    eye = distance * np.array([np.sin(azimuth), height / distance, np.cos(azimuth)])
+    away = -eye / np.linalg.norm(eye)
+    right = np.cross(away, [0.0, 1.0, 0.0])
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(away, right), away])
+    return perspective(focal, principal_point, -rotation @ eye, rotation)
+
+
+def take(rng, shape, num_frames, fps, kind=None) -> Take:
+    """A recording of `num_frames` at `fps`; the person drifts within half a metre."""
+    kinds = [name for name in motion.KINDS if name != "extremes"]
+    kind = str(rng.choice(kinds)) if kind is None else kind
+    poses = motion.clip(kind, num_frames, rng, fps)
+    times = np.arange(num_frames) / fps
+    shifts = np.stack([0.3 * motion.wave(times, rng, 0.15) for _ in range(3)], axis=1)
+    return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
+
+
+def shoot(rng, take: Take, frame: int, camera: Camera, size) -> people.Photo:
+    """A picture of `take` at `frame`; clothes, light and scenery change with every picture.
+
+    Real studios change less. Here a few pictures must show as much variety as they can.
+    """
+    figure = take.figure(frame, appearance.random_colors(rng))
+    scenery = backgrounds.background(rng, *size)
+    photo = people.photograph(
+        [figure], camera, scenery, appearance.random_lights(rng),
+        occluders=int(rng.random() < 0.1), rng=rng,
+    )  # fmt: skip
+    return photo._replace(image=backgrounds.degrade(rng, photo.image))
+
+
+def locate(take: Take, frame: int, camera: Camera) -> people.Person:
+    """What is known of the person at `frame` without drawing; nothing is said of visibility."""
+    figure = take.figure(frame, np.zeros((1, 3)))
+    keypoints = figure.points("keypoints")
+    pixels, _ = camera.project(keypoints)
+    return people.Person(
+        pixels, np.ones(len(pixels), bool), camera.to_camera(keypoints),
+        camera.to_camera(figure.points("joints")), people.camera_pose(figure.pose, camera),
+        figure.shape, np.zeros((0, 0), bool),
+    )  # fmt: skip

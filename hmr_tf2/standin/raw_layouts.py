@@ -1,0 +1,55 @@
+"""Writes raw data sets of stand-in people, as the real ones lie on disk."""
+
+import pathlib
+from collections.abc import Iterable, Mapping
+
+from hmr_tf2.standin.raw import lsp, mosh, mpi_inf_3dhp
+from hmr_tf2.standin.raw.runner import Order, write_whole
+
+# Folder, data set -> writer of that folder; the names are those of `convert_datasets --datasets`.
+_FOLDERS = {
+    "lsp": {"lsp_dataset": lsp.write},
+    "lsp_ext": {"lsp_extended": lsp.write_extended},
+    "mpi_inf_3dhp": {"mpi_inf_3dhp": mpi_inf_3dhp.write},
+    "mosh": {
+        "neutrMosh/neutrSMPL_CMU": mosh.write_cmu,
+        "neutrMosh/neutrSMPL_H3.6": mosh.write_h36m,
+        "neutrMosh/neutrSMPL_jointLim": mosh.write_joint_limits,
+    },
+}
+DATASETS = tuple(_FOLDERS)
+
+
+def write_raw(
+    out_dir,
+    people: int | Mapping[str, int],
+    seed: int = 0,
+    datasets: Iterable[str] = DATASETS,
+    workers: int = 2,
+) -> dict[str, pathlib.Path]:
+    """Writes `datasets` below `out_dir`.
+
+    Args:
+        out_dir: where the folders of the data sets appear, each when it is complete.
+        people: pictures of each data set (clips, for mosh), or a number for each.
+        seed: the same seed gives the same bytes, whatever the number of workers.
+        datasets: some of `DATASETS`.
+        workers: threads that draw.
+
+    Returns:
+        The folder of each data set, as `convert_datasets` wants it.
+    """
+    datasets = list(datasets)
+    unknown = sorted(set(datasets) - set(_FOLDERS))
+    if unknown or not datasets:
+        raise ValueError(f"`datasets` must be of {', '.join(DATASETS)}, got {', '.join(unknown)}.")
+    folders = {}
+    for name in datasets:
+        order = Order(people if isinstance(people, int) else people[name], seed, workers)
+        if order.people < 1 or workers < 1:
+            raise ValueError(f"`people` and `workers` must be positive, got {order}.")
+        for folder, write in _FOLDERS[name].items():
+            path = pathlib.Path(out_dir) / folder
+            write_whole(path, order, write)
+            folders[name] = path if path.parent == pathlib.Path(out_dir) else path.parent
+    return folders
