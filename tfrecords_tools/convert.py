@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from absl import logging
 
-from tfrecords_tools import lsp, mosh, mpi_inf_3dhp, writer
+from tfrecords_tools import coco, lsp, mosh, mpi_inf_3dhp, mpii, writer
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.settings import ConvertSettings
@@ -15,6 +15,8 @@ from tfrecords_tools.settings import ConvertSettings
 PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
     "lsp": lambda s: lsp.plans(s.lsp_dir, s.examples_per_shard),
     "lsp_ext": lambda s: lsp.extended_plans(s.lsp_ext_dir, s.examples_per_shard),
+    "mpii": lambda s: mpii.plans(s.mpii_dir, s.examples_per_shard),
+    "coco": lambda s: coco.plans(s.coco_dir, s.examples_per_shard),
     "mpi_inf_3dhp": lambda s: mpi_inf_3dhp.plans(
         s.mpi_inf_3dhp_dir, s.mpi_inf_3dhp_split, s.seed, s.examples_per_shard
     ),
