@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from absl import logging
 
-from tfrecords_tools import coco, lsp, mosh, mpi_inf_3dhp, mpii, writer
+from tfrecords_tools import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii, writer
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.settings import ConvertSettings
@@ -19,6 +19,9 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
     "coco": lambda s: coco.plans(s.coco_dir, s.examples_per_shard),
     "mpi_inf_3dhp": lambda s: mpi_inf_3dhp.plans(
         s.mpi_inf_3dhp_dir, s.mpi_inf_3dhp_split, s.seed, s.examples_per_shard
+    ),
+    "h36m": lambda s: human36m.plans(
+        s.h36m_dir, s.mosh_dir, s.h36m_frame_step, s.examples_per_shard
     ),
     "mosh": lambda s: mosh.plans(s.mosh_dir, s.data_dir, s.seed, s.mocap_per_shard),
 }

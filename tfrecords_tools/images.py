@@ -71,6 +71,11 @@ def encode(image: np.ndarray, quality: int = 95) -> bytes:
         return tf.io.encode_jpeg(image, format="rgb", quality=quality).numpy()
 
 
+def recode(image: np.ndarray, name: str) -> np.ndarray:
+    """The original makes each frame of a 3-D data set a JPEG of quality 100 before it crops."""
+    return decode(encode(image, quality=100), name)
+
+
 def check_keypoints(keypoints: np.ndarray, name: str) -> None:
     """Refuses keypoints that are not numbers or lie absurdly far out."""
     if not np.all(np.abs(keypoints) < MAX_COORDINATE_PX):  # False for NaN too
@@ -111,6 +116,23 @@ def crop(image: np.ndarray, center: np.ndarray, margin: int, name: str) -> tuple
     if np.any(end <= start):
         raise BadSampleError("person outside the picture", name)
     return image[start[1] : end[1], start[0] : end[0]], start
+
+
+def padded_crop(
+    image: np.ndarray, center: np.ndarray, margin: int, padding: int, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cuts `margin` pixels to each side of `center`, with the edge repeated up to `padding`.
+
+    Returns:
+        uint8 [2 margin, 2 margin, 3], and its corner x, y as int [2], negative where it repeats.
+    """
+    height, width = image.shape[:2]
+    start, end = center - margin, center + margin
+    if np.any(start < -padding) or np.any(end > np.array([width, height]) + padding):
+        raise BadSampleError("person outside the picture", name)
+    columns = np.clip(np.arange(start[0], end[0]), 0, width - 1)
+    rows = np.clip(np.arange(start[1], end[1]), 0, height - 1)
+    return image[rows][:, columns], start
 
 
 def scale_points(points: np.ndarray, scale_factors: tuple[float, float]) -> np.ndarray:

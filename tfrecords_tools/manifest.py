@@ -83,9 +83,11 @@ class Manifest:
 
 
 def path_for(data_dir: pathlib.Path, shards: str) -> pathlib.Path:
-    """`lsp/train_%03d.tfrecord` -> `lsp/train.manifest.json`; `test/*.x` -> `test/all.man...`."""
+    """`lsp/train_%03d.tfrecord` -> `lsp/train.manifest.json`; `test/*.x` -> `test/test.m...`."""
     stem = re.split(r"_?%|\*", shards)[0]
-    return data_dir / f"{stem + 'all' if stem.endswith('/') else stem}{SUFFIX}"
+    name = pathlib.PurePath(stem).name
+    folder = pathlib.PurePath(stem) if stem.endswith("/") else pathlib.PurePath(stem).parent
+    return data_dir / folder / f"{name}{SUFFIX}"
 
 
 def load(path: pathlib.Path) -> Manifest:

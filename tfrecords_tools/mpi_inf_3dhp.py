@@ -165,14 +165,10 @@ def read(root: pathlib.Path, frame: Frame) -> Converted:
     """One Example, or none: most joints outside, or the picture not there."""
     try:
         data = images.read_file(root / frame.file)
-        return Converted([frame_example(recode(data, frame.file), frame)])
+        image = images.recode(images.decode(data, frame.file), frame.file)
+        return Converted([frame_example(image, frame)])
     except images.BadSampleError as error:
         return Converted(skipped=[error.skip])
-
-
-def recode(data: bytes, name: str) -> np.ndarray:
-    """The original decodes each frame, encodes it at quality 100 and decodes it again."""
-    return images.decode(images.encode(images.decode(data, name), quality=100), name)
 
 
 def frame_example(image: np.ndarray, frame: Frame) -> bytes:
@@ -185,7 +181,7 @@ def frame_example(image: np.ndarray, frame: Frame) -> bytes:
         raise images.BadSampleError("too few joints in the picture", frame.file, is_fault=False)
 
     center, extent = images.box(frame.keypoints_px)
-    scale = PERSON_PX / extent
+    scale = PERSON_PX / extent if extent else np.inf
     resized, factors = images.resize(image, scale, frame.file)
     center = np.round(center * factors).astype(int)
     cropped, start = images.crop(resized, center, MARGIN_PX, frame.file)

@@ -85,12 +85,14 @@ def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractConte
     return lambda: contextlib.nullcontext(items())
 
 
-def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path]) -> str:
+def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: bool = True) -> str:
     """A hash of the names, sizes and content of `files`; large ones by their ends only."""
     digest = hashlib.sha256()
     for path in sorted(files):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
+        if not contents:
+            continue
         with open(path, "rb") as file:
             if size <= _HASHED_WHOLE:
                 digest.update(file.read())

@@ -1,0 +1,304 @@
+"""Human3.6M (Ionescu et al., 2014), from the official archives or from extracted frames.
+
+Archives: `S1/Videos/Directions 1.54138969.mp4` with `S1/MyPoseFeatures/D2_Positions/*.cdf` and
+`D3_Positions_mono/*.cdf`. Extracted, as the reader of akanazawa/human_dynamics leaves them:
+`S1/Directions_0/cam_0/frame0000.png` with `gt_poses.pkl` and `camera_wext.pkl`.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import cdflib
+import numpy as np
+from absl import logging
+
+from tfrecords_tools import human36m_names, images, joints, records, safe_pickle, video
+from tfrecords_tools.plan import (
+    ConversionError,
+    Converted,
+    Items,
+    Plan,
+    Skip,
+    at_once,
+    existing_folder,
+    fingerprint,
+)
+
+FOLDER = "tf_records_human36m_wjoints"
+PERSON_PX = 150.0
+MARGIN_PX = 150
+# The original pads the picture so before it crops; it stores the corner in the padded one.
+PADDING_PX = 300
+# MoSh rows come at 10 a second, videos at 50.
+_FRAMES_PER_MOSH_ROW = 5
+
+# What `find_recordings` finds; the latter two are reasons in the manifest.
+FOUND = "recording found"
+MISSING = "recording not there"
+CORRUPT = "recording damaged at the source"
+
+_TO_LSP = list(joints.H36M.indices(joints.LSP.names))
+_TO_LSP_FROM_17 = list(joints.H36M_17.indices(joints.LSP.names))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """One action of one subject seen by one camera.
+
+    Attributes:
+        name: of the files in the official archives, as `Directions 1`.
+        extracted: folder of extracted frames below the data set's, if it is that.
+        camera_values: [3] focal length and principal point, pixels.
+    """
+
+    subject: int
+    action: str
+    trial: int
+    camera: int
+    name: str
+    extracted: str | None
+    camera_values: np.ndarray
+
+    @property
+    def label(self) -> str:
+        return f"S{self.subject}_{self.action}_{self.trial}_cam{self.camera}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Poses:
+    """Keypoints [n, 14, 2] in pixels and joints [n, 14, 3] in mm, camera frame, order LSP."""
+
+    keypoints_px: np.ndarray
+    joints_mm: np.ndarray
+
+
+def plans(
+    folder: str, mosh_folder: str | None, frame_step: int = 5, examples_per_shard: int = 500
+) -> list[Plan]:
+    """S1, S5, S6, S7, S8 train; S9, S11 test, a file for each recording."""
+    root = existing_folder(folder, "h36m_dir", "Human3.6M (S1/, S5/, ... S11/)")
+    mosh = _mosh_folder(mosh_folder)
+    by_state = find_recordings(root)
+    splits = {"train": human36m_names.TRAIN_SUBJECTS, "test": human36m_names.TEST_SUBJECTS}
+    plans_of = []
+    for split, subjects in splits.items():
+        chosen = {
+            state: [r for r in recordings if r.subject in subjects]
+            for state, recordings in by_state.items()
+        }
+        if chosen[FOUND]:
+            plans_of.append(_plan(root, mosh, split, chosen, frame_step, examples_per_shard))
+    return plans_of
+
+
+def _plan(root, mosh, split, by_state, frame_step, examples_per_shard) -> Plan:
+    is_test = split == "test"
+    recordings = by_state[FOUND]
+    skipped = {state: len(by_state[state]) for state in (MISSING, CORRUPT) if by_state[state]}
+    mosh = None if is_test else mosh
+    mosh_files = [path for r in recordings if (path := _mosh_file(mosh, r)) is not None]
+    settings = {
+        "recordings": len(recordings),
+        "files": fingerprint(
+            root, [path for r in recordings for path in _files(root, r)], contents=False
+        ),
+        "mosh": fingerprint(mosh, mosh_files) if mosh_files else None,
+        "frame_step": frame_step,
+    }
+    return Plan(
+        name=f"h36m/{split}",
+        schema="image_3d",
+        shards=f"{FOLDER}/{split}/{'*.tfrecord' if is_test else 'train_%04d.tfrecord'}",
+        open_items=at_once(lambda: Items(recordings, skipped)),
+        read=functools.partial(read, root, mosh, frame_step),
+        settings=settings if is_test else settings | {"examples_per_shard": examples_per_shard},
+        examples_per_shard=examples_per_shard,
+        shard_names=[f"{r.label}.tfrecord" for r in recordings] if is_test else None,
+        unit="video",
+        items_at_once=1,
+    )
+
+
+def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
+    """The recordings that are FOUND, MISSING and CORRUPT; a partial download is accepted."""
+    names, cameras = human36m_names.read(root)
+    by_state: dict[str, list[Recording]] = {FOUND: [], MISSING: [], CORRUPT: []}
+    for (subject, action, trial), name in sorted(names.items()):
+        for camera, values in enumerate(cameras):
+            folder = f"S{subject}/{action}_{trial}/cam_{camera}"
+            extracted = folder if (root / folder).is_dir() else None
+            recording = Recording(subject, action, trial, camera, name, extracted, values)
+            if (subject, action, trial, camera) in human36m_names.CORRUPT:
+                logging.warning("h36m: %s is left out: %s", recording.label, CORRUPT)
+                by_state[CORRUPT].append(recording)
+            elif all(path.is_file() for path in _files(root, recording)):
+                by_state[FOUND].append(recording)
+            else:
+                by_state[MISSING].append(recording)
+    if not by_state[FOUND]:
+        raise ConversionError(
+            f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions "
+            "1.54138969.mp4 and so on, with S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
+            "S1/Directions_0/cam_0/gt_poses.pkl with frames."
+        )
+    _log_missing(by_state[MISSING])
+    return by_state
+
+
+def _log_missing(missing: list[Recording]) -> None:
+    for subject in sorted({recording.subject for recording in missing}):
+        names = [
+            f"{r.name}.{human36m_names.CAMERA_IDS[r.camera]}"
+            for r in missing
+            if r.subject == subject
+        ]
+        logging.warning(
+            "h36m: S%d lacks %d recordings (video, D2_Positions or D3_Positions_mono): %s",
+            subject, len(names), ", ".join(names),
+        )  # fmt: skip
+
+
+def _files(root: pathlib.Path, recording: Recording) -> list[pathlib.Path]:
+    if recording.extracted is not None:
+        return [root / recording.extracted / "gt_poses.pkl"]
+    name = f"{recording.name}.{human36m_names.CAMERA_IDS[recording.camera]}"
+    subject = root / f"S{recording.subject}"
+    poses = subject / "MyPoseFeatures"
+    return [
+        subject / "Videos" / f"{name}.mp4",
+        poses / "D2_Positions" / f"{name}.cdf",
+        poses / "D3_Positions_mono" / f"{name}.cdf",
+    ]
+
+
+def _mosh_folder(folder: str | None) -> pathlib.Path | None:
+    if not folder:
+        return None
+    path = existing_folder(folder, "mosh_dir", "neutrMosh") / "neutrSMPL_H3.6"
+    return path if path.is_dir() else None
+
+
+def _mosh_file(folder: pathlib.Path | None, recording: Recording) -> pathlib.Path | None:
+    if folder is None:
+        return None
+    name = f"{recording.name}_cam{recording.camera}_aligned.pkl"
+    path = folder / f"S{recording.subject}" / name
+    return path if path.is_file() else None
+
+
+def read(
+    root: pathlib.Path, mosh: pathlib.Path | None, frame_step: int, recording: Recording
+) -> Converted:
+    """The Examples of every `frame_step`-th frame of a recording, as far as it has poses."""
+    examples: list[bytes] = []
+    skipped: list[Skip] = []
+    try:
+        smpl = _read_mosh(_mosh_file(mosh, recording))
+        if recording.extracted is not None:
+            poses, pictures = _extracted(root / recording.extracted, frame_step)
+        else:
+            poses, pictures = _from_archive(root, recording, frame_step)
+        expected = len(range(0, len(poses.joints_mm), frame_step))
+        if recording.extracted is not None:
+            expected = len(poses.joints_mm)
+        for count, (frame, row, image) in enumerate(pictures):
+            name = f"{recording.label}/frame{count:04d}.png"
+            try:
+                examples.append(frame_example(image, name, poses, row, recording, smpl(frame)))
+            except images.BadSampleError as error:
+                skipped.append(error.skip)
+        lacking = expected - len(examples) - len(skipped)
+        skipped += [Skip("video ends early", recording.label)] * lacking
+    except images.BadSampleError as error:
+        skipped.append(error.skip)
+    return Converted(examples, skipped)
+
+
+def _from_archive(root: pathlib.Path, recording: Recording, frame_step: int):
+    """Poses, and (frame, row of the poses, picture): videos are longer than the poses at times."""
+    video_file, keypoints_file, joints_file = _files(root, recording)
+    keypoints = read_cdf(keypoints_file, 2)
+    points = read_cdf(joints_file, 3)
+    length = min(len(keypoints), len(points))
+    poses = Poses(keypoints[:length], points[:length])
+    frames = video.frames(video_file, range(0, length, frame_step))
+    return poses, ((number, number, image) for number, image in frames)
+
+
+def read_cdf(path: pathlib.Path, dimensions: int) -> np.ndarray:
+    """float64 [n, 14, dimensions] in the order LSP, of a file of 32 points a frame."""
+    try:
+        values = np.asarray(cdflib.CDF(path).varget("Pose"), np.float64)
+        return values.reshape(-1, len(joints.H36M), dimensions)[:, _TO_LSP]
+    except Exception as error:
+        raise images.BadSampleError("poses damaged", f"{path} ({error})") from error
+
+
+def _extracted(folder: pathlib.Path, frame_step: int):
+    """Poses and pictures of extracted frames, which were thinned when they were extracted."""
+    path = folder / "gt_poses.pkl"
+    try:
+        values = safe_pickle.load(path)
+        keypoints = np.asarray(values["2d"], np.float64)[:, _TO_LSP_FROM_17]
+        points = np.asarray(values["3d"], np.float64)[:, _TO_LSP_FROM_17]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise images.BadSampleError("poses damaged", f"{path} ({error})") from error
+    return Poses(keypoints, points), _pictures(folder, len(points), frame_step)
+
+
+def _pictures(folder, num_frames, frame_step) -> Iterator[tuple[int, int, np.ndarray]]:
+    for row in range(num_frames):
+        path = folder / f"frame{row:04d}.png"
+        if path.is_file():
+            yield row * frame_step, row, images.decode(images.read_file(path), str(path))
+
+
+def _read_mosh(path: pathlib.Path | None):
+    """A function from the number of a frame of the video to (pose, shape) or (None, None)."""
+    if path is None:
+        return lambda frame: (None, None)
+    try:
+        values = safe_pickle.load(path)
+        poses = np.asarray(values["new_poses"], np.float64).reshape(-1, records.POSE_SIZE)
+        shape = np.asarray(values["betas"], np.float64).reshape(records.SHAPE_SIZE)
+    except (ValueError, KeyError, TypeError) as error:
+        raise images.BadSampleError("MoSh file damaged", f"{path} ({error})") from error
+
+    def labels(frame: int):
+        row = frame // _FRAMES_PER_MOSH_ROW
+        return (poses[row], shape) if row < len(poses) else (None, None)
+
+    return labels
+
+
+def frame_example(image, name, poses: Poses, row: int, recording: Recording, smpl) -> bytes:
+    """The Example of a decoded frame: the person 150 px tall in a crop of 300, edges repeated."""
+    keypoints, points = poses.keypoints_px[row], poses.joints_mm[row]
+    images.check_keypoints(keypoints, name)
+    images.check_keypoints(points, name)
+    image = images.recode(image, name)
+    center, extent = images.box(keypoints)
+    scale = PERSON_PX / extent if extent else np.inf
+    resized, factors = images.resize(image, scale, name)
+    center = np.round(center * factors).astype(int)
+    cropped, start = images.padded_crop(resized, center, MARGIN_PX, PADDING_PX, name)
+    focal, *principal = recording.camera_values
+    pose, shape = smpl
+    return records.image_3d_example(
+        encoded=images.encode(cropped),
+        filename=name,
+        height=cropped.shape[0],
+        width=cropped.shape[1],
+        keypoints=np.column_stack(
+            [images.scale_points(keypoints, factors) - start, np.ones(len(keypoints))]
+        ),
+        center=center - start,
+        joints_m=points / 1000.0,
+        camera=[focal * scale, *(np.array(principal) * factors - start)],
+        scale_factors=factors,
+        crop_start=start + PADDING_PX,
+        pose=pose,
+        shape=shape,
+    )

@@ -1,0 +1,42 @@
+"""Frames of a video file, without unpacking it first."""
+
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+
+# Read when OpenCV first opens a video: what is wrong with one is told by us, by its name.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from tfrecords_tools.images import BadSampleError  # noqa: E402
+
+
+def frames(path: pathlib.Path, numbers: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields (number, uint8 RGB picture) for the frames `numbers`, which ascend, from 0.
+
+    Every frame is passed over in turn: seeking is not exact in compressed video. Ends early where
+    the video does.
+
+    Raises:
+        BadSampleError: the file is missing or no video.
+    """
+    if not path.is_file():
+        raise BadSampleError("video missing", str(path))
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    try:
+        if not capture.isOpened():
+            raise BadSampleError("video damaged", str(path))
+        position = 0
+        for number in numbers:
+            while position <= number:
+                if not capture.grab():
+                    return
+                position += 1
+            ok, image = capture.retrieve()
+            if not ok:
+                return
+            yield number, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    finally:
+        capture.release()
