@@ -10,8 +10,9 @@ def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     scale = max(1.0, max(height, width) / 160)
     h, w = int(np.ceil(height / scale)), int(np.ceil(width / scale))
     picture = _wall_and_floor(rng, h, w)
-    for cells, strength in ((3, 50), (9, 30), (30, 22)):
-        picture += rng.uniform(0.1, 1) * strength * _clouds(rng, h, w, cells)
+    busy = rng.beta(1.0, 2.0)
+    for cells, strength in ((3, 40), (9, 28), (30, 20)):
+        picture += (0.1 + busy * rng.random()) * strength * _clouds(rng, h, w, cells)
     picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     for _ in range(rng.integers(0, 9)):
@@ -84,14 +85,16 @@ def _wall_and_floor(rng, h, w):
 
 def _muted(rng):
     """A colour 0-255 as rooms and streets have them: mostly little saturated."""
-    color = rng.uniform(10, 245, 3)
-    return color.mean() + rng.beta(1.2, 2.0) * (color - color.mean())
+    color, grey = rng.uniform(10, 245, 3), rng.uniform(15, 240)
+    return np.clip(grey + rng.beta(1.0, 2.5) * (color - grey), 0, 255)
 
 
 def _clouds(rng, h, w, cells):
     grid = rng.standard_normal((cells, max(2, cells * w // h), 3), dtype=np.float32)
     if rng.random() < 0.75:
         grid = grid[..., :1].repeat(3, axis=2)
+    else:
+        grid = 0.5 * (grid + grid[..., :1])
     return cv2.resize(grid, (w, h), interpolation=cv2.INTER_CUBIC)
 
 

@@ -3,14 +3,20 @@
 import pathlib
 from collections.abc import Iterable, Mapping
 
-from hmr_tf2.standin.raw import lsp, mosh, mpi_inf_3dhp
+from hmr_tf2.standin.raw import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 from hmr_tf2.standin.raw.runner import Order, write_whole
 
 # Folder, data set -> writer of that folder; the names are those of `convert_datasets --datasets`.
 _FOLDERS = {
     "lsp": {"lsp_dataset": lsp.write},
     "lsp_ext": {"lsp_extended": lsp.write_extended},
+    "mpii": {"mpii": mpii.write},
+    "coco": {"coco": coco.write},
     "mpi_inf_3dhp": {"mpi_inf_3dhp": mpi_inf_3dhp.write},
+    "h36m": {
+        "human36m": human36m.write,
+        "neutrMosh/neutrSMPL_H3.6": human36m.write_mosh,
+    },
     "mosh": {
         "neutrMosh/neutrSMPL_CMU": mosh.write_cmu,
         "neutrMosh/neutrSMPL_H3.6": mosh.write_h36m,
@@ -49,7 +55,10 @@ def write_raw(
         if order.people < 1 or workers < 1:
             raise ValueError(f"`people` and `workers` must be positive, got {order}.")
         for folder, write in _FOLDERS[name].items():
-            path = pathlib.Path(out_dir) / folder
-            write_whole(path, order, write)
-            folders[name] = path if path.parent == pathlib.Path(out_dir) else path.parent
+            # Human3.6M brings its own MoSh, of the very people in its videos.
+            if name != "h36m" and "h36m" in datasets and folder in _FOLDERS["h36m"]:
+                continue
+            write_whole(pathlib.Path(out_dir) / folder, order, write)
+        first = next(iter(_FOLDERS[name]))
+        folders[name] = pathlib.Path(out_dir) / first.split("/")[0]
     return folders

@@ -41,15 +41,15 @@ class Order:
 def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:
     """Calls `write(partial folder, order)` and renames the folder when all is there.
 
-    A folder that was made before with the same people and seed is kept as it is.
+    A folder that was made before by the same writer with the same people and seed is kept.
     """
-    wanted = {"people": order.people, "seed": order.seed}
+    wanted = {"people": order.people, "seed": order.seed, "writer": write.__module__}
     if folder.exists():
         receipt = folder / RECEIPT
         if receipt.exists() and json.loads(receipt.read_text()) == wanted:
             return folder
         raise FileExistsError(
-            f"{folder} exists and was not made with people={order.people} seed={order.seed}; "
+            f"{folder} exists and is not what people={order.people} seed={order.seed} gives; "
             "remove it or choose another folder."
         )
     partial = folder.with_name(folder.name + ".partial")

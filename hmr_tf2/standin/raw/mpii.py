@@ -1,0 +1,97 @@
+"""MPII Human Pose: images/ and annotations/mpii_human_pose_v1_u12_1.mat."""
+
+import functools
+import pathlib
+
+import numpy as np
+import scipy.io
+
+from hmr_tf2.standin import backgrounds, people
+from hmr_tf2.standin.raw.runner import Order
+from tfrecords_tools import joints
+
+_STREAM = 3
+_TEST_EVERY = 10
+_MEAN_OF = {"pelvis": ("left_hip", "right_hip"), "thorax": ("left_shoulder", "right_shoulder")}
+
+
+def write(folder: pathlib.Path, order: Order):
+    """`order.people` pictures of one to three people; every tenth is for testing, unlabelled."""
+    (folder / "images").mkdir()
+    draw = functools.partial(_picture, folder / "images", order)
+    entries = order.run(draw, range(order.people), "mpii")
+    train = np.array([number % _TEST_EVERY != _TEST_EVERY - 1 for number in range(order.people)])
+    single = np.empty((order.people, 1), object)
+    for number, entry in enumerate(entries):
+        single[number, 0] = _single_people(entry)
+    release = {
+        "annolist": _objects(entries),
+        "img_train": train.astype(float),
+        "single_person": single,
+        "version": "12",
+    }
+    (folder / "annotations").mkdir()
+    path = folder / "annotations" / "mpii_human_pose_v1_u12_1.mat"
+    scipy.io.savemat(path, {"RELEASE": release})
+
+
+def _picture(home, order, number):
+    rng = order.rng(_STREAM, number)
+    size = (int(rng.integers(280, 420)), int(rng.integers(320, 560)))
+    count = int(rng.choice([1, 1, 1, 2, 3]))
+    share = (0.5, 0.95) if rng.random() < 0.8 else (0.95, 1.4)
+    photo = people.random_photo(rng, size, num_people=count, height_share=share)
+    name = f"{15601864 + 37 * number:09d}.jpg"
+    (home / name).write_bytes(backgrounds.jpeg(rng, photo.image))
+    is_train = number % _TEST_EVERY != _TEST_EVERY - 1
+    rects = [_rectangle(person, is_train) for person in photo.people]
+    return {
+        "image": {"name": name},
+        "annorect": rects[0] if count == 1 else _objects(rects),
+        "frame_sec": 0,
+        "vididx": 1,
+    }
+
+
+def _rectangle(person, is_train):
+    """One person: the place and size of all, joints and head box of those for training."""
+    pixels = person.keypoints_px.astype(float)
+    low, high = pixels.min(0), pixels.max(0)
+    centre = (low + high) / 2
+    place = {
+        "scale": float((high - low).max() / 200),
+        "objpos": {"x": float(centre[0]), "y": float(centre[1])},
+    }
+    if not is_train:
+        return place
+    neck, top = (pixels[joints.COCO_PLUS.index(name)] for name in ("neck", "head_top"))
+    middle, half = (neck + top) / 2, np.linalg.norm(top - neck) / 2
+    box = {"x1": middle[0] - half, "y1": middle[1] - half,
+           "x2": middle[0] + half, "y2": middle[1] + half}  # fmt: skip
+    return {**box, **place, "annopoints": {"point": _objects(_points(person))}}
+
+
+def _points(person):
+    """The annotated joints: those inside the picture, seen or hidden."""
+    height, width = person.mask.shape
+    points = []
+    for number, name in enumerate(joints.MPII.names):
+        rows = list(joints.COCO_PLUS.indices(_MEAN_OF.get(name, (name,))))
+        x, y = person.keypoints_px[rows].mean(0).astype(float)
+        if 0 <= x < width and 0 <= y < height:
+            seen = int(person.visible[rows].all())
+            points.append({"x": x, "y": y, "id": number, "is_visible": seen})
+    return points
+
+
+def _single_people(entry):
+    """uint8 1-based numbers of the people that stand apart: here, all."""
+    rects = entry["annorect"]
+    return np.arange(1, 2 if isinstance(rects, dict) else len(rects) + 1, dtype=np.uint8)
+
+
+def _objects(items):
+    """A 1-D object array, which MATLAB files keep as a struct array."""
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
