@@ -139,8 +139,8 @@ def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
                 by_state[MISSING].append(recording)
     if not by_state[FOUND]:
         raise ConversionError(
-            f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions "
-            "1.54138969.mp4 and so on, with S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
+            f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions 1."
+            "54138969.mp4 and so on, S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
             "S1/Directions_0/cam_0/gt_poses.pkl with frames."
         )
     _log_missing(by_state[MISSING])
