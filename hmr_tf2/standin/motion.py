@@ -51,7 +51,7 @@ class Angles:
     def limited(self) -> np.ndarray:
         """The angles, bent smoothly back into the limits."""
         low, high = limits()
-        middle, half = (low + high) / 2, (high - low) / 2 + 1e-9
+        middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-12)
         q = (self.values - middle) / half
         # Untouched up to 80 % of the range, then towards its end along a tanh.
         over = np.maximum(np.abs(q) - 0.8, 0)
@@ -192,7 +192,7 @@ def _walk(angles, times, rng):
 
 def _run(angles, times, rng):
     rate = rng.uniform(1.2, 1.6)
-    _stride(angles, times, rng, rate, rng.uniform(0.6, 0.9), rng.uniform(1.2, 1.7), 0.15, 1.1)
+    _stride(angles, times, rng, rate, rng.uniform(0.6, 0.9), rng.uniform(1.1, 1.5), 0.15, 1.1)
 
 
 def _reach(angles, times, rng):

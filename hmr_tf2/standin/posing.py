@@ -92,7 +92,7 @@ def _chain(joints, turns, parents):
 def _sparse_correctives(posedirs):
     """Correctives as rows (vertex, joint) with float32 [3, 9] each, sorted by vertex."""
     by_joint = posedirs.reshape(len(posedirs), 3, 23, 9).transpose(0, 2, 1, 3)
-    used = np.abs(by_joint).max((2, 3)) > 1e-4
+    used = np.abs(by_joint).max((2, 3)) > 2e-5
     vertex, joint = np.nonzero(used)
     first = np.searchsorted(vertex, np.arange(len(posedirs) + 1)).astype(np.int32)
     return first, joint.astype(np.int32), by_joint[used].astype(np.float32)

@@ -23,7 +23,7 @@ _LEFT_BONES = (
 _CENTRE_BONES = (
     ("spine1", "spine2", 0.10),
     ("spine2", "spine3", 0.10),
-    ("neck", "head", 0.05),
+    ("neck", "head", 0.062),
 )
 _FREE_BONES = (  # (joint, start, end, radius)
     ("pelvis", (-0.05, 0.0, -0.01), (0.05, 0.0, -0.01), 0.09),

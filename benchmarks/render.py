@@ -1,0 +1,61 @@
+"""Times the renderer and the writer of stand-in people, and prints pictures a second.
+
+python benchmarks/render.py [--seconds=3]
+"""
+
+import time
+
+import numpy as np
+from absl import app, flags
+
+from hmr_tf2.standin import backgrounds, body, people, posing
+from hmr_tf2.visualization.renderer import hmr_perspective, render
+
+_SECONDS = flags.DEFINE_float("seconds", 3.0, "How long each measurement runs.", 0.1)
+SIZE = (224, 224)
+TARGET = 50
+
+
+def rate(function) -> float:
+    """Calls of `function` a second, after one call that compiles."""
+    function(0)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < _SECONDS.value:
+        count += 1
+        function(count)
+    return count / (time.perf_counter() - start)
+
+
+def main(argv):
+    del argv
+    poser, mean = posing.standin_poser(), body.mean_parameters()
+    camera = hmr_perspective((0.9, 0, 0), SIZE[0])
+    scenery = backgrounds.background(np.random.default_rng(0), *SIZE)
+
+    def draw(number, samples, backend="numba"):
+        pose = mean["pose"].copy()
+        pose[0] = np.pi
+        pose[4:] += 0.1 * np.sin(number + np.arange(68))
+        posed = poser.pose(mean["shape"], pose)
+        return render(posed.vertices, poser.faces, camera, SIZE, background=scenery,
+                      samples=samples, backend=backend).image  # fmt: skip
+
+    def whole(number):
+        rng = np.random.default_rng(number)
+        return backgrounds.jpeg(rng, people.random_photo(rng, SIZE).image)
+
+    rows = [
+        ("pose, render, one sample a pixel", lambda n: draw(n, 1)),
+        ("pose, render, 2 x 2 samples", lambda n: draw(n, 2)),
+        ("pose, render, 3 x 3 samples", lambda n: draw(n, 3)),
+        ("pose, render, 2 x 2, NumPy", lambda n: draw(n, 2, "numpy")),
+        ("whole stand-in picture with scenery and JPEG", whole),
+    ]
+    print(f"Pictures of {SIZE[1]}x{SIZE[0]} a second, one core, {len(poser.faces)} triangles:")
+    for label, function in rows:
+        print(f"{label:46s} {rate(function):7.1f}")
+    print(f"Target: {TARGET} with 2 x 2 samples.")
+
+
+if __name__ == "__main__":
+    app.run(main)
