@@ -1,0 +1,78 @@
+"""Fixtures that several packages' tests share; the golden inputs and what is made from them."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+from hmr_tf2 import HMR, HMRConfig
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+sys.path.insert(0, str(GOLDEN))
+
+import reference_inputs  # noqa: E402
+
+TF1_VARIABLES = [tuple(entry) for entry in json.loads((GOLDEN / "tf1_variables.json").read_text())]
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The program that makes the golden inputs from a seed."""
+    return reference_inputs
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """golden(name) -> the file's arrays and its meta entry."""
+    return lambda name: reference_inputs.load_golden(GOLDEN / name)
+
+
+@pytest.fixture(scope="session")
+def tf1_variables():
+    """(name, shape) of the 346 variables of the original's training graph."""
+    return TF1_VARIABLES
+
+
+@pytest.fixture(scope="session")
+def reference_files(tmp_path_factory):
+    """reference_files(seed) -> folder with the SMPL file, the mean file and a TF 1 checkpoint."""
+    folders = {}
+
+    def files(seed=0):
+        if seed not in folders:
+            folder = tmp_path_factory.mktemp(f"reference{seed}")
+            reference_inputs.write_model_files(folder, seed)
+            reference_inputs.write_tf1_checkpoint(
+                str(folder / "model.ckpt-667589"), TF1_VARIABLES, seed
+            )
+            folders[seed] = folder
+        return folders[seed]
+
+    return files
+
+
+@pytest.fixture(scope="session")
+def smpl_path(reference_files):
+    """An SMPL file of 6890 random vertices near the bones."""
+    return reference_files(0) / "neutral_smpl_with_cocoplus_reg.pkl"
+
+
+@pytest.fixture(scope="session")
+def small_smpl_path():
+    """An SMPL file of 120 vertices as Python 2 wrote it with chumpy and scipy."""
+    return GOLDEN / "py2_smpl_seed0_p2.pkl"
+
+
+@pytest.fixture(scope="session")
+def untrained(smpl_path):
+    """A compiled model with random weights, for tests that do not train it."""
+    model = HMR(HMRConfig(smpl_model_path=str(smpl_path)))
+    model.compile()
+    return model
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)

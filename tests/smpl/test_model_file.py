@@ -1,0 +1,126 @@
+"""SMPL and mean files: read exactly, refused clearly."""
+
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+import scipy.sparse
+
+from hmr_tf2.smpl import load_mean_params, load_smpl_file, mean_theta
+from hmr_tf2.smpl.model_file import SHAPES
+
+
+@pytest.fixture
+def small(small_smpl_path):
+    return dict(load_smpl_file(small_smpl_path))
+
+
+def write(tmp_path, body):
+    path = tmp_path / "body.pkl"
+    path.write_bytes(pickle.dumps(body, 2))
+    return path
+
+
+def test_python_2_file_with_chumpy_loads_exactly(small, small_smpl_path):
+    expected = np.load(small_smpl_path.with_name("small_body_0.npz"))
+    for key in expected.files:
+        value = small[key].todense() if scipy.sparse.issparse(small[key]) else small[key]
+        np.testing.assert_array_equal(value, expected[key], err_msg=key)
+    assert scipy.sparse.issparse(small["J_regressor"])
+    assert all(small[k].dtype == np.float64 for k in ("v_template", "shapedirs", "posedirs"))
+
+
+def test_written_by_python_3_it_loads_the_same(small, tmp_path):
+    again = load_smpl_file(write(tmp_path, small))
+    for key in SHAPES:
+        assert (again[key] != small[key]).sum() == 0, key
+
+
+@pytest.mark.parametrize("key", SHAPES)
+def test_a_missing_entry_is_named(small, tmp_path, key):
+    del small[key]
+    path = write(tmp_path, small)
+    with pytest.raises(ValueError, match=f"{path}: no {key} in it"):
+        load_smpl_file(path)
+
+
+@pytest.mark.parametrize("key", SHAPES)
+def test_a_misshapen_entry_is_named(small, tmp_path, key):
+    value = small[key]
+    small[key] = scipy.sparse.csc_matrix(value[:, :-1]) if value.ndim == 2 else value[..., :-1]
+    if key == "shapedirs":
+        small[key] = value[:, :, 0]
+    path = write(tmp_path, small)
+    with pytest.raises(ValueError, match=f"{path}: .*must have the shape"):
+        load_smpl_file(path)
+
+
+@pytest.mark.parametrize(
+    "key, index, value, cause",
+    [
+        ("v_template", (3, 1), np.nan, "'v_template' holds NaN"),
+        ("weights", (0, 0), np.inf, "'weights' holds NaN or infinity"),
+        ("f", (0, 0), 120, "'f' must index the 120 vertices"),
+        ("kintree_table", (0, 5), 9, "'kintree_table' must name"),
+    ],
+)
+def test_impossible_values_are_refused(small, tmp_path, key, index, value, cause):
+    small[key] = small[key].copy()
+    small[key][index] = value
+    with pytest.raises(ValueError, match=cause):
+        load_smpl_file(write(tmp_path, small))
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 20_000, 600_000])
+def test_a_truncated_file_is_refused_by_name(small_smpl_path, tmp_path, size):
+    path = tmp_path / "cut.pkl"
+    path.write_bytes(small_smpl_path.read_bytes()[:size])
+    with pytest.raises((ValueError, OSError), match="cut.pkl"):
+        load_smpl_file(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
+    for path in (tmp_path / "absent.pkl", tmp_path):
+        with pytest.raises(OSError, match=path.name):
+            load_smpl_file(path)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds a dict with v_template.*holds a list"):
+        load_smpl_file(write(tmp_path, [1, 2]))
+
+
+def test_code_in_the_file_does_not_run(tmp_path):
+    marker = tmp_path / "ran"
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(marker).encode())
+    with pytest.raises(ValueError, match="hostile.pkl.*os.system"):
+        load_smpl_file(path)
+    assert not marker.exists()
+
+
+def test_mean_theta_is_upright_and_keeps_the_rest(smpl_path, reference):
+    mean = reference.mean_params(0)
+    theta = mean_theta(smpl_path)
+    assert theta.shape == (1, 85)
+    np.testing.assert_array_equal(theta[0, :6], [0.9, 0, 0, np.pi, 0, 0])
+    np.testing.assert_array_equal(theta[0, 6:75], mean["pose"][3:])
+    np.testing.assert_array_equal(theta[0, 75:], mean["shape"])
+
+
+def test_bad_mean_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="neutral_smpl_mean_params.h5 is missing"):
+        mean_theta(tmp_path / "body.pkl")
+    path = tmp_path / "mean.h5"
+    path.write_bytes(b"not hdf5")
+    with pytest.raises(ValueError, match="mean.h5: not a file of mean parameters"):
+        load_mean_params(path)
+    for name, pose in (("none.h5", None), ("short.h5", np.zeros(71)),
+                       ("nan.h5", np.full(72, np.nan))):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["shape"] = np.zeros(10)
+            if pose is not None:
+                file["pose"] = pose
+        with pytest.raises(ValueError, match=name):
+            load_mean_params(tmp_path / name)
