@@ -7,14 +7,10 @@ not tell, and so can count records quickly and name a damaged one.
 import dataclasses
 import pathlib
 import struct
-from collections.abc import Iterator
 
 _HEADER = struct.Struct("<QI")
+HEADER_SIZE = _HEADER.size
 _FOOTER_SIZE = 4
-
-
-class DamagedError(ValueError):
-    """A file whose records cannot be told apart from some point on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,36 +21,55 @@ class Span:
     size: int
 
 
+class DamagedError(ValueError):
+    """A file whose records cannot be told apart from some point on.
+
+    Attributes:
+        where: the record and the byte, without the name of the file.
+        before: the records up to there.
+    """
+
+    def __init__(self, path: pathlib.Path, where: str, before: list[Span]):
+        super().__init__(f"{path}: {where}")
+        self.where = where
+        self.before = before
+
+
 def record_size(num_bytes: int) -> int:
     """The bytes that a record of `num_bytes` takes in the file."""
     return _HEADER.size + num_bytes + _FOOTER_SIZE
 
 
-def spans(path: pathlib.Path) -> Iterator[Span]:
-    """Where each record lies; only the headers are read."""
+def spans(path: pathlib.Path) -> list[Span]:
+    """Where each record lies; only the headers are read.
+
+    Raises:
+        DamagedError: a header is damaged or the file is cut off.
+    """
     size = path.stat().st_size
-    position = number = 0
+    found: list[Span] = []
+    position = 0
     with open(path, "rb") as file:
         while position < size:
             file.seek(position)
-            header = file.read(_HEADER.size)
-            if len(header) < _HEADER.size:
-                raise DamagedError(f"{path}: record {number} is cut off at byte {size}.")
+            header = file.read(HEADER_SIZE)
+            record = f"record {len(found)}"
+            if len(header) < HEADER_SIZE:
+                raise DamagedError(path, f"{record} is cut off at byte {size}", found)
             length, checksum = _HEADER.unpack(header)
             if masked_crc32c(header[:8]) != checksum:
-                raise DamagedError(
-                    f"{path}: the header of record {number}, at byte {position}, is damaged."
-                )
+                where = f"{record}: damaged (the checksum of its length, at byte {position})"
+                raise DamagedError(path, where, found)
             if position + record_size(length) > size:
-                raise DamagedError(f"{path}: record {number} is cut off at byte {size}.")
-            yield Span(position + _HEADER.size, length)
+                raise DamagedError(path, f"{record} is cut off at byte {size}", found)
+            found.append(Span(position + HEADER_SIZE, length))
             position += record_size(length)
-            number += 1
+    return found
 
 
 def count_records(path: pathlib.Path) -> int:
     """The number of records in the file."""
-    return sum(1 for _ in spans(path))
+    return len(spans(path))
 
 
 def masked_crc32c(data: bytes) -> int:

@@ -81,7 +81,13 @@ def read(root: pathlib.Path) -> tuple[SequenceNames, list[np.ndarray]]:
     try:
         tree = xml.etree.ElementTree.parse(path).getroot()
         return _names(tree), _cameras(tree)
-    except (xml.etree.ElementTree.ParseError, ValueError, AttributeError, IndexError) as error:
+    except (
+        xml.etree.ElementTree.ParseError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+    ) as error:
         raise ConversionError(
             f"{path} is not the metadata of Human3.6M ({error}). Without the file the names and "
             "cameras of the official release are used."

@@ -71,6 +71,10 @@ class Manifest:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes it whole or not at all."""
+        write_text(path, self.as_text())
+
+    def as_text(self) -> str:
+        """JSON, with the sums and a checksum of all the rest."""
         values = dataclasses.asdict(self)
         values = {
             "format": FORMAT,
@@ -79,7 +83,8 @@ class Manifest:
             "skipped": self.skipped,
             **values,
         }
-        write_text(path, json.dumps(values, indent=1) + "\n")
+        digest = hashlib.sha256(json.dumps(values).encode()).hexdigest()
+        return json.dumps({**values, "checksum": digest}, indent=1) + "\n"
 
 
 def path_for(data_dir: pathlib.Path, shards: str) -> pathlib.Path:
@@ -91,17 +96,22 @@ def path_for(data_dir: pathlib.Path, shards: str) -> pathlib.Path:
 
 
 def load(path: pathlib.Path) -> Manifest:
-    """Reads a manifest that `Manifest.save` wrote."""
+    """Reads a manifest that `Manifest.save` wrote; one that was altered since is refused."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("format") != FORMAT:
-            raise ConversionError(f"{path} was written by another version of this program.")
-        for derived in ("examples", "skipped"):
-            values.pop(derived)
-        shards = [Shard(**{**s, "next": tuple(s["next"])}) for s in values.pop("shards")]
-        return Manifest(**values, shards=shards)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise ConversionError(f"{path} is no manifest of shards: {error!r}") from None
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text)
+        fields = {field.name for field in dataclasses.fields(Manifest)} - {"shards"}
+        shards = [Shard(**{**s, "next": tuple(s["next"])}) for s in values["shards"]]
+        found = Manifest(**{name: values[name] for name in fields}, shards=shards)
+        if values["format"] == FORMAT and found.as_text() == text:
+            return found
+        cause = f"format {values['format']!r}, expected {FORMAT}; or it was altered"
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        cause = repr(error)
+    raise ConversionError(
+        f"{path}: damaged, altered or of another version of this program ({cause}). Restore it, "
+        "or convert again with --overwrite."
+    )
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -194,3 +194,15 @@ def _ints(values) -> tf.train.Feature:
 
 def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+# Kind of Example -> the spec that reads it.
+SPECS = {"image": image_spec, "image_3d": image_3d_spec, "mocap": mocap_spec}
+
+
+def schema_of(serialized: bytes) -> str:
+    """The kind of an Example, told by its features: a key of `SPECS`."""
+    names = tf.train.Example.FromString(serialized).features.feature
+    if "image/encoded" not in names:
+        return "mocap"
+    return "image_3d" if "mosh/gt3d" in names else "image"

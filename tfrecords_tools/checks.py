@@ -1,0 +1,119 @@
+"""What the values of a record must be like: used by `verify`."""
+
+import re
+import struct
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_tools import images, records
+
+# No joint is so far from the camera, no axis-angle so long, no shape so odd.
+MAX_JOINT_M = 100.0
+MAX_POSE = 100.0
+MAX_SHAPE = 100.0
+
+# Start-of-frame markers of JPEG: C0 to CF without the three that mean something else.
+_FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+def faults(serialized: list[bytes], schema: str) -> Iterator[tuple[int, str, str]]:
+    """Yields (number in the batch, feature, what is wrong) for a batch of Examples."""
+    spec = records.SPECS[schema]()
+    try:
+        parsed = tf.io.parse_example(serialized, spec)
+        numbers = range(len(serialized))
+    except tf.errors.InvalidArgumentError:
+        numbers = []
+        for number, one in enumerate(serialized):
+            try:
+                tf.io.parse_single_example(one, spec)
+                numbers.append(number)
+            except tf.errors.InvalidArgumentError as error:
+                yield number, *_named(error.message)
+        if not numbers:
+            return
+        parsed = tf.io.parse_example([serialized[number] for number in numbers], spec)
+    values = {name: value.numpy() for name, value in parsed.items()}
+    for feature, what, wrong in _value_faults(values, schema):
+        for row in np.flatnonzero(wrong):
+            yield numbers[row], feature, f"{what}: {_shown(values[feature][row])}"
+
+
+def _named(message: str) -> tuple[str, str]:
+    found = re.search(r"(?:Feature|Key): ([\w/]+)", message)
+    what = "missing" if "could not be found" in message else "of another type or length"
+    return (found.group(1), what) if found else ("Example", "cannot be parsed")
+
+
+def _value_faults(
+    values: Mapping[str, np.ndarray], schema: str
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    if schema == "mocap":
+        yield "pose", "no angles", _beyond(values["pose"], MAX_POSE)
+        yield "shape", "no shape coefficients", _beyond(values["shape"], MAX_SHAPE)
+        return
+    yield from _image_faults(values)
+    if schema == "image_3d":
+        yield from _image_3d_faults(values)
+
+
+def _image_faults(values):
+    px = images.MAX_COORDINATE_PX
+    yield "image/x", "no pixels", _beyond(values["image/x"], px)
+    yield "image/y", "no pixels", _beyond(values["image/y"], px)
+    yield "image/face_pts", "no pixels", _beyond(values["image/face_pts"], px)
+    yield "image/center", "no pixels", _beyond(values["image/center"], px)
+    visibility = values["image/visibility"]
+    yield "image/visibility", "not 0, 1 or 2", ~np.isin(visibility, (0, 1, 2)).all(axis=1)
+    yield "image/format", "not JPEG", values["image/format"] != b"JPEG"
+    sizes = np.array([jpeg_size(data) or (-1, -1) for data in values["image/encoded"]])
+    yield "image/encoded", "no JPEG", sizes[:, 0] < 0
+    for name, size in (("image/height", sizes[:, 0]), ("image/width", sizes[:, 1])):
+        yield name, "not that of the picture", (size >= 0) & (values[name] != size)
+
+
+def _image_3d_faults(values):
+    has_smpl = values["meta/has_3d"]
+    without = has_smpl == 0
+    yield "meta/has_3d", "not 0 or 1", ~np.isin(has_smpl, (0, 1))
+    yield "mosh/pose", "no angles", _beyond(values["mosh/pose"], MAX_POSE)
+    yield "mosh/shape", "no shape coefficients", _beyond(values["mosh/shape"], MAX_SHAPE)
+    for name in ("mosh/pose", "mosh/shape"):
+        differs = (values[name] != records.NO_SMPL).any(axis=1)
+        yield name, "not -1 though meta/has_3d is 0", without & differs
+    yield "mosh/gt3d", "no metres", _beyond(values["mosh/gt3d"], MAX_JOINT_M)
+    yield "image/cam", "no camera", ~np.isfinite(values["image/cam"]).all(axis=1)
+    yield "image/cam", "focal length not positive", ~(values["image/cam"][:, 0] > 0)
+    scale = values["meta/scale_factors"]
+    yield "meta/scale_factors", "not positive", ~((scale > 0) & np.isfinite(scale)).all(axis=1)
+
+
+def _beyond(values: np.ndarray, limit: float) -> np.ndarray:
+    """Rows with a number that is NaN, infinite or beyond `limit`."""
+    return ~(np.abs(values.reshape(len(values), -1)) <= limit).all(axis=1)
+
+
+def _shown(value) -> str:
+    if isinstance(value, bytes):
+        return f"{value[:16]!r}"
+    return np.array2string(np.asarray(value), threshold=6, edgeitems=3, precision=4)
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width that a JPEG announces; None if it is none."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    position = 2
+    while position + 9 <= len(data):
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        if marker in _FRAME_MARKERS:
+            return struct.unpack_from(">HH", data, position + 5)
+        position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+    return None
