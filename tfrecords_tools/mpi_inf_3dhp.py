@@ -129,9 +129,7 @@ def read_annotation(path: pathlib.Path) -> tuple[np.ndarray, list, list]:
         numbers = np.asarray(values["frames"], np.int64).ravel()
         keypoints = [values["annot2"][c][0].reshape(len(numbers), 28, 2) for c in range(14)]
         points = [values["annot3"][c][0].reshape(len(numbers), 28, 3) for c in range(14)]
-    except OSError:
-        raise
-    except Exception as error:
+    except Exception as error:  # SciPy has no error of its own for a file that is damaged
         raise ConversionError(
             f"{path} is no annotation of MPI-INF-3DHP: {type(error).__name__}: {error}"
         ) from error
