@@ -9,15 +9,24 @@ from absl import app, flags
 
 from hmr_tf2.standin import raw_layouts
 from hmr_tf2.standin.body import write_model_files
+from hmr_tf2.standin.people import EVERYDAY, PLAIN
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the raw data sets.", required=True)
 _PEOPLE = flags.DEFINE_integer("people", 500, "Pictures a data set (clips, for mosh).", 1)
 _SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same files.", 0)
-_DATASETS = flags.DEFINE_multi_enum(
-    "datasets", list(raw_layouts.DATASETS), raw_layouts.DATASETS, "Data sets to write."
+_DATASETS = flags.DEFINE_list(
+    "datasets", list(raw_layouts.DATASETS), f"Which, of {', '.join(raw_layouts.DATASETS)}."
 )
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
+_PLAIN = flags.DEFINE_bool("plain", False, "Bare scenery, nothing before the people, no noise.")
 _MODELS = flags.DEFINE_string("models", None, "Folder for the body's files, if wanted.")
+
+
+flags.register_validator(
+    _DATASETS,
+    lambda names: names and set(names) <= set(raw_layouts.DATASETS),
+    f"--datasets takes names of {', '.join(raw_layouts.DATASETS)}, separated by commas.",
+)
 
 
 def main(argv):
@@ -25,7 +34,12 @@ def main(argv):
         raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
     start = time.perf_counter()
     folders = raw_layouts.write_raw(
-        _OUT.value, _PEOPLE.value, _SEED.value, _DATASETS.value, _WORKERS.value
+        _OUT.value,
+        _PEOPLE.value,
+        _SEED.value,
+        _DATASETS.value,
+        _WORKERS.value,
+        PLAIN if _PLAIN.value else EVERYDAY,
     )
     for name, folder in folders.items():
         print(f"{name}: {folder}")

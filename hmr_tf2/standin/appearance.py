@@ -52,8 +52,8 @@ def random_colors(rng: np.random.Generator) -> np.ndarray:
     _dress(colors, place, rng)
     if rng.random() < 0.93:
         long = rng.random() < 0.4
-        colors[_hair(place, long)] = _mix(rng, _HAIR)
-    return colors
+        _paint(colors, _hair(place, long), _mix(rng, _HAIR))
+    return colors.clip(0, 1)
 
 
 def random_lights(rng: np.random.Generator) -> Lights:
@@ -61,11 +61,11 @@ def random_lights(rng: np.random.Generator) -> Lights:
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(0.05, 1.2)
     key = [np.sin(azimuth) * np.cos(height), -np.sin(height), -np.cos(azimuth) * np.cos(height)]
     fill = [-key[0] + rng.normal(0, 0.3), -0.2, -abs(rng.normal(0.6, 0.3)) - 0.1]
-    strength, tint = rng.uniform(0.35, 0.85), 1 + rng.normal(0, 0.05, 3)
+    strength, tint = rng.uniform(0.4, 0.95), 1 + rng.normal(0, 0.05, 3)
     return Lights(
         directions=np.array([key, fill]),
         colors=np.array([strength * tint, rng.uniform(0.05, 0.35) * np.ones(3)]),
-        ambient=np.full(3, rng.uniform(0.2, 0.45)) / tint,
+        ambient=np.full(3, rng.uniform(0.28, 0.5)) / tint,
         sky=np.full(3, rng.uniform(0.02, 0.2)),
     )
 
@@ -84,60 +84,77 @@ def _cloth(rng):
     return rng.uniform(0.03, 0.97, 3)
 
 
+def _soft(distance, width=0.02):
+    """[V] in [0, 1]: 1 where `distance` (m) is positive, with an edge a vertex or two wide.
+
+    Colours are interpolated between vertices, so that this draws a clean line where a sharp
+    choice would draw the triangles.
+    """
+    return np.clip(distance / width + 0.5, 0, 1)
+
+
+def _paint(colors, weight, color):
+    colors += weight[:, None].astype(np.float32) * (color - colors)
+
+
 def _paint_face(colors, place, skin):
     side = np.abs(place.x)
 
-    def near(x, y, z, radius):
-        return (side - x) ** 2 + (place.y - y) ** 2 + (place.z - z) ** 2 < radius**2
+    def ball(x, y, z, radius):
+        away = (side - x) ** 2 + (place.y - y) ** 2 + (place.z - z) ** 2
+        return _soft(radius - np.sqrt(away), 0.004)
 
-    colors[near(0.032, 0.679, 0.090, 0.012)] = (0.92, 0.92, 0.92)
-    colors[near(0.032, 0.679, 0.092, 0.0065)] = (0.12, 0.08, 0.06)
-    brow = (np.abs(place.y - 0.699) < 0.006) & (side > 0.012) & (side < 0.055) & (place.z > 0.06)
-    colors[brow] = skin * 0.35
-    lips = (np.abs(place.y - 0.610) < 0.0125) & (side < 0.024) & (place.z > 0.085)
-    colors[lips] = skin * [0.85, 0.55, 0.55]
+    _paint(colors, ball(0.032, 0.679, 0.090, 0.012), np.array([0.92, 0.92, 0.92]))
+    _paint(colors, ball(0.032, 0.679, 0.092, 0.0065), np.array([0.12, 0.08, 0.06]))
+    brow = _soft(0.006 - np.abs(place.y - 0.699), 0.004) * (place.z > 0.06)
+    _paint(colors, brow * (side > 0.012) * (side < 0.055), skin * 0.35)
+    lips = _soft(0.0125 - np.abs(place.y - 0.610), 0.004) * (side < 0.024) * (place.z > 0.085)
+    _paint(colors, lips, skin * [0.85, 0.55, 0.55])
 
 
 def _hair(place, long):
     line = np.interp(place.z, [-0.09, -0.02, 0.03, 0.10], [0.60, 0.68, 0.705, 0.738])
-    cap = (place.head > 0.3) & (place.y > line) & (np.abs(place.x) < 0.079)
+    not_ear = np.abs(place.x) < 0.079
+    cap = _soft(place.y - line, 0.008) * (place.head > 0.3) * not_ear
     if not long:
         return cap
-    return cap | ((place.y > 0.50) & (place.z < -0.012) & (np.abs(place.x) < 0.085) & cap.any())
+    back = _soft(place.y - 0.50) * _soft(-0.012 - place.z) * (np.abs(place.x) < 0.085)
+    return np.maximum(cap, back * not_ear)
 
 
 def _dress(colors, place, rng):
-    """Paints top, trousers or skirt, and shoes, in this order from inner to outer."""
+    """Paints trousers or skirt, top, and shoes, in this order from inner to outer."""
     side = np.abs(place.x)
-    lower = (place.y < rng.uniform(-0.02, 0.05)) & (place.arm < 0.5)
+    body = _soft(0.5 - place.arm, 0.3)
+    waist = rng.uniform(-0.02, 0.05)
     hem = rng.choice([-0.87, -0.87, -0.87, -0.42, -0.25])
     if rng.random() < 0.97:
-        colors[lower & (place.y > hem)] = _cloth(rng)
+        _paint(colors, _soft(waist - place.y) * _soft(place.y - hem) * body, _cloth(rng))
     if rng.random() < 0.93:
         sleeve = rng.choice([0.18, 0.30, 0.30, 0.42, 0.66, 0.66])
         neckline = rng.uniform(0.44, 0.50)
         bottom = rng.uniform(-0.12, 0.0) if rng.random() < 0.9 else -0.45
         # The neckline is lower in front and only on the trunk, so that shoulders stay covered.
-        open_neck = (side < 0.075) & (place.y > neckline - 0.2 * place.z)
-        top = (side < sleeve) & (place.y > bottom) & (place.y < 0.53) & ~open_neck
-        top &= (place.head < 0.3) & ((place.arm > 0.5) | (place.y < 0.50))
+        open_neck = _soft(0.075 - side) * _soft(place.y - neckline + 0.2 * place.z)
+        top = _soft(sleeve - side) * _soft(place.y - bottom) * (1 - open_neck)
+        top *= np.maximum(1 - body, _soft(0.50 - place.y)) * _soft(0.3 - place.head, 0.2)
         _pattern(colors, top, place, rng)
     if rng.random() < 0.85:
-        colors[place.y < rng.uniform(-0.90, -0.85)] = _cloth(rng)
+        _paint(colors, _soft(rng.uniform(-0.90, -0.85) - place.y), _cloth(rng))
 
 
 def _pattern(colors, region, place, rng):
     """Fills `region` with one colour, or two in stripes, halves or blocks."""
-    colors[region] = _cloth(rng)
-    kind = rng.random()
+    _paint(colors, region, _cloth(rng))
+    kind, period = rng.random(), rng.uniform(0.10, 0.18)
     if kind < 0.15:
-        second = np.sin(2 * np.pi * place.y / rng.uniform(0.09, 0.16)) > rng.uniform(-0.3, 0.5)
+        second = _soft(np.sin(2 * np.pi * place.y / period) - rng.uniform(-0.3, 0.5), 0.9)
     elif kind < 0.22:
-        second = np.sin(2 * np.pi * place.x / rng.uniform(0.09, 0.16)) > 0
+        second = _soft(np.sin(2 * np.pi * place.x / period), 0.9)
     elif kind < 0.32:
-        second = place.arm > 0.5
+        second = _soft(place.arm - 0.5, 0.3)
     elif kind < 0.40:
-        second = place.y > rng.uniform(0.15, 0.4)
+        second = _soft(place.y - rng.uniform(0.15, 0.4))
     else:
         return
-    colors[region & second] = _cloth(rng)
+    _paint(colors, region * second, _cloth(rng))

@@ -4,18 +4,23 @@ import cv2
 import numpy as np
 
 
-def background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """uint8 [height, width, 3]: a wall and a floor, clouds of colour, and some boxy things."""
+def background(
+    rng: np.random.Generator, height: int, width: int, clutter: float = 1.0
+) -> np.ndarray:
+    """uint8 [height, width, 3]: a wall and a floor, clouds of colour, and some boxy things.
+
+    `clutter` from 0 (only the wall and the floor) to 1 says how much of it there may be.
+    """
     # Painted small and enlarged: nothing behind a person needs sharp pixels everywhere.
     scale = max(1.0, max(height, width) / 160)
     h, w = int(np.ceil(height / scale)), int(np.ceil(width / scale))
     picture = _wall_and_floor(rng, h, w)
-    busy = rng.beta(1.0, 2.0)
+    busy = clutter * rng.beta(1.0, 2.0)
     for cells, strength in ((3, 40), (9, 28), (30, 20)):
-        picture += (0.1 + busy * rng.random()) * strength * _clouds(rng, h, w, cells)
+        picture += (0.1 * clutter + busy * rng.random()) * strength * _clouds(rng, h, w, cells)
     picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     picture = np.clip(picture, 0, 255).astype(np.uint8)
-    for _ in range(rng.integers(0, 9)):
+    for _ in range(int(clutter * rng.integers(0, 9))):
         _thing(rng, picture)
     return picture
 
@@ -47,14 +52,14 @@ def occlude(rng: np.random.Generator, image: np.ndarray, box) -> np.ndarray:
     return hidden
 
 
-def degrade(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Exposure, blur and noise of a camera."""
+def degrade(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) -> np.ndarray:
+    """Exposure, blur and noise of a camera; `amount` from 0 (exposure only) to 1."""
     picture = image
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * amount:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.3))
     gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-15, 15)
     picture = cv2.convertScaleAbs(picture, alpha=gain, beta=max(offset, 0.0))
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 * amount:
         grain = rng.standard_normal(picture.shape[:2], dtype=np.float32) * rng.uniform(1, 7)
         picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
     return picture

@@ -2,13 +2,14 @@
 
 python -m hmr_tf2.standin.make_body [hmr_tf2/standin/assets/body.npz]
 
-The result is the same on every run; it takes about two minutes.
+The result is the same on every run; it takes about a minute.
 """
 
 import pathlib
 import sys
 
 import numpy as np
+from absl import logging
 
 from hmr_tf2.standin import implicit, polygonise, remesh, sculpture
 
@@ -41,7 +42,7 @@ def make_mesh(cell=0.005):
         small = remesh.remesh(vertices, faces, edge_length, project, rounds=10)
         border = (small[0][:, 0] == 0).sum()
         count = 2 * len(small[0]) - border
-        print(f"edge scale {scale:.3f}: {count} vertices")
+        logging.info("edge scale %.3f: %d vertices", scale, count)
         if NUM_VERTICES <= count <= NUM_VERTICES * 1.04:
             break
         scale *= np.sqrt(count / (NUM_VERTICES * 1.015))

@@ -93,7 +93,13 @@ def continuous(turns: np.ndarray) -> np.ndarray:
     return turns
 
 
-def clip(kind: str, num_frames: int, rng: np.random.Generator, fps: float = FPS) -> np.ndarray:
+def clip(
+    kind: str,
+    num_frames: int,
+    rng: np.random.Generator,
+    fps: float = FPS,
+    turn: float = np.pi,
+) -> np.ndarray:
     """float64 [num_frames, 72]: a smooth motion of `kind`, the root upright and facing anywhere.
 
     Args:
@@ -101,6 +107,7 @@ def clip(kind: str, num_frames: int, rng: np.random.Generator, fps: float = FPS)
         num_frames: its length.
         rng: draws style, speed and phase.
         fps: frames a second.
+        turn: how far (radians) the body may face away from +z at first.
     """
     if kind not in KINDS:
         raise ValueError(f"No motion {kind!r} among {', '.join(KINDS)}.")
@@ -108,7 +115,7 @@ def clip(kind: str, num_frames: int, rng: np.random.Generator, fps: float = FPS)
     angles = Angles(times)
     KINDS[kind](angles, times, rng)
     _sway(angles, times, rng)
-    angles.values[:, 0, 1] += rng.uniform(-np.pi, np.pi) + 0.3 * wave(times, rng, 0.1)
+    angles.values[:, 0, 1] += rng.uniform(-turn, turn) + 0.3 * wave(times, rng, 0.1)
     return to_poses(angles.limited())
 
 
@@ -307,7 +314,7 @@ KINDS: dict[str, Callable] = {
 }
 
 
-def random_pose(rng: np.random.Generator, kinds=None) -> np.ndarray:
-    """float64 [72]: one moment of a random motion, root upright and facing anywhere."""
+def random_pose(rng: np.random.Generator, kinds=None, turn: float = np.pi) -> np.ndarray:
+    """float64 [72]: one moment of a random motion, root upright, facing +z up to `turn`."""
     kinds = kinds or [kind for kind in KINDS if kind != "extremes"]
-    return clip(str(rng.choice(kinds)), 1, rng)[0]
+    return clip(str(rng.choice(kinds)), 1, rng, turn=turn)[0]

@@ -28,6 +28,24 @@ _TOLERANCE = np.array([_DEPTH_INSIDE[n.split("_")[-1]] for n in joints.COCO_PLUS
 
 
 @dataclasses.dataclass(frozen=True)
+class Variety:
+    """How much pictures may differ.
+
+    `turn` is how far (radians) people may face away from the camera, `occluded` the chance of an
+    object before them, `clutter` from 0 to 1 how full the scenery and how bad the camera is.
+    """
+
+    turn: float = np.pi
+    occluded: float = 0.25
+    clutter: float = 1.0
+
+
+EVERYDAY = Variety()
+# From which a network learns most in its first minutes.
+PLAIN = Variety(occluded=0.0, clutter=0.0)
+
+
+@dataclasses.dataclass(frozen=True)
 class Figure:
     """A posed and dressed body somewhere in the world."""
 
@@ -66,10 +84,12 @@ class Photo(NamedTuple):
     people: list[Person]
 
 
-def random_figure(rng, *, pose=None, shape=None, colors=None, shift=(0, 0, 0)) -> Figure:
+def random_figure(
+    rng, *, pose=None, shape=None, colors=None, shift=(0, 0, 0), turn=np.pi
+) -> Figure:
     """A person; what is not given is drawn at random."""
     shape = random_shape(rng) if shape is None else np.asarray(shape, np.float64)
-    pose = motion.random_pose(rng) if pose is None else np.asarray(pose, np.float64)
+    pose = motion.random_pose(rng, turn=turn) if pose is None else np.asarray(pose, np.float64)
     colors = appearance.random_colors(rng) if colors is None else colors
     posed = posing.standin_poser().pose(shape, pose)
     return Figure(shape, pose, np.asarray(shift, np.float64), posed, colors)
@@ -133,7 +153,9 @@ def photograph(
     return Photo(image, people)
 
 
-def random_photo(rng, size, num_people=1, height_share=(0.6, 0.92), occluded=0.25) -> Photo:
+def random_photo(
+    rng, size, num_people=1, height_share=(0.6, 0.92), variety: Variety = EVERYDAY
+) -> Photo:
     """A whole random picture, degraded as by a camera.
 
     Args:
@@ -141,25 +163,25 @@ def random_photo(rng, size, num_people=1, height_share=(0.6, 0.92), occluded=0.2
         size: (height, width) in pixels.
         num_people: how many stand side by side.
         height_share: range of a person's extent relative to the picture's smaller side.
-        occluded: the chance of an object before the people.
+        variety: how much it may differ from other pictures.
     """
-    figures = [random_figure(rng)]
+    figures = [random_figure(rng, turn=variety.turn)]
     for k in range(1, num_people):
         step = np.array(
             [(-1) ** k * ((k + 1) // 2) * rng.uniform(0.5, 1.0), 0, rng.normal(0, 0.5)]
         )
-        figures.append(random_figure(rng, shift=step))
+        figures.append(random_figure(rng, shift=step, turn=variety.turn))
     height_px = rng.uniform(*height_share) * min(size)
     centre = np.array([size[1], size[0]]) * (0.5 + rng.normal(0, 0.04, 2))
     camera = frame_camera(
         rng, figures[0].points("vertices"), size, height_px=height_px, centre_px=centre
     )
-    scenery = backgrounds.background(rng, *size)
+    scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = photograph(
         figures, camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < occluded), rng=rng,
+        occluders=int(rng.random() < variety.occluded), rng=rng,
     )  # fmt: skip
-    return photo._replace(image=backgrounds.degrade(rng, photo.image))
+    return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
 
 def camera_pose(pose: np.ndarray, camera: Camera) -> np.ndarray:

@@ -3,6 +3,7 @@
 import pathlib
 from collections.abc import Iterable, Mapping
 
+from hmr_tf2.standin.people import EVERYDAY, Variety
 from hmr_tf2.standin.raw import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 from hmr_tf2.standin.raw.runner import Order, write_whole
 
@@ -32,6 +33,7 @@ def write_raw(
     seed: int = 0,
     datasets: Iterable[str] = DATASETS,
     workers: int = 2,
+    variety: Variety = EVERYDAY,
 ) -> dict[str, pathlib.Path]:
     """Writes `datasets` below `out_dir`.
 
@@ -41,6 +43,7 @@ def write_raw(
         seed: the same seed gives the same bytes, whatever the number of workers.
         datasets: some of `DATASETS`.
         workers: threads that draw.
+        variety: how much pictures differ; `people.PLAIN` is easiest to learn from.
 
     Returns:
         The folder of each data set, as `convert_datasets` wants it.
@@ -51,7 +54,7 @@ def write_raw(
         raise ValueError(f"`datasets` must be of {', '.join(DATASETS)}, got {', '.join(unknown)}.")
     folders = {}
     for name in datasets:
-        order = Order(people if isinstance(people, int) else people[name], seed, workers)
+        order = Order(people if isinstance(people, int) else people[name], seed, workers, variety)
         if order.people < 1 or workers < 1:
             raise ValueError(f"`people` and `workers` must be positive, got {order}.")
         for folder, write in _FOLDERS[name].items():

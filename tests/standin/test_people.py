@@ -37,7 +37,7 @@ def test_same_seed_same_picture_and_labels():
 def test_visible_keypoints_lie_on_the_silhouette():
     seen = on_body = 0
     for seed in range(12):
-        person = photo(seed, occluded=0.0).people[0]
+        person = photo(seed, variety=people.Variety(occluded=0.0)).people[0]
         column, row = np.round(person.keypoints_px[person.visible]).astype(int).T
         mask = person.mask
         for r, c in zip(row, column, strict=True):
@@ -104,8 +104,8 @@ def test_keypoints_outside_the_picture_are_not_visible():
 
 
 def test_occluders_hide_what_lies_under_them():
-    hidden = [photo(seed, occluded=1.0).people[0] for seed in range(8)]
-    free = [photo(seed, occluded=0.0).people[0] for seed in range(8)]
+    hidden = [photo(seed, variety=people.Variety(occluded=1.0)).people[0] for seed in range(8)]
+    free = [photo(seed, variety=people.Variety(occluded=0.0)).people[0] for seed in range(8)]
     assert sum(p.visible.sum() for p in hidden) < sum(p.visible.sum() for p in free)
 
 

@@ -220,7 +220,7 @@ def test_bad_requests_are_refused_by_name(tmp_path):
 def test_the_command_writes_and_starts_without_tensorflow(tmp_path):
     script = (
         "import sys\n"
-        "sys.argv = ['standin', '--out', sys.argv[1], '--people=2', '--datasets=lsp']\n"
+        "sys.argv = ['standin', '--out', sys.argv[1], '--people=2', '--datasets=lsp,lsp_ext']\n"
         "from absl import app\n"
         "from hmr_tf2.standin import __main__ as command\n"
         "try: app.run(command.main)\n"
@@ -234,8 +234,10 @@ def test_the_command_writes_and_starts_without_tensorflow(tmp_path):
     assert (tmp_path / "raw" / "lsp_dataset" / "joints.mat").is_file()
 
 
-def test_the_command_names_a_bad_flag(tmp_path):
-    command = [sys.executable, "-m", "hmr_tf2.standin", f"--out={tmp_path}", "--people=0"]
+@pytest.mark.parametrize("flag", ["--people=0", "--datasets=lsp,cocoa", "--seed=-1"])
+def test_the_command_names_a_bad_flag(tmp_path, flag):
+    command = [sys.executable, "-m", "hmr_tf2.standin", f"--out={tmp_path / 'raw'}", flag]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "people" in done.stderr + done.stdout
+    assert flag.split("=")[0].strip("-") in done.stderr + done.stdout
+    assert not (tmp_path / "raw").exists()

@@ -49,7 +49,7 @@ def _picture(home, order, number):
     size = (int(rng.integers(240, 420)), int(rng.integers(280, 500)))
     count = int(rng.choice([1, 1, 1, 2, 3]))
     share = (0.45, 0.95) if rng.random() < 0.75 else (0.95, 1.5)
-    photo = people.random_photo(rng, size, num_people=count, height_share=share)
+    photo = people.random_photo(rng, size, count, share, order.variety)
     image_id = 100 + 17 * number
     name = f"COCO_train2014_{image_id:012d}.jpg"
     (home / name).write_bytes(backgrounds.jpeg(rng, photo.image))

@@ -122,7 +122,8 @@ def _write_video(path, order, take, view, place):
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write {path}: is there an MPEG-4 encoder?")
     for frame in range(0, len(take.poses), STEP):
-        photo = studio.shoot(order.rng(_STREAM, *place, frame), take, frame, view, SIZE)
+        rng = order.rng(_STREAM, *place, frame)
+        photo = studio.shoot(rng, take, frame, view, SIZE, order.variety)
         repeat = min(STEP, len(take.poses) - frame)
         for _ in range(repeat + (_EXTRA_FRAMES if repeat < STEP else 0)):
             writer.write(np.ascontiguousarray(photo.image[..., ::-1]))

@@ -40,7 +40,7 @@ def _picture(folder, order, stream, digits, number):
     rng = order.rng(stream, number)
     size = tuple(int(q) for q in rng.integers(170, 250, 2))
     share = np.array([135, 165]) / min(size)
-    photo = people.random_photo(rng, size, height_share=tuple(share))
+    photo = people.random_photo(rng, size, height_share=tuple(share), variety=order.variety)
     path = folder / "images" / f"im{number + 1:0{digits}d}.jpg"
     path.write_bytes(backgrounds.jpeg(rng, photo.image))
     person = photo.people[0]

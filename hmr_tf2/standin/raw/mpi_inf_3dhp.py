@@ -92,7 +92,7 @@ def _take(order, subject, sequence, num_frames):
 def _picture(order, job):
     home, take, place, frame, number = job
     rng = order.rng(_STREAM, *place, frame, number)
-    photo = studio.shoot(rng, take, frame, camera(number), SIZE)
+    photo = studio.shoot(rng, take, frame, camera(number), SIZE, order.variety)
     path = home / "imageFrames" / f"video_{number}" / f"frame_{frame + 1:06d}.jpg"
     path.write_bytes(backgrounds.jpeg(rng, photo.image))
 

@@ -40,7 +40,7 @@ def _picture(home, order, number):
     size = (int(rng.integers(280, 420)), int(rng.integers(320, 560)))
     count = int(rng.choice([1, 1, 1, 2, 3]))
     share = (0.5, 0.95) if rng.random() < 0.8 else (0.95, 1.4)
-    photo = people.random_photo(rng, size, num_people=count, height_share=share)
+    photo = people.random_photo(rng, size, count, share, order.variety)
     name = f"{15601864 + 37 * number:09d}.jpg"
     (home / name).write_bytes(backgrounds.jpeg(rng, photo.image))
     is_train = number % _TEST_EVERY != _TEST_EVERY - 1

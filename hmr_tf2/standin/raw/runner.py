@@ -11,17 +11,19 @@ import numpy as np
 from tqdm import tqdm
 
 from hmr_tf2.standin import appearance, posing
+from hmr_tf2.standin.people import EVERYDAY, Variety
 
 RECEIPT = "standin.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """How much of a data set is wanted: `people` pictures, drawn from `seed`."""
+    """How much of a data set is wanted: `people` pictures of some `variety`, drawn from `seed`."""
 
     people: int
     seed: int
     workers: int = 2
+    variety: Variety = EVERYDAY
 
     def rng(self, *path: int) -> np.random.Generator:
         """The random numbers of one picture; the same whoever draws it, and when."""
@@ -41,15 +43,17 @@ class Order:
 def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:
     """Calls `write(partial folder, order)` and renames the folder when all is there.
 
-    A folder that was made before by the same writer with the same people and seed is kept.
+    A folder that was made before by the same writer to the same order is kept.
     """
-    wanted = {"people": order.people, "seed": order.seed, "writer": write.__module__}
+    wanted = {"writer": write.__module__, **dataclasses.asdict(order)}
+    del wanted["workers"]
     if folder.exists():
         receipt = folder / RECEIPT
         if receipt.exists() and json.loads(receipt.read_text()) == wanted:
             return folder
         raise FileExistsError(
-            f"{folder} exists and is not what people={order.people} seed={order.seed} gives; "
+            f"{folder} exists and is not what people={order.people} seed={order.seed} "
+            f"{order.variety} gives; "
             "remove it or choose another folder."
         )
     partial = folder.with_name(folder.name + ".partial")

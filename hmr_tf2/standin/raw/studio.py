@@ -44,18 +44,20 @@ def take(rng, shape, num_frames, fps, kind=None) -> Take:
     return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
 
 
-def shoot(rng, take: Take, frame: int, camera: Camera, size) -> people.Photo:
+def shoot(
+    rng, take: Take, frame: int, camera: Camera, size, variety: people.Variety
+) -> people.Photo:
     """A picture of `take` at `frame`; clothes, light and scenery change with every picture.
 
     Real studios change less. Here a few pictures must show as much variety as they can.
     """
     figure = take.figure(frame, appearance.random_colors(rng))
-    scenery = backgrounds.background(rng, *size)
+    scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = people.photograph(
         [figure], camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < 0.1), rng=rng,
+        occluders=int(rng.random() < 0.4 * variety.occluded), rng=rng,
     )  # fmt: skip
-    return photo._replace(image=backgrounds.degrade(rng, photo.image))
+    return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
 
 def locate(take: Take, frame: int, camera: Camera) -> people.Person:
