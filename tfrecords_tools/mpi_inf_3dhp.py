@@ -9,12 +9,14 @@ import numpy as np
 import scipy.io
 from absl import logging
 
-from tfrecords_tools import images, joints, records
+from tfrecords_tools import images, joints, mpi_inf_3dhp_frame, mpi_inf_3dhp_test, video
+from tfrecords_tools.mpi_inf_3dhp_frame import Frame
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
     Items,
     Plan,
+    Skip,
     at_once,
     existing_file,
     existing_folder,
@@ -26,54 +28,58 @@ SUBJECTS = {"train": range(1, 8), "trainval": range(1, 9)}
 SEQUENCES = (1, 2)
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 MOVED_MM = 200.0
-MIN_JOINTS_INSIDE = 8
-PERSON_PX = 150.0
-MARGIN_PX = 150
 
 _TO_LSP = np.array(joints.MPI_INF_3DHP.indices(joints.LSP.names))
 
 
 @dataclasses.dataclass(frozen=True)
-class Frame:
-    """One frame of one camera.
+class Clip:
+    """The frames to use of one camera's video; `numbers` count from 0 in the video."""
 
-    Attributes:
-        file: path of the picture below the data set's folder.
-        keypoints_px: [14, 2] in the order `joints.LSP`.
-        joints_mm: [14, 3] in the order `joints.LSP`, camera frame.
-        camera: [3] focal length and principal point, pixels.
-    """
-
-    file: str
-    keypoints_px: np.ndarray
-    joints_mm: np.ndarray
-    camera: np.ndarray
+    video: str
+    numbers: Sequence[int]
+    frames: Sequence[Frame]
 
 
 def plans(
     folder: str, split: str = "train", seed: int = 0, examples_per_shard: int = 500
 ) -> list[Plan]:
-    """The frames of S1 to S7 (`trainval`: and S8), shuffled over the whole set."""
+    """The frames of S1 to S7 (`trainval`: and S8); the test set where it is there.
+
+    Pictures come from `imageFrames/video_0/frame_000001.jpg`, and are shuffled over the whole
+    set; or, where none were unpacked, straight from `imageSequence/video_0.avi`, and then only
+    the videos are shuffled, as each is read from its beginning to its end.
+    """
     root = existing_folder(folder, "mpi_inf_3dhp_dir", "MPI-INF-3DHP (S1 to S8)")
     existing_file(calibration_file(root), "the calibration that all sequences share")
     sequences = find_sequences(root, SUBJECTS[split])
+    from_videos = not any((_folder(root, s) / "imageFrames").is_dir() for s in sequences)
     plan = Plan(
         name=f"mpi_inf_3dhp/{split}",
         schema="image_3d",
         shards=f"mpi_inf_3dhp/{split}/train_%04d.tfrecord",
-        open_items=at_once(lambda: shuffled(list(_frames(root, sequences)), seed)),
-        read=functools.partial(read, root),
+        open_items=at_once(
+            lambda: shuffled(list((_clips if from_videos else _frames)(root, sequences)), seed)
+        ),
+        read=functools.partial(read_clip if from_videos else read, root),
         settings={
             "annotations": fingerprint(
                 root, [calibration_file(root), *(annotation_file(root, *s) for s in sequences)]
             ),
             "sequences": [f"S{subject}/Seq{number}" for subject, number in sequences],
+            "source": "videos" if from_videos else "frames",
             "seed": seed,
             "examples_per_shard": examples_per_shard,
         },
         examples_per_shard=examples_per_shard,
+        unit="video" if from_videos else "picture",
+        items_at_once=1 if from_videos else 8,
     )
-    return [plan]
+    return [plan, *mpi_inf_3dhp_test.plans(root)]
+
+
+def _folder(root: pathlib.Path, sequence: tuple[int, int]) -> pathlib.Path:
+    return root / f"S{sequence[0]}" / f"Seq{sequence[1]}"
 
 
 def calibration_file(root: pathlib.Path) -> pathlib.Path:
@@ -101,25 +107,35 @@ def find_sequences(root: pathlib.Path, subjects: Sequence[int]) -> list[tuple[in
     return found
 
 
-def shuffled(frames: Sequence[Frame], seed: int) -> Items:
+def shuffled(items: Sequence[Frame | Clip], seed: int) -> Items:
     """RandomState, whose stream is the same in every version of NumPy."""
-    order = np.random.RandomState(seed).permutation(len(frames))
-    return Items([frames[index] for index in order])
+    order = np.random.RandomState(seed).permutation(len(items))
+    return Items([items[index] for index in order])
 
 
 def _frames(root: pathlib.Path, sequences: Sequence[tuple[int, int]]) -> Iterator[Frame]:
+    for clip in _clips(root, sequences):
+        yield from clip.frames
+
+
+def _clips(root: pathlib.Path, sequences: Sequence[tuple[int, int]]) -> Iterator[Clip]:
     cameras = read_calibration(calibration_file(root))
     for subject, number in sequences:
+        folder = f"S{subject}/Seq{number}"
         numbers, keypoints, points = read_annotation(annotation_file(root, subject, number))
         for camera in CAMERAS:
-            pattern = f"S{subject}/Seq{number}/imageFrames/video_{camera}/frame_%06d.jpg"
-            for row in moving_frames(points[camera]):
-                yield Frame(
-                    pattern % (numbers[row] + 1),
+            rows = moving_frames(points[camera])
+            frames = [
+                Frame(
+                    f"{folder}/imageFrames/video_{camera}/frame_{numbers[row] + 1:06d}.jpg",
                     keypoints[camera][row].astype(np.float64),
                     points[camera][row].astype(np.float64),
                     cameras[camera],
                 )
+                for row in rows
+            ]
+            video_file = f"{folder}/imageSequence/video_{camera}.avi"
+            yield Clip(video_file, [int(numbers[row]) for row in rows], frames)
 
 
 def read_annotation(path: pathlib.Path) -> tuple[np.ndarray, list, list]:
@@ -164,36 +180,26 @@ def read(root: pathlib.Path, frame: Frame) -> Converted:
     try:
         data = images.read_file(root / frame.file)
         image = images.recode(images.decode(data, frame.file), frame.file)
-        return Converted([frame_example(image, frame)])
+        return Converted([mpi_inf_3dhp_frame.example(image, frame)])
     except images.BadSampleError as error:
         return Converted(skipped=[error.skip])
 
 
-def frame_example(image: np.ndarray, frame: Frame) -> bytes:
-    """The Example of a decoded frame: the person 150 px tall in a crop of 300."""
-    images.check_keypoints(frame.keypoints_px, frame.file)
-    images.check_keypoints(frame.joints_mm, frame.file)
-    height, width = image.shape[:2]
-    inside = np.all((frame.keypoints_px >= 0) & (frame.keypoints_px < [width, height]), axis=1)
-    if inside.sum() < MIN_JOINTS_INSIDE:
-        raise images.BadSampleError("too few joints in the picture", frame.file, is_fault=False)
-
-    center, extent = images.box(frame.keypoints_px)
-    scale = PERSON_PX / extent if extent else np.inf
-    resized, factors = images.resize(image, scale, frame.file)
-    center = np.round(center * factors).astype(int)
-    cropped, start = images.crop(resized, center, MARGIN_PX, frame.file)
-    keypoints = images.scale_points(frame.keypoints_px, factors) - start
-    focal, *principal = frame.camera
-    return records.image_3d_example(
-        encoded=images.encode(cropped),
-        filename=frame.file,
-        height=cropped.shape[0],
-        width=cropped.shape[1],
-        keypoints=np.column_stack([keypoints, np.ones(len(keypoints))]),
-        center=center - start,
-        joints_m=frame.joints_mm / 1000.0,
-        camera=[focal * scale, *(np.array(principal) * factors - start)],
-        scale_factors=factors,
-        crop_start=start,
-    )
+def read_clip(root: pathlib.Path, clip: Clip) -> Converted:
+    """The Examples of one video; what lies behind its end or is damaged is skipped."""
+    examples, skipped = [], []
+    pictures = video.frames(root / clip.video, clip.numbers)
+    reason = "video ends early"
+    try:
+        for (_, image), frame in zip(pictures, clip.frames, strict=False):
+            try:
+                examples.append(
+                    mpi_inf_3dhp_frame.example(images.recode(image, frame.file), frame)
+                )
+            except images.BadSampleError as error:
+                skipped.append(error.skip)
+    except images.BadSampleError as error:
+        reason = error.skip.reason
+    lacking = clip.frames[len(examples) + len(skipped) :]
+    skipped += [Skip(reason, f"{clip.video} for {frame.file}") for frame in lacking]
+    return Converted(examples, skipped)
