@@ -9,6 +9,7 @@ from absl import app, flags
 
 from hmr_tf2.standin import raw_layouts
 from hmr_tf2.standin.body import write_model_files
+from hmr_tf2.standin.contact_sheet import write_contact_sheet
 from hmr_tf2.standin.people import EVERYDAY, PLAIN
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the raw data sets.", required=True)
@@ -19,6 +20,7 @@ _DATASETS = flags.DEFINE_list(
 )
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
 _PLAIN = flags.DEFINE_bool("plain", False, "Bare scenery, nothing before the people, no noise.")
+_SHEET = flags.DEFINE_string("sheet", None, "PNG that shows body and people, if wanted.")
 _MODELS = flags.DEFINE_string("models", None, "Folder for the body's files, if wanted.")
 
 
@@ -45,6 +47,9 @@ def main(argv):
         print(f"{name}: {folder}")
     if _MODELS.value:
         print(f"body: {write_model_files(_MODELS.value)}")
+    if _SHEET.value:
+        write_contact_sheet(_SHEET.value, _SEED.value)
+        print(f"sheet: {_SHEET.value}")
     print(f"{time.perf_counter() - start:.1f} s")
 
 

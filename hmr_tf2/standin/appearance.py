@@ -139,6 +139,10 @@ def _dress(colors, place, rng):
         top = _soft(sleeve - side) * _soft(place.y - bottom) * (1 - open_neck)
         top *= np.maximum(1 - body, _soft(0.50 - place.y)) * _soft(0.3 - place.head, 0.2)
         _pattern(colors, top, place, rng)
+        if rng.random() < 0.5:  # a print on the chest
+            width, height = rng.uniform(0.03, 0.08, 2)
+            away = np.hypot(place.x / width, (place.y - rng.uniform(0.22, 0.34)) / height)
+            _paint(colors, top * _soft(1 - away, 0.3) * (place.z > 0.03), _cloth(rng))
     if rng.random() < 0.85:
         _paint(colors, _soft(rng.uniform(-0.90, -0.85) - place.y), _cloth(rng))
 

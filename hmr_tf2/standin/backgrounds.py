@@ -52,6 +52,15 @@ def occlude(rng: np.random.Generator, image: np.ndarray, box) -> np.ndarray:
     return hidden
 
 
+def cast_shadow(image: np.ndarray, outline_px: np.ndarray, darkness: float) -> np.ndarray:
+    """`image` with the soft shadow of what stands on `outline_px` [N, 2] on the floor."""
+    mask = np.zeros(image.shape[:2], np.float32)
+    outline = np.clip(outline_px, -1e4, 1e4)
+    cv2.fillConvexPoly(mask, np.round(outline).astype(np.int32), float(darkness))
+    mask = cv2.blur(mask, (max(3, int(np.ptp(outline[:, 0]) / 4)) // 2 * 2 + 1,) * 2)
+    return cv2.multiply(image, cv2.merge([1 - mask] * 3), dtype=cv2.CV_8U)
+
+
 def degrade(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) -> np.ndarray:
     """Exposure, blur and noise of a camera; `amount` from 0 (exposure only) to 1."""
     picture = image

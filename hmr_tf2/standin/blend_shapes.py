@@ -39,7 +39,7 @@ def shape_directions(vertices, normals, faces, weights) -> np.ndarray:
                   zero, zero], 1),
         along(0.030 * waist * front + 0.004 * waist),
         along(0.006 * part["muscle"] + 0.006 * chest * (1 - arm) - 0.004 * waist),
-        head[:, None] * 0.035 * (vertices - [0, 0.56, 0.0]),
+        head[:, None] * 0.05 * (vertices - [0, 0.56, 0.0]),
         along(0.011 * hips) + 0.05 * hips[:, None] * vertices * [1, 0, 0],
         np.stack([zero, 0.03 * np.clip(y, 0, 0.5), zero], 1),
     ]  # fmt: skip

@@ -125,15 +125,20 @@ def photograph(
     lights: Lights,
     *,
     occluders: int = 0,
+    shadow: float = 0.0,
     rng: np.random.Generator | None = None,
     samples: int = 2,
 ) -> Photo:
     """Draws `figures` on a copy of `scenery` uint8 [H, W, 3], far ones first.
 
-    `occluders` objects, drawn by `rng`, are put before the people.
+    `shadow` from 0 to 1 darkens the floor under the people; `occluders` objects, drawn by `rng`,
+    are put before them.
     """
     size = scenery.shape[:2]
     image, nearest = scenery, np.full(size, np.inf, np.float32)
+    if shadow > 0:
+        for figure in figures:
+            image = backgrounds.cast_shadow(image, camera.project(_footprint(figure))[0], shadow)
     shots = [None] * len(figures)
     distance = [camera.to_camera(figure.points("joints")[0])[2] for figure in figures]
     for k in np.argsort(distance)[::-1]:
@@ -179,7 +184,7 @@ def random_photo(
     scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = photograph(
         figures, camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < variety.occluded), rng=rng,
+        occluders=int(rng.random() < variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
     )  # fmt: skip
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
@@ -205,6 +210,17 @@ def _person(figure, shot, camera, nearest, hidden):
         camera.to_camera(figure.points("joints")).astype(np.float32),
         camera_pose(figure.pose, camera), figure.shape, mask,
     )  # fmt: skip
+
+
+def _footprint(figure):
+    """float [24, 3]: a round patch of floor under the lowest point, about as wide as the body."""
+    vertices = figure.points("vertices")
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    low, high = np.percentile(vertices[::16, [0, 2]], [10, 90], axis=0)
+    x, z = (low + high)[:, None] / 2 + (0.12 + (high - low)[:, None] / 2) * [
+        np.cos(angle), np.sin(angle)
+    ]  # fmt: skip
+    return np.stack([x, np.full(24, vertices[:, 1].min()), z], axis=1)
 
 
 def _box(silhouette):

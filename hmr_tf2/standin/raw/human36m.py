@@ -67,7 +67,7 @@ def camera(number: int):
     """The camera of index `number` in `CAMERA_IDS`, the same for all subjects."""
     azimuth = np.deg2rad([130, 50, 230, 315][number])
     focal = (366.0 + number, 365.0 - number)
-    return studio.ring_camera(azimuth, 0.6, 4.4, focal, (160.0 + number, 158.5 - number))
+    return studio.ring_camera(azimuth, 0.6, 3.7, focal, (160.0 + number, 158.5 - number))
 
 
 def to_32_points(person: people.Person) -> np.ndarray:
@@ -137,8 +137,9 @@ def _write_cdf(path, points):
     path.parent.mkdir(parents=True, exist_ok=True)
     pose = points.reshape(1, len(points), -1).astype(np.float32)
     file = cdflib.cdfwrite.CDF(str(path), cdf_spec={"Majority": "row_major"}, delete=True)
+    # Compressed variables would hold the time of day, as every gzip stream does.
     variable = {"Variable": "Pose", "Data_Type": file.CDF_FLOAT, "Num_Elements": 1,
-                "Rec_Vary": True, "Dim_Sizes": list(pose.shape[1:])}  # fmt: skip
+                "Rec_Vary": True, "Dim_Sizes": list(pose.shape[1:]), "Compress": 0}  # fmt: skip
     file.write_var(variable, var_data=pose)
     file.close()
 

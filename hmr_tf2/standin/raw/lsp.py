@@ -4,10 +4,9 @@ import functools
 import pathlib
 
 import numpy as np
-import scipy.io
 
 from hmr_tf2.standin import backgrounds, people
-from hmr_tf2.standin.raw.runner import Order
+from hmr_tf2.standin.raw.runner import Order, write_mat
 from tfrecords_tools import joints
 
 _STREAM, _STREAM_EXTENDED = 1, 2
@@ -18,14 +17,14 @@ def write(folder: pathlib.Path, order: Order):
     keypoints = _pictures(folder, order, _STREAM, digits=4)
     labels = np.moveaxis(keypoints, 0, 2).transpose(1, 0, 2).astype(np.float64)
     labels[2] = 1 - labels[2]
-    scipy.io.savemat(folder / "joints.mat", {"joints": labels})
+    write_mat(folder / "joints.mat", {"joints": labels})
 
 
 def write_extended(folder: pathlib.Path, order: Order):
     """LSP extended: `joints` [14, 3, N], its third column 1 where a joint is annotated."""
     keypoints = _pictures(folder, order, _STREAM_EXTENDED, digits=5)
     labels = np.moveaxis(keypoints, 0, 2).astype(np.float64)
-    scipy.io.savemat(folder / "joints.mat", {"joints": labels})
+    write_mat(folder / "joints.mat", {"joints": labels})
 
 
 def _pictures(folder, order, stream, digits):

@@ -5,11 +5,10 @@ import itertools
 import pathlib
 
 import numpy as np
-import scipy.io
 
 from hmr_tf2.standin import backgrounds, people
 from hmr_tf2.standin.raw import studio
-from hmr_tf2.standin.raw.runner import Order
+from hmr_tf2.standin.raw.runner import Order, write_mat
 from tfrecords_tools import joints
 
 SUBJECTS = (1, 2, 3, 4, 5, 6, 7)
@@ -116,7 +115,7 @@ def _write_annotations(home, take):
         "frames": np.arange(num_frames)[:, None],
         "cameras": np.arange(NUM_CAMERAS)[None],
     }
-    scipy.io.savemat(home / "annot.mat", content)
+    write_mat(home / "annot.mat", content)
     (home / "camera.calibration").write_text(_calibration())
 
 

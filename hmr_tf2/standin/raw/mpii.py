@@ -4,10 +4,9 @@ import functools
 import pathlib
 
 import numpy as np
-import scipy.io
 
 from hmr_tf2.standin import backgrounds, people
-from hmr_tf2.standin.raw.runner import Order
+from hmr_tf2.standin.raw.runner import Order, write_mat
 from tfrecords_tools import joints
 
 _STREAM = 3
@@ -32,7 +31,7 @@ def write(folder: pathlib.Path, order: Order):
     }
     (folder / "annotations").mkdir()
     path = folder / "annotations" / "mpii_human_pose_v1_u12_1.mat"
-    scipy.io.savemat(path, {"RELEASE": release})
+    write_mat(path, {"RELEASE": release})
 
 
 def _picture(home, order, number):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.io
 from tqdm import tqdm
 
 from hmr_tf2.standin import appearance, posing
@@ -38,6 +39,13 @@ class Order:
         appearance.atlas()
         with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
             return list(tqdm(pool.map(function, jobs), total=len(jobs), desc=label, unit="img"))
+
+
+def write_mat(path: pathlib.Path, content: dict):
+    """A MATLAB 5 file, as scipy writes it but without the time of day in its first line."""
+    scipy.io.savemat(path, content)
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 5.0 MAT-file".ljust(116))
 
 
 def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:

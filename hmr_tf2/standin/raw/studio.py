@@ -55,7 +55,7 @@ def shoot(
     scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = people.photograph(
         [figure], camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < 0.4 * variety.occluded), rng=rng,
+        occluders=int(rng.random() < 0.4 * variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
     )  # fmt: skip
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
