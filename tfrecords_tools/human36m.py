@@ -278,12 +278,15 @@ def frame_example(image, name, poses: Poses, row: int, recording: Recording, smp
     keypoints, points = poses.keypoints_px[row], poses.joints_mm[row]
     images.check_keypoints(keypoints, name)
     images.check_keypoints(points, name)
-    image = images.recode(image, name)
     center, extent = images.box(keypoints)
     scale = PERSON_PX / extent if extent else np.inf
-    resized, factors = images.resize(image, scale, name)
+    size, factors = images.target_size(image, scale, name)
     center = np.round(center * factors).astype(int)
-    cropped, start = images.padded_crop(resized, center, MARGIN_PX, PADDING_PX, name)
+    start, end = center - MARGIN_PX, center + MARGIN_PX
+    if np.any(start < -PADDING_PX) or np.any(end > np.array(size[::-1]) + PADDING_PX):
+        raise images.BadSampleError("person outside the picture", name)
+    recoded = images.recode(image, start, end, factors, name)
+    cropped = images.padded_crop(images.resize(recoded, size), start, end)
     focal, *principal = recording.camera_values
     pose, shape = smpl
     return records.image_3d_example(

@@ -4,7 +4,6 @@ The stored bytes must equal the original's, so both directions are TensorFlow's 
 OpenCV's bilinear one (akanazawa/hmr src/datasets/common.py).
 """
 
-import dataclasses
 import pathlib
 
 import cv2
@@ -17,6 +16,9 @@ from tfrecords_tools.plan import Skip
 MAX_COORDINATE_PX = 1e5
 MAX_SIDE_PX = 16384
 
+# Of a JPEG with colour at half the resolution, as TensorFlow encodes.
+_BLOCK_PX = 16
+
 cv2.setNumThreads(1)
 
 
@@ -26,21 +28,6 @@ class BadSampleError(Exception):
     def __init__(self, reason: str, what: str, is_fault: bool = True):
         super().__init__(f"{what}: {reason}")
         self.skip = Skip(reason, what, is_fault)
-
-
-@dataclasses.dataclass(frozen=True)
-class Crop:
-    """A person cut out of a resized picture.
-
-    Attributes:
-        image: uint8 [height, width, 3], RGB.
-        start: int [2], x, y of its corner in the resized picture.
-        scale_factors: of height and width, as the rounded size of the resized picture gave them.
-    """
-
-    image: np.ndarray
-    start: np.ndarray
-    scale_factors: tuple[float, float]
 
 
 def read_file(path: pathlib.Path) -> bytes:
@@ -71,9 +58,33 @@ def encode(image: np.ndarray, quality: int = 95) -> bytes:
         return tf.io.encode_jpeg(image, format="rgb", quality=quality).numpy()
 
 
-def recode(image: np.ndarray, name: str) -> np.ndarray:
-    """The original makes each frame of a 3-D data set a JPEG of quality 100 before it crops."""
-    return decode(encode(image, quality=100), name)
+def recode(
+    image: np.ndarray, start: np.ndarray, end: np.ndarray, factors: tuple[float, float], name: str
+) -> np.ndarray:
+    """The picture as it is after it was a JPEG of quality 100, where a crop will look at it.
+
+    The original does so with each whole frame of a 3-D data set before it crops. JPEG works on
+    blocks of 16 x 16 pixels, and its smooth colour reaches no further than the next block, so the
+    blocks around the crop, and one more on each side, give the same pixels.
+
+    Args:
+        image: uint8 [height, width, 3].
+        start, end: corners x, y of the crop in the resized picture.
+        factors: of height and width, from `image` to the resized picture.
+        name: of the picture.
+    """
+    size = np.array(image.shape[1::-1])
+    scale = np.array(factors[::-1])
+    # Bilinear sampling looks at the pixels on both sides of the point, hence 2 more.
+    needed_start = np.clip(np.floor(start / scale).astype(int) - 2, 0, size)
+    needed_end = np.clip(np.ceil(end / scale).astype(int) + 2, 0, size)
+    x0, y0 = np.maximum(needed_start // _BLOCK_PX - 1, 0) * _BLOCK_PX
+    x1, y1 = np.minimum((-(-needed_end // _BLOCK_PX) + 1) * _BLOCK_PX, size)
+    part = decode(encode(image[y0:y1, x0:x1], quality=100), name)
+    whole = image.copy()
+    (left, top), (right, bottom) = needed_start, needed_end
+    whole[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
+    return whole
 
 
 def check_keypoints(keypoints: np.ndarray, name: str) -> None:
@@ -88,51 +99,51 @@ def box(points: np.ndarray) -> tuple[np.ndarray, float]:
     return (low + high) / 2.0, float(np.linalg.norm(high - low))
 
 
-def resize(image: np.ndarray, scale: float, name: str) -> tuple[np.ndarray, tuple[float, float]]:
-    """Resizes to the whole number of pixels below `scale` times the size.
+def target_size(
+    image: np.ndarray, scale: float, name: str
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """The whole number of pixels below `scale` times the size.
 
     Returns:
-        The picture, and the factors of height and width that it was really resized by.
+        Height and width, and the factors by which they really differ from those of `image`.
     """
     size = np.array(image.shape[:2])
     if not np.isfinite(scale) or not np.all(size * scale < MAX_SIDE_PX):
         raise BadSampleError("person too small to scale", name)
-    height, width = np.floor(size * scale).astype(int)
+    height, width = (int(side) for side in np.floor(size * scale))
     if height < 1 or width < 1:
         raise BadSampleError("person larger than the picture allows", name)
-    resized = cv2.resize(image, (int(width), int(height)))
-    return resized, (height / float(size[0]), width / float(size[1]))
+    return (height, width), (height / float(size[0]), width / float(size[1]))
 
 
-def crop(image: np.ndarray, center: np.ndarray, margin: int, name: str) -> tuple:
-    """Cuts `margin` pixels to each side of `center` (x, y), less where the picture ends.
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture in height and width `size`, as OpenCV's bilinear sampling has it."""
+    return cv2.resize(image, size[::-1])
 
-    Returns:
-        The part of the picture, and its corner x, y as int [2].
-    """
-    height, width = image.shape[:2]
+
+def crop_bounds(
+    size: tuple[int, int], center: np.ndarray, margin: int, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corners x, y of `margin` pixels to each side of `center`, less where the picture ends."""
+    height, width = size
     start = np.maximum(center - margin, 0).astype(int)
     end = np.minimum((center + margin).astype(int), [width, height])
     if np.any(end <= start):
         raise BadSampleError("person outside the picture", name)
-    return image[start[1] : end[1], start[0] : end[0]], start
+    return start, end
 
 
-def padded_crop(
-    image: np.ndarray, center: np.ndarray, margin: int, padding: int, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts `margin` pixels to each side of `center`, with the edge repeated up to `padding`.
+def crop(image: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The part between the corners x, y."""
+    return image[start[1] : end[1], start[0] : end[0]]
 
-    Returns:
-        uint8 [2 margin, 2 margin, 3], and its corner x, y as int [2], negative where it repeats.
-    """
+
+def padded_crop(image: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The part between the corners x, y; the edge of the picture is repeated outside of it."""
     height, width = image.shape[:2]
-    start, end = center - margin, center + margin
-    if np.any(start < -padding) or np.any(end > np.array([width, height]) + padding):
-        raise BadSampleError("person outside the picture", name)
     columns = np.clip(np.arange(start[0], end[0]), 0, width - 1)
     rows = np.clip(np.arange(start[1], end[1]), 0, height - 1)
-    return image[rows][:, columns], start
+    return image[rows][:, columns]
 
 
 def scale_points(points: np.ndarray, scale_factors: tuple[float, float]) -> np.ndarray:

@@ -179,7 +179,7 @@ def read(root: pathlib.Path, frame: Frame) -> Converted:
     """One Example, or none: most joints outside, or the picture not there."""
     try:
         data = images.read_file(root / frame.file)
-        image = images.recode(images.decode(data, frame.file), frame.file)
+        image = images.decode(data, frame.file)
         return Converted([mpi_inf_3dhp_frame.example(image, frame)])
     except images.BadSampleError as error:
         return Converted(skipped=[error.skip])
@@ -193,9 +193,7 @@ def read_clip(root: pathlib.Path, clip: Clip) -> Converted:
     try:
         for (_, image), frame in zip(pictures, clip.frames, strict=False):
             try:
-                examples.append(
-                    mpi_inf_3dhp_frame.example(images.recode(image, frame.file), frame)
-                )
+                examples.append(mpi_inf_3dhp_frame.example(image, frame))
             except images.BadSampleError as error:
                 skipped.append(error.skip)
     except images.BadSampleError as error:

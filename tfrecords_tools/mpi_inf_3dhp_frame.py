@@ -40,9 +40,11 @@ def example(image: np.ndarray, frame: Frame, min_inside: int = MIN_JOINTS_INSIDE
 
     center, extent = images.box(frame.keypoints_px)
     scale = PERSON_PX / extent if extent else np.inf
-    resized, factors = images.resize(image, scale, frame.file)
+    size, factors = images.target_size(image, scale, frame.file)
     center = np.round(center * factors).astype(int)
-    cropped, start = images.crop(resized, center, MARGIN_PX, frame.file)
+    start, end = images.crop_bounds(size, center, MARGIN_PX, frame.file)
+    recoded = images.recode(image, start, end, factors, frame.file)
+    cropped = images.crop(images.resize(recoded, size), start, end)
     keypoints = images.scale_points(frame.keypoints_px, factors) - start
     focal, *principal = frame.camera
     return records.image_3d_example(

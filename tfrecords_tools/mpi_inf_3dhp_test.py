@@ -43,7 +43,7 @@ def read(folder: pathlib.Path, name: str) -> Converted:
     for frame in read_annotation(folder / name):
         try:
             data = images.read_file(folder / frame.file)
-            image = images.recode(images.decode(data, frame.file), frame.file)
+            image = images.decode(data, frame.file)
             examples.append(mpi_inf_3dhp_frame.example(image, frame, min_inside=0))
         except images.BadSampleError as error:
             skipped.append(error.skip)

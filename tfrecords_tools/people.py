@@ -52,10 +52,11 @@ def example(image: np.ndarray, person: Person, margin: int, file: str) -> bytes:
     """The Example of one person, in a crop of up to `margin` pixels to each side."""
     images.check_keypoints(person.keypoints, file)
     visible = person.keypoints[:, 2].astype(bool)
-    resized, factors = images.resize(image, person.scale, file)
+    size, factors = images.target_size(image, person.scale, file)
     points = images.scale_points(person.keypoints[:, :2], factors)
     center, _ = images.box(points[visible])
-    cropped, start = images.crop(resized, center, margin, file)
+    start, end = images.crop_bounds(size, center, margin, file)
+    cropped = images.crop(images.resize(image, size), start, end)
     return records.image_example(
         encoded=images.encode(cropped),
         filename=file,
