@@ -5,7 +5,7 @@ python -m hmr_tf2.export --load_path=RUN --export_dir=serving/hmr
 
 import dataclasses
 
-from hmr_tf2 import commands, loading, serving
+from hmr_tf2 import commands
 from hmr_tf2.config import check_settings, setting
 
 
@@ -26,11 +26,18 @@ class ExportSettings:
 
     def __post_init__(self):
         check_settings(self)
+        if not self.load_path:
+            raise ValueError(
+                "--load_path is needed: a training run's folder, or the authors' "
+                "model.ckpt-667589. `python -m hmr_tf2.quickstart` trains a small one."
+            )
         if not self.export_dir:
             raise ValueError("--export_dir is needed: the folder that gets <version>/.")
 
 
 def main(settings: ExportSettings) -> None:
+    from hmr_tf2 import loading, serving  # TensorFlow takes seconds that --help should not
+
     model = loading.load_model(settings.load_path, settings.smpl_model_path)
     folder = serving.export(model, settings.export_dir, settings.version)
     print(f"Wrote {folder}; reloaded, it gives the same numbers as the Keras model.")

@@ -24,11 +24,6 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
     Raises:
         ValueError, OSError: nothing usable is there; the message says what to do.
     """
-    if not load_path:
-        raise ValueError(
-            "--load_path is needed: a training run's folder, or the authors' "
-            "model.ckpt-667589. `python -m hmr_tf2.quickstart` trains a small one."
-        )
     prefix = run_folder.checkpoint_prefix(load_path)
     flags_file = run_folder.flags_file(load_path)
     settings = flagfiles.read_flagfile(flags_file, HMRConfig) if flags_file else {}

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import sys
 
 import numpy as np
@@ -60,9 +61,11 @@ def smpl_path(reference_files):
 
 
 @pytest.fixture(scope="session")
-def small_smpl_path():
-    """An SMPL file of 120 vertices as Python 2 wrote it with chumpy and scipy."""
-    return GOLDEN / "py2_smpl_seed0_p2.pkl"
+def small_smpl_path(reference_files, tmp_path_factory):
+    """An SMPL file of 120 vertices as Python 2 wrote it with chumpy and scipy; means beside it."""
+    folder = tmp_path_factory.mktemp("small")
+    shutil.copy(reference_files(0) / "neutral_smpl_mean_params.h5", folder)
+    return pathlib.Path(shutil.copy(GOLDEN / "py2_smpl_seed0_p2.pkl", folder))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from hmr_tf2.networks import discriminator, regressor, resnet_v2
 
 # Keras' name of a weight to Slim's.
 LEAF_NAMES = {"kernel": "weights", "bias": "biases"}
+# The reader raises all of these for damaged files.
+READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +25,9 @@ class Slot:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.variable.shape) if self.row is None else self._row_shape
-
-    @property
-    def _row_shape(self):
-        return (*self.variable.shape[1:], 1)
+        """Shape of the TF 1 variable; a row was a dense layer with one output."""
+        shape = tuple(self.variable.shape)
+        return shape if self.row is None else (*shape[1:], 1)
 
     def assign(self, value: np.ndarray) -> None:
         if self.row is None:
@@ -110,7 +110,7 @@ def open_checkpoint(path: str | os.PathLike):
         )
     try:
         return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except READ_ERRORS as error:
         raise ValueError(f"{prefix}: not a readable checkpoint: {error}") from error
 
 
@@ -142,7 +142,7 @@ def _wanted(slots, shapes):
 def _read(reader, name, path):
     try:
         return reader.get_tensor(name)
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (*READ_ERRORS, IndexError) as error:
         raise ValueError(f"{path}: {name} cannot be read: {error}") from error
 
 

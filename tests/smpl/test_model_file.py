@@ -1,5 +1,6 @@
 """SMPL and mean files: read exactly, refused clearly."""
 
+import pathlib
 import pickle
 
 import h5py
@@ -9,6 +10,8 @@ import scipy.sparse
 
 from hmr_tf2.smpl import load_mean_params, load_smpl_file, mean_theta
 from hmr_tf2.smpl.model_file import SHAPES
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
@@ -22,8 +25,8 @@ def write(tmp_path, body):
     return path
 
 
-def test_python_2_file_with_chumpy_loads_exactly(small, small_smpl_path):
-    expected = np.load(small_smpl_path.with_name("small_body_0.npz"))
+def test_python_2_file_with_chumpy_loads_exactly(small):
+    expected = np.load(GOLDEN / "small_body_0.npz")
     for key in expected.files:
         value = small[key].todense() if scipy.sparse.issparse(small[key]) else small[key]
         np.testing.assert_array_equal(value, expected[key], err_msg=key)

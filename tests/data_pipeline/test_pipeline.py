@@ -1,0 +1,190 @@
+"""Batches: a function of seed and step, mixed 1:1, covering every record once a round."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hmr_tf2.config import TrainConfig
+from hmr_tf2.data import pipeline, record_index
+from tfrecords_tools import records
+
+
+def jpeg(value):
+    return tf.io.encode_jpeg(np.full((60, 60, 3), value, np.uint8)).numpy()
+
+
+def write_records(path, examples):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for example in examples:
+            writer.write(example)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Five LSP, three 3DHP and seven CMU records, whose number shows in grey value or shape."""
+    folder = tmp_path_factory.mktemp("records")
+    keypoints = np.tile([[30.0, 30.0, 1.0]], (14, 1))
+
+    def common(value):
+        return dict(encoded=jpeg(value), filename="x.jpg", height=60, width=60,
+                    keypoints=keypoints, center=(30, 30))
+
+    lsp = [records.image_example(**common(20 * i)) for i in range(5)]
+    write_records(folder / "lsp/train_000.tfrecord", lsp[:2])
+    write_records(folder / "lsp/train_001.tfrecord", lsp[2:])
+    write_records(folder / "mpi_inf_3dhp/train/train_0000.tfrecord", [
+        records.image_3d_example(
+            **common(150 + 30 * i), joints_m=np.zeros((14, 3)), camera=(1, 2, 3),
+            scale_factors=(1, 1), crop_start=(0, 0),
+        )
+        for i in range(3)
+    ])
+    write_records(folder / "mocap_neutrMosh/neutrSMPL_CMU_000.tfrecord", [
+        records.mocap_example(np.zeros(72), np.full(10, float(i))) for i in range(7)
+    ])
+    return folder
+
+
+@pytest.fixture
+def config(data_dir):
+    return TrainConfig(
+        data_dir=str(data_dir), datasets=("lsp", "mpi_inf_3dhp"), mocap_datasets=("CMU",),
+        batch_size=4, num_stage=2,
+    )
+
+
+def take(config, count, start=0):
+    batches = pipeline.training_batches(config, start).take(count)
+    return list(batches.as_numpy_iterator())
+
+
+def grey(batch):
+    """Grey value of each picture's middle, which names the record."""
+    return np.round((batch["image"][:, 112, 112, 0] + 1) * 127.5).astype(int)
+
+
+def test_batches_have_the_shapes_of_train_step(config):
+    batch, = take(config, 1)
+    assert {name: value.shape for name, value in batch.items()} == {
+        "image": (4, 224, 224, 3), "label": (4, 19, 3), "label3d": (4, 268), "has3d": (4, 2),
+        "mocap_pose": (8, 72), "mocap_shape": (8, 10),
+    }
+
+
+def test_examples_with_and_without_3d_labels_come_in_turn(config):
+    for batch in take(config, 3):
+        assert batch["has3d"].tolist() == [[True, False], [False, False]] * 2
+
+
+def test_every_record_comes_once_a_round(config):
+    batches = take(config, 15)
+    greys = np.concatenate([grey(batch) for batch in batches])
+    with_3d, without = greys[0::2], greys[1::2]
+    for stream, count in ((with_3d, 3), (without, 5)):
+        rounds = stream.reshape(-1, count)
+        assert all(len(set(r)) == count for r in rounds)
+        assert len({tuple(r) for r in rounds}) > 1, "each round has an order of its own"
+    mocap = np.concatenate([batch["mocap_shape"][:, 0] for batch in batches])[:7 * 17]
+    assert all(sorted(r) == list(range(7)) for r in mocap.reshape(-1, 7))
+
+
+def assert_equal_batches(one, other):
+    for a, b in zip(one, other, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_same_seed_same_batches(config):
+    assert_equal_batches(take(config, 4), take(config, 4))
+
+
+def test_another_seed_gives_other_batches(config):
+    other = dataclasses.replace(config, seed=2)
+    assert any((grey(a) != grey(b)).any() or (a["label"] != b["label"]).any()
+               for a, b in zip(take(config, 4), take(other, 4), strict=True))
+
+
+def test_batches_do_not_depend_on_the_number_of_threads(config):
+    def with_threads(number):
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = number
+        batches = pipeline.training_batches(config).with_options(options).take(4)
+        return list(batches.as_numpy_iterator())
+
+    assert_equal_batches(with_threads(1), with_threads(4))
+
+
+@pytest.mark.parametrize("start", range(1, 8))
+def test_starting_at_a_step_gives_the_batches_from_there(config, start):
+    assert_equal_batches(take(config, 8)[start:], take(config, 8 - start, start))
+
+
+def test_augmentation_stays_within_its_limits(config):
+    draws = [pipeline.draw_augmentation(config, tf.constant(n, tf.int64)) for n in range(300)]
+    scales = np.array([scale for scale, _, _ in draws])
+    shifts = np.array([shift for _, shift, _ in draws])
+    mirrored = np.mean([mirror for _, _, mirror in draws])
+    assert 0.8 <= scales.min() < 0.82 and 1.2 < scales.max() < 1.23
+    assert shifts.min() == -20 and shifts.max() == 19
+    assert 0.4 < mirrored < 0.6
+
+
+def test_without_2d_sets_only_3d_examples_flow(config):
+    batch, = take(dataclasses.replace(config, datasets=("mpi_inf_3dhp",)), 1)
+    assert batch["has3d"][:, 0].all()
+
+
+def test_without_3d_labels_all_sets_mix(config):
+    batches = take(dataclasses.replace(config, use_3d_label=False), 2)
+    assert "label3d" not in batches[0]
+    assert len(set(np.concatenate([grey(b) for b in batches]))) == 8
+
+
+def test_encoder_only_needs_no_mocap(config):
+    batch, = take(dataclasses.replace(config, encoder_only=True, mocap_datasets=()), 1)
+    assert set(batch) == {"image", "label", "label3d", "has3d"}
+
+
+def test_epoch_length_comes_from_the_records(config):
+    assert pipeline.TrainingData(config).steps_per_epoch == 8 // 4
+    assert pipeline.TrainingData(config).num_images == 8
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(datasets=("lsp",)), "--use_3d_label needs a data set with 3-D labels"),
+        (dict(datasets=("lsp", "h36m")), "No records of 'h36m'.*\nPresent in .*: lsp, mpi_inf"),
+        (dict(mocap_datasets=("jointLim",)), "No records of 'jointLim'"),
+        (dict(mocap_datasets=()), "The discriminator needs motion capture"),
+        (dict(data_dir=None), "--data_dir is needed"),
+    ],
+)
+def test_missing_data_is_named_at_once(config, change, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        pipeline.TrainingData(dataclasses.replace(config, **change))
+
+
+def test_index_finds_what_tensorflow_reads(data_dir):
+    paths = sorted(str(path) for path in (data_dir / "lsp").glob("*.tfrecord"))
+    index = record_index.index_files(paths)
+    expected = list(tf.data.TFRecordDataset(paths).as_numpy_iterator())
+    assert [index.read(i) for i in range(len(index))] == expected
+
+
+@pytest.mark.parametrize("size", [1, 11, 40, -1])
+def test_a_cut_off_shard_is_named(data_dir, tmp_path, size):
+    path = tmp_path / "cut.tfrecord"
+    path.write_bytes((data_dir / "lsp/train_000.tfrecord").read_bytes()[:size])
+    with pytest.raises(ValueError, match="cut.tfrecord: cut off or no TFRecord file"):
+        record_index.index_files([str(path)])
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
+    path = tmp_path / "noise.tfrecord"
+    path.write_bytes(bytes(range(256)) * 4)
+    with pytest.raises(ValueError, match="noise.tfrecord: cut off or no TFRecord file.*byte 0"):
+        record_index.index_files([str(path)])

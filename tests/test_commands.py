@@ -1,0 +1,105 @@
+"""Commands: short help, quiet start, and a message instead of a traceback for a user's mistake."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from hmr_tf2 import HMR, HMRConfig, flagfiles
+from hmr_tf2.config import TrainConfig
+from hmr_tf2.export import ExportSettings
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    "command, arguments, message",
+    [
+        ("train", ["--batch_size=x"], "--batch_size accepts a whole number."),
+        ("train", ["--batch_sise=3"], "Did you mean: batch_size"),
+        ("train", ["--datasets=lsp,foo"], "--datasets accepts lsp, lsp_ext, mpii, coco"),
+        ("train", ["--scale_min=2"], "--scale_min (2.0) must not exceed --scale_max (1.23)"),
+        ("train", ["--flagfile=absent.cfg"], "absent.cfg"),
+        ("train", ["surplus"], "Unexpected argument 'surplus'"),
+        ("train", [], "--use_3d_label needs a data set with 3-D labels"),
+        ("export", ["--export_dir=x"], "--load_path is needed"),
+        ("export", ["--load_path=x"], "--export_dir is needed"),
+        ("export", ["--load_path=absent", "--export_dir=x"], "No checkpoint at absent"),
+    ],
+)
+def test_a_mistake_is_one_message_and_exit_code_1(command, arguments, message):
+    done = run(f"hmr_tf2.{command}", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_commands_start_without_noise():
+    done = run("hmr_tf2.train", "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "--smpl_model_path" in done.stdout
+
+
+def test_importing_the_model_and_its_libraries_prints_nothing():
+    done = run(
+        "timeit", "-n1", "-r1", "-s", "from hmr_tf2 import HMR, SMPL; import hmr_tf2.training",
+        "pass",
+    )
+    assert done.stderr == ""
+
+
+def test_settings_survive_the_flagfile(tmp_path):
+    settings = TrainConfig(
+        data_dir="some where", datasets=("lsp", "h36m"), encoder_only=True, e_lr=1.5e-5, epoch=3
+    )
+    path = tmp_path / "flags.cfg"
+    path.write_text("# a comment\n" + flagfiles.as_flagfile(settings))
+    assert TrainConfig(**flagfiles.read_flagfile(path, TrainConfig)) == settings
+    # A class with fewer fields passes over the others.
+    assert HMRConfig(**flagfiles.read_flagfile(path, HMRConfig)).e_lr == 1.5e-5
+
+
+def test_a_bad_value_in_a_flagfile_names_the_file(tmp_path):
+    path = tmp_path / "flags.cfg"
+    path.write_text("--epoch=many\n")
+    with pytest.raises(ValueError, match="flags.cfg.*epoch"):
+        flagfiles.read_flagfile(path, TrainConfig)
+
+
+@pytest.mark.parametrize("settings", [TrainConfig, ExportSettings])
+def test_flags_have_the_types_of_the_fields(settings):
+    values = flags.FlagValues()
+    flagfiles.define_flags(settings, values)
+    values(["program"])
+    for field in dataclasses.fields(settings):
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        assert values[field.name].value == default
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (dict(num_stage=0), "--num_stage must be at least 1; got 0"),
+        (dict(dropout_rate=1.0), "--dropout_rate must be below 1; got 1.0"),
+        (dict(e_lr=0.0), "--e_lr must be above 0; got 0.0"),
+        (dict(e_lr=float("nan")), "--e_lr must be above 0; got nan"),
+        (dict(joint_type="h36m"), "--joint_type accepts cocoplus, lsp; got 'h36m'"),
+        (dict(model_type="vgg"), "--model_type accepts resnet_fc3_dropout; got 'vgg'"),
+    ],
+)
+def test_settings_outside_their_limits_name_the_flag(change, message):
+    with pytest.raises(ValueError, match=message):
+        HMRConfig(**change)
+
+
+def test_a_model_without_a_body_says_which_file_it_needs():
+    with pytest.raises(ValueError, match="--smpl_model_path is needed.*quickstart"):
+        HMR(HMRConfig())

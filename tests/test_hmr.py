@@ -1,0 +1,138 @@
+"""The model's modes: what enters the losses, what is trained, what is repeatable."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hmr_tf2 import HMR, HMRConfig
+
+DROPOUT_LAYERS = 2
+
+
+def make(path, **settings):
+    tf.keras.utils.set_random_seed(0)
+    model = HMR(HMRConfig(smpl_model_path=str(path), batch_size=2, **settings))
+    model.compile()
+    return model
+
+
+def losses_of(model, batch):
+    e_loss, d_loss, logs = model.compute_losses(
+        {name: tf.constant(value) for name, value in batch.items()}
+    )
+    return {name: float(value) for name, value in logs.items()}
+
+
+@pytest.fixture
+def batch(reference):
+    return reference.batch(3, 2)
+
+
+def test_encoder_only_has_no_discriminator_and_no_adversarial_loss(small_smpl_path, reference):
+    batch = reference.batch(3, 2)
+    del batch["mocap_pose"], batch["mocap_shape"]
+    model = make(small_smpl_path, encoder_only=True, dropout_rate=0.0)
+    logs = losses_of(model, batch)
+    assert set(logs) == {"e_loss", "e_loss_kp", "e_loss_3d", "e_loss_3d_joints",
+                         "kp_loss_stage0", "kp_loss_stage1", "kp_loss_stage2"}
+    assert logs["e_loss"] == pytest.approx(
+        logs["e_loss_kp"] + logs["e_loss_3d"] + logs["e_loss_3d_joints"], rel=1e-5
+    )
+    assert model.discriminator is None and model.d_optimizer is None
+
+
+def test_without_3d_labels_their_losses_vanish(small_smpl_path, batch):
+    del batch["label3d"], batch["has3d"]
+    logs = losses_of(make(small_smpl_path, use_3d_label=False, dropout_rate=0.0), batch)
+    assert logs["e_loss"] == pytest.approx(logs["e_loss_kp"] + logs["e_loss_disc"], rel=1e-5)
+
+
+def test_KEEP_weight_decay_enters_no_loss(small_smpl_path, batch):
+    a = losses_of(make(small_smpl_path, dropout_rate=0.0), batch)
+    b = losses_of(make(small_smpl_path, dropout_rate=0.0, e_wd=1.0, d_wd=1.0), batch)
+    assert a == b
+
+
+def test_KEEP_only_the_last_stage_enters_the_keypoint_loss(small_smpl_path, batch):
+    logs = losses_of(make(small_smpl_path, dropout_rate=0.0), batch)
+    assert logs["e_loss_kp"] == pytest.approx(60 * logs["kp_loss_stage2"], rel=1e-5)
+    assert logs["kp_loss_stage1"] != logs["kp_loss_stage2"]
+
+
+@pytest.mark.parametrize("num_stage", [1, 4])
+def test_any_number_of_stages(small_smpl_path, reference, num_stage):
+    model = make(small_smpl_path, num_stage=num_stage)
+    logs = model.train_on_batch(reference.batch(3, 2, num_stage=num_stage), return_dict=True)
+    assert sum(name.startswith("kp_loss_stage") for name in logs) == num_stage
+    assert all(np.isfinite(value) for value in logs.values())
+
+
+def test_one_step_moves_every_trainable_variable_once(small_smpl_path, batch):
+    model = make(small_smpl_path)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.train_on_batch(batch)
+    moved = [
+        (b != v.numpy()).any() for b, v in zip(before, model.trainable_variables, strict=True)
+    ]
+    assert all(moved)
+    assert model.optimizer.iterations.numpy() == model.d_optimizer.iterations.numpy() == 1
+
+
+def test_encoder_loss_does_not_train_the_discriminator(small_smpl_path, batch):
+    """With d_loss_weight 0 the discriminator's gradient vanishes; e_loss must not replace it."""
+    model = make(small_smpl_path, d_loss_weight=0.0)
+    before = [v.numpy() for v in model.discriminator.trainable_variables]
+    model.train_on_batch(batch)
+    for b, v in zip(before, model.discriminator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(b, v)
+
+
+def test_dropout_differs_between_stages_and_steps_and_repeats_by_seed(untrained):
+    features = tf.ones([1, 2048])
+
+    def corrections(seed):
+        stages = untrained.regressor(features, training=True, seed=tf.constant(seed))
+        return np.stack(stages)
+
+    np.testing.assert_array_equal(corrections([1, 5]), corrections([1, 5]))
+    assert (corrections([1, 5]) != corrections([1, 6])).any()
+    assert (corrections([1, 5]) != corrections([2, 5])).any()
+
+
+def test_dropout_drops_half_and_doubles_the_rest(small_smpl_path):
+    model = make(small_smpl_path, num_stage=1)
+    kernel = np.zeros((2133, 1024), np.float32)
+    kernel[0] = 1.0
+    for dense, weights in zip(
+        model.regressor.hidden, (kernel, np.eye(1024, dtype=np.float32)), strict=True
+    ):
+        dense.kernel.assign(weights)
+    out = np.zeros((1024, 85), np.float32)
+    out[:, 0] = 1.0
+    model.regressor.out.kernel.assign(out)
+    features = tf.one_hot([0] * 50, 2048)
+    theta = model.regressor(features, training=True, seed=tf.constant([3, 4]))[0]
+    kept = (theta[:, 0] - model.regressor.mean_param[0, 0]).numpy()
+    # Each unit passes both masks with probability 1/4 and is then scaled by 4.
+    assert np.allclose(kept % 4, 0, atol=1e-2)
+    assert kept.mean() == pytest.approx(1024, rel=0.05)
+    sure = model.regressor(features)[0]
+    np.testing.assert_allclose(sure[:, 0] - model.regressor.mean_param[0, 0], 1024, rtol=1e-5)
+
+
+def test_training_follows_a_number_of_rows_other_than_the_batch_size(small_smpl_path, reference):
+    model = make(small_smpl_path)
+    for rows in (2, 3):
+        logs = model.train_on_batch(reference.batch(1, rows), return_dict=True)
+        assert np.isfinite(logs["e_loss"])
+
+
+def test_train_on_batch_refuses_what_it_would_ignore(untrained, batch):
+    with pytest.raises(ValueError, match="one dict of arrays; got also .*'y'"):
+        untrained.train_on_batch(batch, y=np.zeros(2))
+
+
+def test_an_uncompiled_model_says_so(small_smpl_path, batch):
+    model = HMR(HMRConfig(smpl_model_path=str(small_smpl_path)))
+    with pytest.raises(RuntimeError, match="compile"):
+        model.train_on_batch(batch)
