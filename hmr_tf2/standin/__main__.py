@@ -3,6 +3,8 @@
 python -m hmr_tf2.standin --out=raw --people=500 --seed=0 --datasets=lsp,mpi_inf_3dhp,mosh
 """
 
+import dataclasses
+import math
 import time
 
 from absl import app, flags
@@ -20,6 +22,9 @@ _DATASETS = flags.DEFINE_list(
 )
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
 _PLAIN = flags.DEFINE_bool("plain", False, "Bare scenery, nothing before the people, no noise.")
+_TURN = flags.DEFINE_integer(
+    "turn", 180, "How far, in degrees, people may face away from the camera.", 1, 180
+)
 _SHEET = flags.DEFINE_string("sheet", None, "PNG that shows body and people, if wanted.")
 _MODELS = flags.DEFINE_string("models", None, "Folder for the body's files, if wanted.")
 
@@ -41,7 +46,7 @@ def main(argv):
         _SEED.value,
         _DATASETS.value,
         _WORKERS.value,
-        PLAIN if _PLAIN.value else EVERYDAY,
+        dataclasses.replace(PLAIN if _PLAIN.value else EVERYDAY, turn=math.radians(_TURN.value)),
     )
     for name, folder in folders.items():
         print(f"{name}: {folder}")

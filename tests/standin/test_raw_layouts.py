@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from hmr_tf2.standin import posing
+from hmr_tf2.standin import people, posing
 from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp
 from hmr_tf2.standin.raw.runner import Order
 from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
@@ -154,6 +154,23 @@ def test_3dhp_writes_the_eighth_subject_where_asked(tmp_path):
     mpi_inf_3dhp.write(tmp_path, Order(16, 0), subjects=(8,))
     assert (tmp_path / "S8" / "Seq2" / "annot.mat").is_file()
     assert len(list(tmp_path.rglob("*.jpg"))) == 16
+
+
+@pytest.mark.parametrize("name", ["mpi_inf_3dhp", "h36m"])
+def test_a_small_turn_lets_all_people_face_the_cameras(name, tmp_path):
+    variety = people.Variety(turn=1.0)
+    folder = write_raw(tmp_path, 112, 0, [name], variety=variety)[name]
+    if name == "h36m":
+        names = joints.H36M
+        points = [read_cdf(path)[0] for path in folder.rglob("D3_Positions_mono/*.cdf")]
+    else:
+        names = joints.MPI_INF_3DHP
+        annotations = [scipy.io.loadmat(path)["annot3"] for path in folder.rglob("annot.mat")]
+        points = [a[k, 0][0].reshape(28, 3) for a in annotations for k in (0, 1, 2, 4, 5, 6, 7, 8)]
+    # The left side of who faces the camera is on the right of the picture.
+    left, right = (names.index(f"{side}_shoulder") for side in ("left", "right"))
+    facing = [point[left, 0] > point[right, 0] for point in points]
+    assert np.mean(facing) > 0.9
 
 
 def test_mosh_pickles_are_protocol_2_with_plausible_rows(raw):

@@ -31,7 +31,7 @@ _FROM_SMPL = {"pelvis": "pelvis", "torso": "spine2", "toes": "foot", "toe_tip": 
 
 def write(folder: pathlib.Path, order: Order):
     """About `order.people` pictures, in videos of four cameras and seven subjects."""
-    (folder / "metadata.xml").write_text(_metadata())
+    (folder / "metadata.xml").write_text(_metadata(order.variety))
     jobs = [
         (folder, subject, action, trial, number)
         for subject, action, trial in recordings(order)
@@ -45,7 +45,8 @@ def write_mosh(folder: pathlib.Path, order: Order):
     for subject, action, trial in recordings(order):
         take = _take(order, subject, action, trial)
         for number in range(len(CAMERA_IDS)):
-            poses = np.stack([people.camera_pose(pose, camera(number)) for pose in take.poses])
+            view = camera(number, order.variety)
+            poses = np.stack([people.camera_pose(pose, view) for pose in take.poses])
             name = f"{_NAMES[subject, action, trial]}_cam{number}_aligned.pkl"
             mosh.dump(
                 folder / f"S{subject}" / name,
@@ -63,9 +64,9 @@ def recordings(order: Order) -> list[tuple[int, str, int]]:
     return [(subject, action, trial) for subject in SUBJECTS for action, trial in chosen]
 
 
-def camera(number: int):
+def camera(number: int, variety: people.Variety = people.EVERYDAY):
     """The camera of index `number` in `CAMERA_IDS`, the same for all subjects."""
-    azimuth = np.deg2rad([130, 50, 230, 315][number])
+    azimuth = studio.in_front(np.deg2rad([130, 50, 230, 315][number]), variety)
     focal = (366.0 + number, 365.0 - number)
     return studio.ring_camera(azimuth, 0.6, 3.7, focal, (160.0 + number, 158.5 - number))
 
@@ -96,7 +97,7 @@ def _take(order, subject, action, trial):
     rng = order.rng(_STREAM, subject, ACTIONS.index(action), trial)
     shape = people.random_shape(order.rng(_STREAM, subject))
     # Slowed time would hold too few poses in a short clip, so that a frame lasts 1/25 s.
-    return studio.take(rng, shape, num_frames, FPS / 2, _KINDS.get(action))
+    return studio.take(rng, shape, num_frames, FPS / 2, order.variety, _KINDS.get(action))
 
 
 def _view(order, job):
@@ -104,7 +105,7 @@ def _view(order, job):
     take = _take(order, subject, action, trial)
     name = f"{_NAMES[subject, action, trial]}.{CAMERA_IDS[number]}"
     home = folder / f"S{subject}"
-    view = camera(number)
+    view = camera(number, order.variety)
     metres = np.stack(
         [to_32_points(studio.locate(take, frame, view)) for frame in range(len(take.poses))]
     )
@@ -144,7 +145,7 @@ def _write_cdf(path, points):
     file.close()
 
 
-def _metadata():
+def _metadata(variety):
     """metadata.xml: the names of all sequences, and `w0`: extrinsics per subject, intrinsics."""
     rows = [["", "", *(f"S{subject}" for subject in range(1, 12))]]
     for number, action in enumerate(ACTIONS):
@@ -154,7 +155,7 @@ def _metadata():
     mapping = "".join(
         "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
     )
-    numbers = " ".join(f"{value:.9g}" for value in _camera_numbers())
+    numbers = " ".join(f"{value:.9g}" for value in _camera_numbers(variety))
     cameras = "".join(f"<index2id>{name}</index2id>" for name in CAMERA_IDS)
     return (
         f"<metadata><mapping>{mapping}</mapping><dbcameras>{cameras}</dbcameras>"
@@ -162,11 +163,11 @@ def _metadata():
     )
 
 
-def _camera_numbers():
+def _camera_numbers(variety):
     """float64 [300]: angles and centre (mm) by camera and subject, then f, c, and distortion."""
     extrinsic, intrinsic = np.zeros((4, 11, 6)), np.zeros((4, 9))
     for number in range(len(CAMERA_IDS)):
-        view = camera(number)
+        view = camera(number, variety)
         extrinsic[number, :, :3] = Rotation.from_matrix(view.rotation).as_euler("XYZ")
         extrinsic[number, :, 3:] = -view.rotation.T @ view.translation * studio.MILLIMETRES
         intrinsic[number, :2], intrinsic[number, 2:4] = view.focal, view.principal_point

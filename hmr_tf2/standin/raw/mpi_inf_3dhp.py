@@ -37,7 +37,7 @@ def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
         home = folder / f"S{subject}" / f"Seq{sequence}"
         for camera in USED_CAMERAS:
             (home / "imageFrames" / f"video_{camera}").mkdir(parents=True)
-        _write_annotations(home, take)
+        _write_annotations(home, take, order.variety)
         jobs += [
             (home, take, (subject, sequence), frame, camera)
             for frame in range(num_frames)
@@ -46,15 +46,16 @@ def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
     order.run(functools.partial(_picture, order), jobs, "mpi_inf_3dhp")
 
 
-def camera(number: int):
+def camera(number: int, variety: people.Variety = people.EVERYDAY):
     """Camera `number` of the studio, the same for all subjects."""
     ring = USED_CAMERAS.index(number) if number in USED_CAMERAS else None
     focal = (338.0 + number, 338.0 - number)
     middle = (SIZE[1] / 2 - 2 + number / 4, SIZE[0] / 2 + 1 - number / 4)
     if ring is None:
         return studio.ring_camera(number * 1.3, 2.4, 3.4, focal, middle)
+    azimuth = studio.in_front(ring * np.pi / 4, variety)
     height = (0.1, 0.5, 0.3, -0.2)[ring % 4]
-    return studio.ring_camera(ring * np.pi / 4, height, 3.2 + 0.1 * (ring % 3), focal, middle)
+    return studio.ring_camera(azimuth, height, 3.2 + 0.1 * (ring % 3), focal, middle)
 
 
 def to_28_points(person: people.Person) -> np.ndarray:
@@ -83,7 +84,7 @@ def _take(order, subject, sequence, num_frames):
     rng = order.rng(_STREAM, subject, sequence)
     # A sequence strings together many short motions, so that few frames hold many poses.
     for start in range(0, num_frames, 3):
-        takes.append(studio.take(rng, shape, min(3, num_frames - start), _FPS))
+        takes.append(studio.take(rng, shape, min(3, num_frames - start), _FPS, order.variety))
     poses = np.concatenate([take.poses for take in takes])
     return studio.Take(shape, poses, np.concatenate([take.shifts for take in takes]))
 
@@ -91,17 +92,18 @@ def _take(order, subject, sequence, num_frames):
 def _picture(order, job):
     home, take, place, frame, number = job
     rng = order.rng(_STREAM, *place, frame, number)
-    photo = studio.shoot(rng, take, frame, camera(number), SIZE, order.variety)
+    view = camera(number, order.variety)
+    photo = studio.shoot(rng, take, frame, view, SIZE, order.variety)
     path = home / "imageFrames" / f"video_{number}" / f"frame_{frame + 1:06d}.jpg"
     path.write_bytes(backgrounds.jpeg(rng, photo.image))
 
 
-def _write_annotations(home, take):
+def _write_annotations(home, take, variety):
     """annot.mat (pixels; millimetres in camera axes) and camera.calibration."""
     num_frames = len(take.poses)
     two, three = np.empty((NUM_CAMERAS, 1), object), np.empty((NUM_CAMERAS, 1), object)
     for number in range(NUM_CAMERAS):
-        view = camera(number)
+        view = camera(number, variety)
         metres = np.stack(
             [to_28_points(studio.locate(take, frame, view)) for frame in range(num_frames)]
         )
@@ -116,13 +118,13 @@ def _write_annotations(home, take):
         "cameras": np.arange(NUM_CAMERAS)[None],
     }
     write_mat(home / "annot.mat", content)
-    (home / "camera.calibration").write_text(_calibration())
+    (home / "camera.calibration").write_text(_calibration(variety))
 
 
-def _calibration():
+def _calibration(variety):
     lines = ["Skeletool Camera Calibration File V1.0"]
     for number in range(NUM_CAMERAS):
-        view = camera(number)
+        view = camera(number, variety)
         intrinsic, extrinsic = np.eye(4), np.eye(4)
         intrinsic[[0, 1], [0, 1]] = view.focal
         intrinsic[:2, 2] = view.principal_point

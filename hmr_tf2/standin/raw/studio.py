@@ -34,11 +34,24 @@ def ring_camera(azimuth, height, distance, focal, principal_point) -> Camera:
     return perspective(focal, principal_point, -rotation @ eye, rotation)
 
 
-def take(rng, shape, num_frames, fps, kind=None) -> Take:
+def in_front(azimuth, variety: people.Variety):
+    """The place on the ring for a camera, drawn towards the front for a `variety` that faces it.
+
+    Persons turn by a quarter of `variety.turn`, cameras stand within the other three quarters; a
+    full turn leaves cameras where they are, all round.
+    """
+    if variety.turn >= np.pi:
+        return azimuth
+    wrapped = (azimuth + np.pi) % (2 * np.pi) - np.pi
+    return wrapped / np.pi * 0.75 * variety.turn
+
+
+def take(rng, shape, num_frames, fps, variety: people.Variety, kind=None) -> Take:
     """A recording of `num_frames` at `fps`; the person drifts within half a metre."""
     kinds = [name for name in motion.KINDS if name != "extremes"]
     kind = str(rng.choice(kinds)) if kind is None else kind
-    poses = motion.clip(kind, num_frames, rng, fps)
+    turn = np.pi if variety.turn >= np.pi else variety.turn / 4
+    poses = motion.clip(kind, num_frames, rng, fps, turn)
     times = np.arange(num_frames) / fps
     shifts = np.stack([0.3 * motion.wave(times, rng, 0.15) for _ in range(3)], axis=1)
     return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
