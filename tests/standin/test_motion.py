@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hmr_tf2.standin import motion, posing, skeleton
+from hmr_tf2.standin import joint_angles, motion, posing, skeleton
 
 KINDS = sorted(motion.KINDS)
 
@@ -24,17 +24,17 @@ def test_axis_angles_do_not_jump(kind):
 
 
 def test_limits_hold_for_extreme_angles():
-    angles = motion.Angles(np.zeros(5))
+    angles = joint_angles.Angles(np.zeros(5))
     rng = np.random.default_rng(0)
     angles.values += 10 * rng.standard_normal(angles.values.shape)
-    low, high = motion.limits()
+    low, high = joint_angles.limits()
     limited = angles.limited()[:, 1:]
     assert (limited >= low[1:] - 1e-9).all() and (limited <= high[1:] + 1e-9).all()
 
 
 def test_limits_leave_moderate_angles_alone():
-    low, high = motion.limits()
-    angles = motion.Angles(np.zeros(1))
+    low, high = joint_angles.limits()
+    angles = joint_angles.Angles(np.zeros(1))
     angles.values[0] = (low + high) / 2 + 0.35 * (high - low)
     np.testing.assert_allclose(angles.limited(), angles.values)
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from hmr_tf2.standin import appearance, backgrounds, motion, people, posing
+from hmr_tf2.standin import appearance, backgrounds, joint_angles, motion, people, posing
 from hmr_tf2.visualization.cameras import Camera, perspective
 
 MILLIMETRES = 1000.0
@@ -53,7 +53,7 @@ def take(rng, shape, num_frames, fps, variety: people.Variety, kind=None) -> Tak
     turn = np.pi if variety.turn >= np.pi else variety.turn / 4
     poses = motion.clip(kind, num_frames, rng, fps, turn)
     times = np.arange(num_frames) / fps
-    shifts = np.stack([0.3 * motion.wave(times, rng, 0.15) for _ in range(3)], axis=1)
+    shifts = np.stack([0.3 * joint_angles.wave(times, rng, 0.15) for _ in range(3)], axis=1)
     return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
 
 
