@@ -63,6 +63,8 @@ def recode(
 ) -> np.ndarray:
     """The picture as it is after it was a JPEG of quality 100, where a crop will look at it.
 
+    Elsewhere it holds anything.
+
     The original does so with each whole frame of a 3-D data set before it crops. JPEG works on
     blocks of 16 x 16 pixels, and its smooth colour reaches no further than the next block, so the
     blocks around the crop, and one more on each side, give the same pixels.
@@ -81,7 +83,7 @@ def recode(
     x0, y0 = np.maximum(needed_start // _BLOCK_PX - 1, 0) * _BLOCK_PX
     x1, y1 = np.minimum((-(-needed_end // _BLOCK_PX) + 1) * _BLOCK_PX, size)
     part = decode(encode(image[y0:y1, x0:x1], quality=100), name)
-    whole = image.copy()
+    whole = np.empty_like(image)
     (left, top), (right, bottom) = needed_start, needed_end
     whole[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
     return whole
