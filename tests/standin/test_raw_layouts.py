@@ -8,12 +8,13 @@ import sys
 
 import cdflib
 import cv2
+import h5py
 import numpy as np
 import pytest
 import scipy.io
 
 from hmr_tf2.standin import people, posing
-from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp
+from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp, mpi_inf_3dhp_test
 from hmr_tf2.standin.raw.runner import Order
 from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
 from tfrecords_tools import joints
@@ -153,7 +154,21 @@ def test_3dhp_cameras_agree_on_one_world(raw):
 def test_3dhp_writes_the_eighth_subject_where_asked(tmp_path):
     mpi_inf_3dhp.write(tmp_path, Order(16, 0), subjects=(8,))
     assert (tmp_path / "S8" / "Seq2" / "annot.mat").is_file()
-    assert len(list(tmp_path.rglob("*.jpg"))) == 16
+    assert len(list(tmp_path.glob("S8/**/*.jpg"))) == 16
+
+
+def test_3dhp_test_set_has_frames_and_points_that_project(raw):
+    for sequence in range(1, 7):
+        home = raw["mpi_inf_3dhp"] / "mpi_inf_3dhp_test_set" / f"TS{sequence}"
+        view = mpi_inf_3dhp_test.camera(sequence)
+        with h5py.File(home / "annot_data.mat") as file:
+            points, pixels = file["annot3"][:, 0], file["annot2"][:, 0]
+            assert file["valid_frame"].shape == (len(points), 1)
+        assert points.shape[1:] == (17, 3)
+        np.testing.assert_allclose(
+            points[..., :2] / points[..., 2:] * view.focal + view.principal_point, pixels
+        )
+        assert len(list((home / "imageSequence").glob("img_*.jpg"))) == len(points)
 
 
 @pytest.mark.parametrize("name", ["mpi_inf_3dhp", "h36m"])

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from hmr_tf2.standin import backgrounds, people
-from hmr_tf2.standin.raw import studio
+from hmr_tf2.standin.raw import mpi_inf_3dhp_test, studio
 from hmr_tf2.standin.raw.runner import Order, write_mat
 from tfrecords_tools import joints
 
@@ -28,7 +28,7 @@ _FROM_SMPL = {
 
 
 def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
-    """About `order.people` pictures, spread over subjects, sequences and eight cameras."""
+    """About `order.people` pictures over subjects, sequences and cameras, and the test set."""
     places = list(itertools.product(subjects, SEQUENCES))
     num_frames = max(1, round(order.people / (len(places) * len(USED_CAMERAS))))
     jobs = []
@@ -44,6 +44,7 @@ def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
             for camera in USED_CAMERAS
         ]
     order.run(functools.partial(_picture, order), jobs, "mpi_inf_3dhp")
+    mpi_inf_3dhp_test.write(folder / mpi_inf_3dhp_test.FOLDER, order)
 
 
 def camera(number: int, variety: people.Variety = people.EVERYDAY):
@@ -80,13 +81,8 @@ def _point(person, name):
 
 def _take(order, subject, sequence, num_frames):
     shape = people.random_shape(order.rng(_STREAM, subject))
-    takes = []
     rng = order.rng(_STREAM, subject, sequence)
-    # A sequence strings together many short motions, so that few frames hold many poses.
-    for start in range(0, num_frames, 3):
-        takes.append(studio.take(rng, shape, min(3, num_frames - start), _FPS, order.variety))
-    poses = np.concatenate([take.poses for take in takes])
-    return studio.Take(shape, poses, np.concatenate([take.shifts for take in takes]))
+    return studio.medley(rng, shape, num_frames, _FPS, order.variety)
 
 
 def _picture(order, job):

@@ -57,6 +57,16 @@ def take(rng, shape, num_frames, fps, variety: people.Variety, kind=None) -> Tak
     return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
 
 
+def medley(rng, shape, num_frames, fps, variety: people.Variety) -> Take:
+    """A recording that strings together short motions, so that few frames hold many poses."""
+    takes = [
+        take(rng, shape, min(3, num_frames - start), fps, variety)
+        for start in range(0, num_frames, 3)
+    ]
+    poses = np.concatenate([part.poses for part in takes])
+    return Take(shape, poses, np.concatenate([part.shifts for part in takes]))
+
+
 def shoot(
     rng, take: Take, frame: int, camera: Camera, size, variety: people.Variety
 ) -> people.Photo:
