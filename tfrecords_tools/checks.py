@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ MAX_SHAPE = 100.0
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def faults(serialized: list[bytes], schema: str) -> Iterator[tuple[int, str, str]]:
+def faults(serialized: Sequence[bytes], schema: str) -> Iterator[tuple[int, str, str]]:
     """Yields (number in the batch, feature, what is wrong) for a batch of Examples."""
     spec = records.SPECS[schema]()
     try:

@@ -15,7 +15,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 import tqdm
@@ -24,7 +24,9 @@ from tfrecords_tools import checks, framing, manifest, records
 from tfrecords_tools.plan import ConversionError
 from tfrecords_tools.pool import Workers
 
-_BATCH = 64
+Batch = tuple[Sequence[int], Sequence[bytes]]
+
+_BATCH = 256
 _MAX_DAMAGED = 20
 # Less than this is checked sooner than more processes start.
 _WORTH_A_POOL = 500 << 20
@@ -122,21 +124,43 @@ def check_shard(
             faults.append(f"{size} bytes, the manifest says {wanted.size}")
         elif manifest.sha256_of(path) != wanted.sha256:
             faults.append("the content is not what was written (SHA-256 differs)")
-    count, schema = 0, wanted.schema if wanted else None
-    for first, batch in _batches(path, faults):
-        count += len(batch)
-        try:
-            schema = schema or records.schema_of(batch[0])
-            for number, feature, what in checks.faults(batch, schema):
-                faults.append(f"record {first[number]}: {feature}: {what}")
-        except Exception as error:  # whatever a damaged record makes a parser do
-            faults.append(f"record {first[0]}: cannot be parsed: {error}")
+    schema = wanted.schema if wanted else None
+    try:
+        count, found = _check_batches(_undamaged_batches(path), schema)
+    except tf.errors.DataLossError:
+        damage: list[str] = []
+        count, found = _check_batches(_batches(path, damage), schema)
+        faults += damage
+    faults += found
     if wanted is not None and count != wanted.examples:
         faults.append(f"{count} whole records, the manifest says {wanted.examples}")
     return count, faults
 
 
-def _batches(path: pathlib.Path, faults: list[str]) -> Iterator[tuple[list[int], list[bytes]]]:
+def _check_batches(batches: Iterable[Batch], schema: str | None) -> tuple[int, list[str]]:
+    """The number of records in `batches`, and what is wrong with them."""
+    count = 0
+    faults = []
+    for numbers, batch in batches:
+        count += len(numbers)
+        try:
+            schema = schema or records.schema_of(batch[0])
+            for number, feature, what in checks.faults(batch, schema):
+                faults.append(f"record {numbers[number]}: {feature}: {what}")
+        except Exception as error:  # whatever a damaged record makes a parser do
+            faults.append(f"record {numbers[0]}: cannot be parsed: {error}")
+    return count, faults
+
+
+def _undamaged_batches(path: pathlib.Path) -> Iterator[Batch]:
+    """Yields numbers and data of the records, quickly, as long as all checksums are right."""
+    count = 0
+    for batch in tf.data.TFRecordDataset(str(path)).batch(_BATCH).as_numpy_iterator():
+        yield range(count, count + len(batch)), batch
+        count += len(batch)
+
+
+def _batches(path: pathlib.Path, faults: list[str]) -> Iterator[Batch]:
     """Yields numbers and data of the whole records; what is damaged goes to `faults`."""
     numbers: list[int] = []
     batch: list[bytes] = []
