@@ -94,7 +94,7 @@ def _soft(distance, width=0.02):
 
 
 def _paint(colors, weight, color):
-    colors += weight[:, None].astype(np.float32) * (color - colors)
+    colors += weight[:, None].astype(np.float32) * (np.float32(color) - colors)
 
 
 def _paint_face(colors, place, skin):

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+_GRAIN = 131  # noise repeats after so many pixels, which nobody sees
+
 
 def background(
     rng: np.random.Generator, height: int, width: int, clutter: float = 1.0
@@ -69,7 +71,9 @@ def degrade(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) ->
     gain, offset = rng.uniform(0.75, 1.2), rng.uniform(-15, 15)
     picture = cv2.convertScaleAbs(picture, alpha=gain, beta=max(offset, 0.0))
     if rng.random() < 0.6 * amount:
-        grain = rng.standard_normal(picture.shape[:2], dtype=np.float32) * rng.uniform(1, 7)
+        tile = rng.standard_normal((_GRAIN, _GRAIN), dtype=np.float32) * rng.uniform(1, 7)
+        height, width = picture.shape[:2]
+        grain = np.tile(tile, (height // _GRAIN + 1, width // _GRAIN + 1))[:height, :width]
         picture = cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U)
     return picture
 

@@ -5,6 +5,8 @@ With the T-pose as zero: a hip swings forward with -x and out with +z, a knee be
 arm is lowered by a shoulder's -z and then swung by x (forward -x), an elbow bends with -y.
 """
 
+import functools
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -56,6 +58,7 @@ class Angles:
         return result
 
 
+@functools.lru_cache(maxsize=1)
 def limits() -> tuple[np.ndarray, np.ndarray]:
     """float64 [24, 3] lowest and highest angle of every joint (the root's are not used)."""
     low, high = np.zeros((24, 3)), np.zeros((24, 3))
