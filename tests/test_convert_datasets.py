@@ -1,4 +1,4 @@
-"""Claims about the command `python -m hmr_tf2.convert_datasets`; the rest is in tfrecords_tools."""
+"""Claims about `python -m hmr_tf2.convert_datasets`; the rest is in tfrecords_tools."""
 
 import os
 import pathlib

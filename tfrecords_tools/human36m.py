@@ -12,11 +12,18 @@ from collections.abc import Iterator
 
 import cdflib
 import numpy as np
-from absl import logging
 
 from tfrecords_tools import human36m_names, images, joints, records, safe_pickle, video
+from tfrecords_tools.human36m_recordings import (
+    CORRUPT,
+    FOUND,
+    MISSING,
+    Recording,
+    files_of,
+    find_recordings,
+    mosh_file,
+)
 from tfrecords_tools.plan import (
-    ConversionError,
     Converted,
     Items,
     Plan,
@@ -34,36 +41,8 @@ PADDING_PX = 300
 # MoSh rows come at 10 a second, videos at 50.
 _FRAMES_PER_MOSH_ROW = 5
 
-# What `find_recordings` finds; the latter two are reasons in the manifest.
-FOUND = "recording found"
-MISSING = "recording not there"
-CORRUPT = "recording damaged at the source"
-
 _TO_LSP = list(joints.H36M.indices(joints.LSP.names))
 _TO_LSP_FROM_17 = list(joints.H36M_17.indices(joints.LSP.names))
-
-
-@dataclasses.dataclass(frozen=True)
-class Recording:
-    """One action of one subject seen by one camera.
-
-    Attributes:
-        name: of the files in the official archives, as `Directions 1`.
-        extracted: folder of extracted frames below the data set's, if it is that.
-        camera_values: [3] focal length and principal point, pixels.
-    """
-
-    subject: int
-    action: str
-    trial: int
-    camera: int
-    name: str
-    extracted: str | None
-    camera_values: np.ndarray
-
-    @property
-    def label(self) -> str:
-        return f"S{self.subject}_{self.action}_{self.trial}_cam{self.camera}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +58,7 @@ def plans(
 ) -> list[Plan]:
     """S1, S5, S6, S7, S8 train; S9, S11 test, a file for each recording."""
     root = existing_folder(folder, "h36m_dir", "Human3.6M (S1/, S5/, ... S11/)")
-    mosh = _mosh_folder(mosh_folder)
+    mosh = mosh_root(mosh_folder)
     by_state = find_recordings(root)
     splits = {"train": human36m_names.TRAIN_SUBJECTS, "test": human36m_names.TEST_SUBJECTS}
     plans_of = []
@@ -98,11 +77,11 @@ def _plan(root, mosh, split, by_state, frame_step, examples_per_shard) -> Plan:
     recordings = by_state[FOUND]
     skipped = {state: len(by_state[state]) for state in (MISSING, CORRUPT) if by_state[state]}
     mosh = None if is_test else mosh
-    mosh_files = [path for r in recordings if (path := _mosh_file(mosh, r)) is not None]
+    mosh_files = [path for r in recordings if (path := mosh_file(mosh, r)) is not None]
     settings = {
         "recordings": len(recordings),
         "files": fingerprint(
-            root, [path for r in recordings for path in _files(root, r)], contents=False
+            root, [path for r in recordings for path in files_of(root, r)], contents=False
         ),
         "mosh": fingerprint(mosh, mosh_files) if mosh_files else None,
         "frame_step": frame_step,
@@ -121,73 +100,6 @@ def _plan(root, mosh, split, by_state, frame_step, examples_per_shard) -> Plan:
     )
 
 
-def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
-    """The recordings that are FOUND, MISSING and CORRUPT; a partial download is accepted."""
-    names, cameras = human36m_names.read(root)
-    by_state: dict[str, list[Recording]] = {FOUND: [], MISSING: [], CORRUPT: []}
-    for (subject, action, trial), name in sorted(names.items()):
-        for camera, values in enumerate(cameras):
-            folder = f"S{subject}/{action}_{trial}/cam_{camera}"
-            extracted = folder if (root / folder).is_dir() else None
-            recording = Recording(subject, action, trial, camera, name, extracted, values)
-            if (subject, action, trial, camera) in human36m_names.CORRUPT:
-                logging.warning("h36m: %s is left out: %s", recording.label, CORRUPT)
-                by_state[CORRUPT].append(recording)
-            elif all(path.is_file() for path in _files(root, recording)):
-                by_state[FOUND].append(recording)
-            else:
-                by_state[MISSING].append(recording)
-    if not by_state[FOUND]:
-        raise ConversionError(
-            f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions 1."
-            "54138969.mp4 and so on, S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
-            "S1/Directions_0/cam_0/gt_poses.pkl with frames."
-        )
-    _log_missing(by_state[MISSING])
-    return by_state
-
-
-def _log_missing(missing: list[Recording]) -> None:
-    for subject in sorted({recording.subject for recording in missing}):
-        names = [
-            f"{r.name}.{human36m_names.CAMERA_IDS[r.camera]}"
-            for r in missing
-            if r.subject == subject
-        ]
-        logging.warning(
-            "h36m: S%d lacks %d recordings (video, D2_Positions or D3_Positions_mono): %s",
-            subject, len(names), ", ".join(names),
-        )  # fmt: skip
-
-
-def _files(root: pathlib.Path, recording: Recording) -> list[pathlib.Path]:
-    if recording.extracted is not None:
-        return [root / recording.extracted / "gt_poses.pkl"]
-    name = f"{recording.name}.{human36m_names.CAMERA_IDS[recording.camera]}"
-    subject = root / f"S{recording.subject}"
-    poses = subject / "MyPoseFeatures"
-    return [
-        subject / "Videos" / f"{name}.mp4",
-        poses / "D2_Positions" / f"{name}.cdf",
-        poses / "D3_Positions_mono" / f"{name}.cdf",
-    ]
-
-
-def _mosh_folder(folder: str | None) -> pathlib.Path | None:
-    if not folder:
-        return None
-    path = existing_folder(folder, "mosh_dir", "neutrMosh") / "neutrSMPL_H3.6"
-    return path if path.is_dir() else None
-
-
-def _mosh_file(folder: pathlib.Path | None, recording: Recording) -> pathlib.Path | None:
-    if folder is None:
-        return None
-    name = f"{recording.name}_cam{recording.camera}_aligned.pkl"
-    path = folder / f"S{recording.subject}" / name
-    return path if path.is_file() else None
-
-
 def read(
     root: pathlib.Path, mosh: pathlib.Path | None, frame_step: int, recording: Recording
 ) -> Converted:
@@ -195,7 +107,7 @@ def read(
     examples: list[bytes] = []
     skipped: list[Skip] = []
     try:
-        smpl = _read_mosh(_mosh_file(mosh, recording))
+        smpl = _read_mosh(mosh_file(mosh, recording))
         if recording.extracted is not None:
             poses, pictures = _extracted(root / recording.extracted, frame_step)
         else:
@@ -218,7 +130,7 @@ def read(
 
 def _from_archive(root: pathlib.Path, recording: Recording, frame_step: int):
     """Poses, and (frame, row of the poses, picture): videos are longer than the poses at times."""
-    video_file, keypoints_file, joints_file = _files(root, recording)
+    video_file, keypoints_file, joints_file = files_of(root, recording)
     keypoints = read_cdf(keypoints_file, 2)
     points = read_cdf(joints_file, 3)
     length = min(len(keypoints), len(points))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse
 
+from tfrecords_tools.chumpy_array import ChumpyArray
+
 _MAX_DIMENSIONS = 32
-_MAX_CHUMPY_DEPTH = 8
 _DTYPE_CODE = re.compile(r"[|<>=]?[biufcSUO](\d{1,4})?\Z")
 
 
@@ -38,59 +39,6 @@ class Dtype:
             raise Unsafe(f"a structured NumPy dtype {state!r:.60}")
         if byte_order in "<>":
             self.dtype = self.dtype.newbyteorder(byte_order)
-
-
-class ChumpyArray:
-    """Stands in for an object of chumpy. `numpy.asarray` gives its value.
-
-    The value is stored in a `Ch` (attribute `x`) and can be selected from one in a `Select`.
-    Every other class of chumpy computes its value with chumpy's code, so it has none here.
-    """
-
-    def __init__(self, name: str):
-        self.name = name
-        self.state: dict | None = None
-
-    def set_state(self, state: object) -> None:
-        if not isinstance(state, dict):
-            raise ValueError(f"state of `{self.name}` is {type(state).__name__}, expected a dict")
-        self.state = state
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self.value(), dtype)
-
-    def value(self, depth: int = 0) -> np.ndarray:
-        """The array it holds; `depth` counts the stand-ins inside stand-ins on the way to it."""
-        if depth > _MAX_CHUMPY_DEPTH:
-            raise ValueError(f"`{self.name}` contains itself")
-        kind = self.name.rpartition(".")[2]
-        if kind == "Ch" and "x" in self.state:
-            return self._numbers("x", depth)
-        if kind == "Select" and {"a", "idxs"} <= set(self.state):
-            values, chosen = self._numbers("a", depth).ravel(), self._numbers("idxs", depth)
-            shape = self.state.get("preferred_shape")
-            try:
-                selected = values[chosen.astype(np.int64)]
-                return selected if shape is None else selected.reshape(shape)
-            except (IndexError, TypeError) as error:
-                raise ValueError(f"`{self.name}` selects what is not there: {error}") from error
-        raise ValueError(
-            f"`{self.name}` holds no array of its own (its attributes: "
-            f"{', '.join(sorted(map(str, self.state)))}); only `chumpy.ch.Ch` and "
-            "`chumpy.reordering.Select` can be read without chumpy."
-        )
-
-    def _numbers(self, key: str, depth: int) -> np.ndarray:
-        value = self.state[key]
-        array = value.value(depth + 1) if isinstance(value, ChumpyArray) else np.asarray(value)
-        if array.dtype.kind not in "biufc":
-            raise ValueError(
-                f"`{self.name}`: attribute {key!r} is {type(value).__name__}, expected numbers"
-            )
-        return array
-
-    def __repr__(self) -> str:
-        return f"<{self.name} read without chumpy>"
 
 
 def _array_shell(arguments: tuple) -> np.ndarray:

@@ -30,8 +30,8 @@ def load(path: str | os.PathLike) -> object:
     """The object that the pickle at `path` holds.
 
     Plain containers, NumPy arrays and scalars come as they were, SciPy's csc, csr and coo matrices
-    as those of the installed SciPy, chumpy's objects as `pickle_builders.ChumpyArray`, whose value
-    `numpy.asarray` reads. Text of Python 2 is decoded as latin1.
+    as those of the installed SciPy, chumpy's objects as `ChumpyArray`, whose value `numpy.asarray`
+    reads. Text of Python 2 is decoded as latin1.
 
     Raises:
         OSError: the file cannot be read.

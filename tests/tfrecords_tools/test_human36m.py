@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import human36m, human36m_names, joints, manifest, records, video
+from tfrecords_tools import (
+    human36m,
+    human36m_names,
+    human36m_recordings,
+    joints,
+    manifest,
+    records,
+    video,
+)
 from tfrecords_tools.convert import convert
 from tfrecords_tools.plan import ConversionError
 
@@ -107,8 +115,8 @@ def test_the_corrupt_recording_is_counted(h36m):
 
 
 def test_missing_recordings_are_listed(raw, caplog):
-    found = human36m.find_recordings(raw / "human36m")
-    assert {r.label for r in found[human36m.FOUND]} == {
+    found = human36m_recordings.find_recordings(raw / "human36m")
+    assert {r.label for r in found[human36m_recordings.FOUND]} == {
         "S1_Directions_0_cam0",
         "S1_Directions_0_cam1",
         "S9_Walking_1_cam2",
@@ -179,4 +187,4 @@ def test_damaged_metadata_is_named(tmp_path):
 
 def test_an_empty_folder_says_what_is_expected(tmp_path):
     with pytest.raises(ConversionError, match="Videos/Directions"):
-        human36m.find_recordings(tmp_path)
+        human36m_recordings.find_recordings(tmp_path)

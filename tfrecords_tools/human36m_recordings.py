@@ -1,0 +1,105 @@
+"""The recordings of Human3.6M that are there, and the files of each."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from absl import logging
+
+from tfrecords_tools import human36m_names
+from tfrecords_tools.plan import ConversionError, existing_folder
+
+# What `find_recordings` finds; the latter two are reasons in the manifest.
+FOUND = "recording found"
+MISSING = "recording not there"
+CORRUPT = "recording damaged at the source"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """One action of one subject seen by one camera.
+
+    Attributes:
+        name: of the files in the official archives, as `Directions 1`.
+        extracted: folder of extracted frames below the data set's, if it is that.
+        camera_values: [3] focal length and principal point, pixels.
+    """
+
+    subject: int
+    action: str
+    trial: int
+    camera: int
+    name: str
+    extracted: str | None
+    camera_values: np.ndarray
+
+    @property
+    def label(self) -> str:
+        return f"S{self.subject}_{self.action}_{self.trial}_cam{self.camera}"
+
+
+def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
+    """The recordings that are FOUND, MISSING and CORRUPT; a partial download is accepted."""
+    names, cameras = human36m_names.read(root)
+    by_state: dict[str, list[Recording]] = {FOUND: [], MISSING: [], CORRUPT: []}
+    for (subject, action, trial), name in sorted(names.items()):
+        for camera, values in enumerate(cameras):
+            folder = f"S{subject}/{action}_{trial}/cam_{camera}"
+            extracted = folder if (root / folder).is_dir() else None
+            recording = Recording(subject, action, trial, camera, name, extracted, values)
+            if (subject, action, trial, camera) in human36m_names.CORRUPT:
+                logging.warning("h36m: %s is left out: %s", recording.label, CORRUPT)
+                by_state[CORRUPT].append(recording)
+            elif all(path.is_file() for path in files_of(root, recording)):
+                by_state[FOUND].append(recording)
+            else:
+                by_state[MISSING].append(recording)
+    if not by_state[FOUND]:
+        raise ConversionError(
+            f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions 1."
+            "54138969.mp4 and so on, S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
+            "S1/Directions_0/cam_0/gt_poses.pkl with frames."
+        )
+    _log_missing(by_state[MISSING])
+    return by_state
+
+
+def _log_missing(missing: list[Recording]) -> None:
+    for subject in sorted({recording.subject for recording in missing}):
+        names = [
+            f"{r.name}.{human36m_names.CAMERA_IDS[r.camera]}"
+            for r in missing
+            if r.subject == subject
+        ]
+        logging.warning(
+            "h36m: S%d lacks %d recordings (video, D2_Positions or D3_Positions_mono): %s",
+            subject, len(names), ", ".join(names),
+        )  # fmt: skip
+
+
+def files_of(root: pathlib.Path, recording: Recording) -> list[pathlib.Path]:
+    if recording.extracted is not None:
+        return [root / recording.extracted / "gt_poses.pkl"]
+    name = f"{recording.name}.{human36m_names.CAMERA_IDS[recording.camera]}"
+    subject = root / f"S{recording.subject}"
+    poses = subject / "MyPoseFeatures"
+    return [
+        subject / "Videos" / f"{name}.mp4",
+        poses / "D2_Positions" / f"{name}.cdf",
+        poses / "D3_Positions_mono" / f"{name}.cdf",
+    ]
+
+
+def mosh_root(folder: str | None) -> pathlib.Path | None:
+    if not folder:
+        return None
+    path = existing_folder(folder, "mosh_dir", "neutrMosh") / "neutrSMPL_H3.6"
+    return path if path.is_dir() else None
+
+
+def mosh_file(folder: pathlib.Path | None, recording: Recording) -> pathlib.Path | None:
+    if folder is None:
+        return None
+    name = f"{recording.name}_cam{recording.camera}_aligned.pkl"
+    path = folder / f"S{recording.subject}" / name
+    return path if path.is_file() else None
