@@ -22,6 +22,7 @@ from tfrecords_tools.human36m_recordings import (
     files_of,
     find_recordings,
     mosh_file,
+    mosh_root,
 )
 from tfrecords_tools.plan import (
     Converted,
