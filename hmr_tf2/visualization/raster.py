@@ -37,10 +37,11 @@ def raster_numba(points, faces, colors, height, width, cull):
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0 or (cull and area > 0.0):
             continue
-        x0 = max(int(np.ceil(min(ax, min(bx, cx)))), 0)
-        x1 = min(int(np.floor(max(ax, max(bx, cx)))), width - 1)
-        y0 = max(int(np.ceil(min(ay, min(by, cy)))), 0)
-        y1 = min(int(np.floor(max(ay, max(by, cy)))), height - 1)
+        # Bounded while still floats: a far-off corner would overflow an integer.
+        x0 = int(min(max(np.ceil(min(ax, min(bx, cx))), 0.0), width))
+        x1 = int(max(min(np.floor(max(ax, max(bx, cx))), width - 1.0), -1.0))
+        y0 = int(min(max(np.ceil(min(ay, min(by, cy))), 0.0), height))
+        y1 = int(max(min(np.floor(max(ay, max(by, cy))), height - 1.0), -1.0))
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
                 u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
@@ -63,8 +64,8 @@ def raster_numpy(points, faces, colors, height, width, cull):
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     low = np.ceil([np.minimum(ax, np.minimum(bx, cx)), np.minimum(ay, np.minimum(by, cy))])
     high = np.floor([np.maximum(ax, np.maximum(bx, cx)), np.maximum(ay, np.maximum(by, cy))])
-    low = np.maximum(low, 0).astype(np.int64)
-    high = np.minimum(high, [[width - 1], [height - 1]]).astype(np.int64)
+    low = np.clip(low, 0, [[width], [height]]).astype(np.int64)
+    high = np.clip(high, -1, [[width - 1], [height - 1]]).astype(np.int64)
     columns, rows = np.maximum(high - low + 1, 0)
     drawn = (area < 0) if cull else (area != 0)
     count = np.where(drawn, columns * rows, 0)

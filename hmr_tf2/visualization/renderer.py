@@ -109,6 +109,8 @@ def render(
     height, width = size
     faces = np.ascontiguousarray(faces, np.int32)
     local = camera.to_camera(np.asarray(vertices, np.float64))
+    if not np.isfinite(local).all():
+        raise ValueError("`vertices` hold numbers that are not finite: did the training diverge?")
     points, faces = _to_samples(local, faces, camera, samples)
     normals = vertex_normals(local, faces, backend)
     lit = (_per_vertex(colors, len(local)) * (lights or Lights()).shade(normals)).clip(0, 1)

@@ -192,6 +192,23 @@ def test_background_of_another_size_is_refused(person, faces):
         render(person, faces, FRONT, SIZE, background=np.zeros((40, 50, 3), np.uint8))
 
 
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_far_off_corners_do_no_harm(backend):
+    vertices, triangles = quad(2.0)
+    vertices[1] = (1e30, -1e25, 1.0)  # of the first triangle only
+    view = perspective(40, (50, 50))
+    result = render(vertices, triangles, view, (100, 100), cull=False, backend=backend)
+    assert result.image.shape == (100, 100, 3)
+    assert result.silhouette[54, 45] == 1  # the other triangle
+
+
+def test_vertices_that_are_not_finite_are_refused(person, faces):
+    broken = person.copy()
+    broken[7] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        render(broken, faces, FRONT, SIZE)
+
+
 def test_unknown_backend_is_refused_by_name(person, faces):
     with pytest.raises(ValueError, match="'opengl'"):
         render(person, faces, FRONT, SIZE, backend="opengl")
