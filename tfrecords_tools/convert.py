@@ -7,6 +7,7 @@ from collections.abc import Callable
 from absl import logging
 
 from tfrecords_tools import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii, writer
+from tfrecords_tools.beam_workers import BeamWorkers
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.settings import ConvertSettings
@@ -67,7 +68,7 @@ def convert(settings: ConvertSettings) -> Summary:
     plans = [plan for name in settings.datasets for plan in PLANS[name](settings)]
     data_dir.mkdir(parents=True, exist_ok=True)
     results = []
-    with Workers(settings.workers) as workers:
+    with _workers(settings, data_dir) as workers:
         for plan in plans:
             logging.info("%s: %s", plan.name, dict(plan.settings))
             results.append(
@@ -80,6 +81,12 @@ def convert(settings: ConvertSettings) -> Summary:
                 )
             )
     return Summary(data_dir, tuple(results))
+
+
+def _workers(settings: ConvertSettings, data_dir: pathlib.Path) -> Workers | BeamWorkers:
+    if settings.runner == "beam":
+        return BeamWorkers(data_dir, settings.beam_options)
+    return Workers(settings.workers)
 
 
 def _reasons(skipped: dict[str, int]) -> str:

@@ -56,6 +56,12 @@ class ConvertSettings:
     mocap_per_shard: int = _setting(10000, "Of mosh.", "choices")
 
     workers: int = _setting(0, "Processes; 0: one a core. Not in the records.", "speed")
+    runner: str = _setting(
+        "local", "Processes of this machine, or Apache Beam.", "speed", choices=("local", "beam")
+    )
+    beam_options: tuple[str, ...] = _setting(
+        (), "Beam's own options without dashes, as runner=FlinkRunner,parallelism=8.", "speed"
+    )
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

@@ -1,0 +1,96 @@
+"""Runs the readers as an Apache Beam pipeline instead of in a pool of processes.
+
+For clusters: Beam spreads the work over its workers, which share the folder of the records with
+this process. Results come back through files there, and the same writer puts them into the same
+shards; so records, manifests and resuming are those of any other run. Needs the extra `beam`.
+"""
+
+import pathlib
+import pickle
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tfrecords_tools.plan import ConversionError
+
+# A file holds so many chunks: a cluster likes fewer and larger pieces of work than a pool.
+_CHUNKS_PER_FILE = 8
+
+
+class BeamWorkers:
+    """Has the `map` of `pool.Workers`.
+
+    Attributes:
+        folder: for files between the processes; all workers must see it under this name.
+        options: Beam's pipeline options, as `direct_num_workers=2`, without the dashes.
+    """
+
+    def __init__(self, folder: pathlib.Path, options: Sequence[str]):
+        try:
+            import apache_beam  # noqa: F401
+        except ImportError as error:
+            raise ConversionError(
+                "--runner=beam needs Apache Beam: pip install 'hmr_tf2[beam]'. "
+                f"Without it, --runner=local uses the cores of this machine. ({error})"
+            ) from error
+        self._folder = folder
+        self._options = [f"--{option.removeprefix('--')}" for option in options]
+
+    def __enter__(self) -> "BeamWorkers":
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def map(
+        self, function: Callable, items: Sequence[Any], start: int = 0, at_once: int = 8
+    ) -> Iterator[Any]:
+        """Yields `function(item)` for `items[start:]`, in their order, once all are done."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=".beam_", dir=self._folder)).resolve()
+        try:
+            files = _write_inputs(folder, function, items, start, at_once * _CHUNKS_PER_FILE)
+            self._run(files)
+            for file in files:
+                results = pathlib.Path(_result_of(file))
+                yield from pickle.loads(results.read_bytes())
+                results.unlink()
+        finally:
+            shutil.rmtree(folder)
+
+    def _run(self, files: list[str]) -> None:
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        with beam.Pipeline(options=PipelineOptions(self._options)) as pipeline:
+            _ = (
+                pipeline
+                | "Pieces of work" >> beam.Create(files)
+                | "Spread" >> beam.Reshuffle()
+                | "Read" >> beam.Map(_convert_file)
+            )
+
+
+def _write_inputs(
+    folder: pathlib.Path, function: Callable, items: Sequence[Any], start: int, size: int
+) -> list[str]:
+    files = []
+    for first in range(start, len(items), size):
+        piece = [items[index] for index in range(first, min(first + size, len(items)))]
+        path = folder / f"{first:09d}.items"
+        path.write_bytes(pickle.dumps((function, piece)))
+        files.append(str(path))
+    return files
+
+
+def _convert_file(file: str) -> None:
+    """Runs in Beam's workers. Beam may run a piece twice: both give the same file."""
+    function, items = pickle.loads(pathlib.Path(file).read_bytes())
+    results = [function(item) for item in items]
+    with tempfile.NamedTemporaryFile(dir=pathlib.Path(file).parent, delete=False) as partial:
+        partial.write(pickle.dumps(results))
+    pathlib.Path(partial.name).replace(_result_of(file))
+
+
+def _result_of(file: str) -> str:
+    return f"{file}.results"
