@@ -117,11 +117,15 @@ def load(path: pathlib.Path) -> Manifest:
 def write_text(path: pathlib.Path, text: str) -> None:
     """Replaces the file in one step, so that it is never seen half written."""
     partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with open(partial, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def sha256_of(path: pathlib.Path) -> str:
