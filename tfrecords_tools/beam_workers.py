@@ -5,6 +5,7 @@ this process. Results come back through files there, and the same writer puts th
 shards; so records, manifests and resuming are those of any other run. Needs the extra `beam`.
 """
 
+import logging
 import pathlib
 import pickle
 import shutil
@@ -62,6 +63,8 @@ class BeamWorkers:
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
+        # Each worker of Beam tells of its every step otherwise.
+        logging.getLogger("apache_beam").setLevel(logging.WARNING)
         with beam.Pipeline(options=PipelineOptions(self._options)) as pipeline:
             _ = (
                 pipeline

@@ -21,7 +21,9 @@ def contents(folder: pathlib.Path) -> dict[str, bytes]:
 
 @pytest.mark.skipif(not HAS_BEAM, reason="the extra `beam` is not installed")
 @pytest.mark.parametrize("mode", ["in_memory", "multi_processing"])
-def test_beam_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, mode):
+def test_beam_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, monkeypatch, mode):
+    here = pathlib.Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{here}:{here.parents[1]}")  # for Beam's processes
     writer.write(fake_data_set.plan(), tmp_path / "local", Workers(1), max_skipped=0.1)
     (tmp_path / "beam").mkdir()
     options = ["runner=DirectRunner", "direct_num_workers=2", f"direct_running_mode={mode}"]
