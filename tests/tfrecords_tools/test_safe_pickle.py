@@ -243,3 +243,12 @@ def test_a_chumpy_array_that_contains_itself_has_no_value(tmp_path):
     data = b"\x80\x02cchumpy.ch\nCh\n)\x81q\x00}U\x01xh\x00sb."
     with pytest.raises(ValueError, match="contains itself"):
         np.asarray(safe_pickle.load(write(tmp_path, data)))
+
+
+def test_a_file_of_python_2_with_chumpy_and_scipy_loads_exactly():
+    golden = pathlib.Path(__file__).parents[1] / "golden"
+    got = safe_pickle.load(golden / "py2_smpl_seed0_p2.pkl")
+    with np.load(golden / "small_body_0.npz") as want:
+        for name, values in want.items():
+            value = got[name].toarray() if sp.issparse(got[name]) else np.asarray(got[name])
+            assert np.array_equal(value, values), name
