@@ -53,7 +53,7 @@ def _plan(root, name, files, data_dir, seed, examples_per_shard) -> Plan:
         read=read,
         settings={
             "files": len(files),
-            "annotations": fingerprint(root, files),
+            "annotations": fingerprint(root, files, contents=False),
             "seed": seed,
             "examples_per_shard": examples_per_shard,
         },

@@ -70,6 +70,8 @@ def _locked(folder: pathlib.Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConversionError(f"Another conversion writes to {folder}: wait for it.") from None
+        except OSError as error:  # some network file systems have no locks
+            logging.warning("%s cannot be locked (%s): start no second run there", folder, error)
         yield
     finally:
         os.close(descriptor)
