@@ -18,8 +18,8 @@ TRACEBACK_FLAG = "traceback"
 def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
     """Parses the flags that are the fields of `settings_class` and calls `command(settings)`.
 
-    A user's mistake (a bad flag, or a ValueError or OSError of the command) is one message on
-    stderr and exit code 1; `--traceback` shows where it arose.
+    A user's mistake (a bad flag, or a ValueError or OSError of the command) and a loss that is no
+    longer finite are one message on stderr and exit code 1; `--traceback` shows where it arose.
 
     Args:
         command: called with the settings.
@@ -95,7 +95,7 @@ def _call(command, settings_class) -> None:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         if flags.FLAGS[TRACEBACK_FLAG].value:
             raise
         _exit(str(error))

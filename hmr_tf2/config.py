@@ -66,6 +66,10 @@ class HMRConfig:
     dropout_rate: float = setting(
         0.5, "Share of the regressor's units dropped in training.", "model", minimum=0, below=1
     )
+    bn_momentum: float = setting(
+        0.997, "Momentum of the batch norms' averages; less for runs of a few hundred steps.",
+        "model", minimum=0, below=1,
+    )
 
     encoder_only: bool = setting(False, "Train without the discriminator.", "losses")
     use_3d_label: bool = setting(True, "Use 3-D labels where records have them.", "losses")
@@ -131,6 +135,10 @@ class TrainConfig(HMRConfig):
     )
     pretrained_model_path: str | None = setting(
         None, "Fine-tune from Slim's resnet_v2_50.ckpt or the authors' model.ckpt-667589.", "run"
+    )
+    deterministic: bool = setting(
+        False, "On the CPU: the same weights bit for bit from the same seed, resumed or not.",
+        "run",
     )
     checkpoint_minutes: float = setting(
         30.0, "Minutes between checkpoints inside an epoch (one more at each epoch's end).", "run",

@@ -41,7 +41,7 @@ class HMR(keras.Model):
             )
         self.config = config
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
-        self.encoder = Encoder_resnet(config.img_size)
+        self.encoder = Encoder_resnet(config.img_size, config.bn_momentum)
         self.regressor = Encoder_fc3_dropout(
             mean_theta(config.smpl_model_path), config.num_stage, config.dropout_rate
         )

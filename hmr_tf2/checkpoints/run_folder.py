@@ -83,7 +83,7 @@ def restore(model, path: str | os.PathLike) -> str:
     try:
         status = training_state(model).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (*tf1.READ_ERRORS, AssertionError, IndexError) as error:
         raise ValueError(
             f"{prefix} does not fit the model or is damaged: {str(error).splitlines()[0]}\n"
             "Was it trained with other settings (num_stage, encoder_only)? "

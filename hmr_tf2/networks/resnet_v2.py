@@ -31,9 +31,9 @@ def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = F
     )
 
 
-def batch_norm_relu(x: tf.Tensor, name: str) -> tf.Tensor:
-    """Batch norm with Slim's momentum 0.997 and epsilon 1e-5, then relu."""
-    x = keras.layers.BatchNormalization(momentum=0.997, epsilon=1e-5, name=name)(x)
+def batch_norm_relu(x: tf.Tensor, momentum: float, name: str) -> tf.Tensor:
+    """Batch norm with Slim's epsilon 1e-5, then relu."""
+    x = keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-5, name=name)(x)
     return keras.layers.ReLU(name=f"{name}/Relu")(x)
 
 
@@ -42,10 +42,12 @@ def pad_both_sides(x: tf.Tensor, size: int, name: str) -> tf.Tensor:
     return keras.layers.ZeroPadding2D((size - 1) // 2, name=f"{name}/Pad")(x)
 
 
-def bottleneck(x: tf.Tensor, width: int, stride: int, name: str) -> tf.Tensor:
+def bottleneck(
+    x: tf.Tensor, width: int, stride: int, bn_momentum: float, name: str
+) -> tf.Tensor:
     """One pre-activation unit: 1x1, 3x3 (with the stride), 1x1 convolutions and a shortcut."""
     depth = EXPANSION * width
-    preact = batch_norm_relu(x, f"{name}/preact")
+    preact = batch_norm_relu(x, bn_momentum, f"{name}/preact")
     if x.shape[-1] != depth:
         shortcut = conv(depth, 1, f"{name}/shortcut", use_bias=True)(preact)
     elif stride > 1:
@@ -53,19 +55,23 @@ def bottleneck(x: tf.Tensor, width: int, stride: int, name: str) -> tf.Tensor:
     else:
         shortcut = x
     residual = conv(width, 1, f"{name}/conv1")(preact)
-    residual = batch_norm_relu(residual, f"{name}/conv1/BatchNorm")
+    residual = batch_norm_relu(residual, bn_momentum, f"{name}/conv1/BatchNorm")
     if stride > 1:
         residual = pad_both_sides(residual, 3, f"{name}/conv2")
     residual = conv(width, 3, f"{name}/conv2", stride)(residual)
-    residual = batch_norm_relu(residual, f"{name}/conv2/BatchNorm")
+    residual = batch_norm_relu(residual, bn_momentum, f"{name}/conv2/BatchNorm")
     residual = conv(depth, 1, f"{name}/conv3", use_bias=True)(residual)
     return keras.layers.Add(name=f"{name}/add")([shortcut, residual])
 
 
-def Encoder_resnet(img_size: int = 224) -> keras.Model:
+def Encoder_resnet(img_size: int = 224, bn_momentum: float = 0.997) -> keras.Model:
     """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
 
     Source: akanazawa/hmr src/models.py (Encoder_resnet).
+
+    Args:
+        img_size: side of the crops.
+        bn_momentum: of the averages that the batch norms keep for inference (Slim: 0.997).
     """
     image = keras.Input((img_size, img_size, 3), name="image")
     x = pad_both_sides(image, 7, f"{SCOPE}/conv1")
@@ -74,7 +80,7 @@ def Encoder_resnet(img_size: int = 224) -> keras.Model:
     for block, (width, units, stride) in enumerate(BLOCKS, start=1):
         for unit in range(1, units + 1):
             name = f"{SCOPE}/block{block}/unit_{unit}/bottleneck_v2"
-            x = bottleneck(x, width, stride if unit == units else 1, name)
-    x = batch_norm_relu(x, f"{SCOPE}/postnorm")
+            x = bottleneck(x, width, stride if unit == units else 1, bn_momentum, name)
+    x = batch_norm_relu(x, bn_momentum, f"{SCOPE}/postnorm")
     features = keras.layers.GlobalAveragePooling2D(name=f"{SCOPE}/pool5")(x)
     return keras.Model(image, features, name=SCOPE)

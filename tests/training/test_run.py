@@ -1,0 +1,224 @@
+"""Runs on raw samples as the real ones lie on disk: convert, train, continue, export, predict."""
+
+import dataclasses
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hmr_tf2 import flagfiles, loading, predictor, serving, training
+from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.config import TrainConfig
+from hmr_tf2.training import callbacks
+from tfrecords_tools.convert import convert
+from tfrecords_tools.settings import ConvertSettings
+
+RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """LSP, MPI-INF-3DHP and MoSh records of the raw samples."""
+    folder = tmp_path_factory.mktemp("records")
+    convert(ConvertSettings(
+        datasets=("lsp", "mpi_inf_3dhp", "mosh"), data_dir=str(folder), max_skipped=1.0,
+        lsp_dir=str(RAW / "lsp_dataset"), mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
+        mosh_dir=str(RAW / "neutrMosh"), workers=1,
+    ))
+    return folder
+
+
+@pytest.fixture
+def config(records, small_smpl_path, tmp_path):
+    return TrainConfig(
+        smpl_model_path=str(small_smpl_path), data_dir=str(records),
+        datasets=("lsp", "mpi_inf_3dhp"), model_dir=str(tmp_path / "run"), batch_size=2,
+        steps_per_epoch=3, epoch=2, e_lr=1e-5, d_lr=1e-4,
+    )
+
+
+def weights_of(model_dir):
+    """Every value in the newest checkpoint, by its key."""
+    reader = tf.train.load_checkpoint(str(model_dir))
+    return {
+        key: reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if key.endswith("VARIABLE_VALUE") and "save_counter" not in key
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(records, small_smpl_path, tmp_path_factory):
+    """A run of ten steps, and the settings it had."""
+    config = TrainConfig(
+        smpl_model_path=str(small_smpl_path), data_dir=str(records),
+        datasets=("lsp", "mpi_inf_3dhp"), model_dir=str(tmp_path_factory.mktemp("run")),
+        batch_size=2, steps_per_epoch=5, epoch=2, e_lr=1e-5, d_lr=1e-4,
+    )
+    return config, training.train(config)
+
+
+def test_ten_steps_leave_checkpoint_flags_and_losses(finished):
+    config, summary = finished
+    assert (summary.start_step, summary.end_step) == (0, 10)
+    assert summary.checkpoint.endswith("ckpt-10")
+    assert all(np.isfinite(value) for value in summary.losses.values())
+    written = flagfiles.read_flagfile(pathlib.Path(config.model_dir, "flags.cfg"), TrainConfig)
+    assert TrainConfig(**written) == config
+
+
+def test_tensorboard_has_every_step_under_the_originals_names(finished):
+    config, _ = finished
+    steps = {}
+    for path in pathlib.Path(config.model_dir).glob("events.*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                steps.setdefault(value.tag, []).append(event.step)
+    assert set(steps) == {
+        "loss/e_loss", "loss/e_loss_kp_noscale", "loss/e_loss_disc", "loss/d_loss",
+        "loss/d_loss_fake", "loss/d_loss_real", "loss/e_loss_3d_params_noscale",
+        "loss/e_loss_3d_joints_noscale", "loss/e_losses_noscale/kp_loss_stage0",
+        "loss/e_losses_noscale/kp_loss_stage1", "loss/e_losses_noscale/kp_loss_stage2",
+    }
+    assert all(found == list(range(1, 11)) for found in steps.values())
+
+
+def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
+    config, _ = finished
+    model = loading.load_model(config.model_dir)
+    folder = serving.export(model, tmp_path)
+    picture = predictor.read_picture(RAW / "lsp_dataset" / "images" / "im0001.jpg")
+    crop = predictor.crop_whole_picture(picture).image[np.newaxis]
+    out = predictor.load_export(folder)(crop)
+    assert {name: value.shape for name, value in out.items()} == {
+        "verts": (1, 120, 3), "joints": (1, 19, 2), "cams": (1, 3), "joints3d": (1, 19, 3),
+        "theta": (1, 85),
+    }
+    assert all(np.isfinite(value).all() for value in out.values())
+
+
+def test_a_finished_run_is_left_alone(finished):
+    config, _ = finished
+    before = weights_of(config.model_dir)
+    summary = training.train(config)
+    assert (summary.start_step, summary.end_step) == (10, 10)
+    for key, value in weights_of(config.model_dir).items():
+        np.testing.assert_array_equal(value, before[key], err_msg=key)
+
+
+def command(config, **changes):
+    """Runs `python -m hmr_tf2.train` with these settings."""
+    config = dataclasses.replace(config, deterministic=True, **changes)
+    flagfile = pathlib.Path(config.model_dir).with_suffix(".cfg")
+    flagfile.write_text(flagfiles.as_flagfile(config))
+    done = subprocess.run(
+        [sys.executable, "-m", "hmr_tf2.train", f"--flagfile={flagfile}"],
+        capture_output=True, text=True, timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_run_continues_bit_for_bit_as_if_it_had_not_stopped(config, tmp_path):
+    """Stopped inside the second epoch, then continued by the same command."""
+    command(config, steps_per_epoch=2)
+    parts = dataclasses.replace(config, model_dir=str(tmp_path / "parts"))
+    command(parts, epoch=1, steps_per_epoch=3)
+    continued = command(parts, steps_per_epoch=2)
+    assert "at step 3" in continued.stderr and "Steps 3 to 4" in continued.stdout
+    expected = weights_of(config.model_dir)
+    found = weights_of(parts.model_dir)
+    assert found.keys() == expected.keys() and len(found) > 600
+    for key, value in found.items():
+        np.testing.assert_array_equal(value, expected[key], err_msg=key)
+
+
+def test_load_path_takes_the_authors_checkpoint(config, reference_files):
+    start = dataclasses.replace(
+        config, load_path=str(reference_files(0) / "model.ckpt-667589"), epoch=1,
+        steps_per_epoch=1,
+    )
+    assert training.train(start).start_step == 0
+    key = "regressor/out/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    moved = weights_of(config.model_dir)[key]
+    reader = tf.train.load_checkpoint(str(reference_files(0) / "model.ckpt-667589"))
+    # One step of Adam moves a weight by the learning rate.
+    np.testing.assert_allclose(
+        moved, reader.get_tensor("3D_module/fc3/weights"), atol=1.01 * config.e_lr
+    )
+
+
+@pytest.fixture
+def resnet_only(reference_files, tmp_path):
+    """A TF 1 checkpoint that holds the image encoder alone."""
+    reader = tf.train.load_checkpoint(str(reference_files(0) / "model.ckpt-667589"))
+    names = [n for n in reader.get_variable_to_shape_map() if n.startswith("resnet_v2_50/")]
+    prefix = str(tmp_path / "resnet_v2_50.ckpt")
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names),
+                      tensors=[reader.get_tensor(name) for name in names])
+    return prefix
+
+
+def test_load_path_refuses_a_resnet_and_says_where_it_belongs(config, resnet_only):
+    with pytest.raises(ValueError, match="pass it as --pretrained_model_path"):
+        training.train(dataclasses.replace(config, load_path=resnet_only))
+
+
+def test_pretrained_model_path_starts_from_a_resnet(config, resnet_only):
+    start = dataclasses.replace(
+        config, pretrained_model_path=resnet_only, epoch=1, steps_per_epoch=1
+    )
+    assert training.train(start).end_step == 1
+
+
+def test_a_run_of_other_settings_is_not_loaded_by_halves(finished, config):
+    with pytest.raises(ValueError, match="does not fit the model.*\n.*encoder_only"):
+        training.train(dataclasses.replace(
+            config, load_path=finished[0].model_dir, encoder_only=False, num_stage=3,
+            joint_type="lsp", model_dir=_without_regressor(finished[0].model_dir, config),
+        ))
+
+
+def _without_regressor(source, config):
+    """A run's folder whose checkpoint lacks the regressor."""
+    folder = pathlib.Path(config.model_dir)
+    folder.mkdir()
+    reader = tf.train.Checkpoint(encoder=tf.Module())
+    reader.save(str(folder / "ckpt"))
+    return str(folder)
+
+
+def test_a_damaged_checkpoint_is_named(finished, config, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(finished[0].model_dir, broken)
+    for data in broken.glob("ckpt-*.data*"):
+        data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="ckpt-10 does not fit the model or is damaged"):
+        training.train(dataclasses.replace(config, model_dir=str(broken)))
+
+
+def test_a_folder_without_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint of a training run"):
+        run_folder.checkpoint_prefix(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(config):
+    with pytest.raises(FloatingPointError, match="at step .* last checkpoint is intact"):
+        training.train(dataclasses.replace(config, e_lr=1e30))
+    assert run_folder.latest_checkpoint(config.model_dir) is None
+
+
+def test_scalars_leave_out_the_weights_the_original_leaves_out():
+    config = TrainConfig(e_loss_weight=60.0, e_3d_weight=20.0)
+    scalars = callbacks.original_scalars(
+        dict(e_loss=7.0, e_loss_kp=6.0, e_loss_3d=2.0, d_loss=3.0, kp_loss_stage1=0.5), config
+    )
+    assert scalars == pytest.approx({
+        "loss/e_loss": 7.0, "loss/e_loss_kp_noscale": 0.1, "loss/e_loss_3d_params_noscale": 0.1,
+        "loss/d_loss": 3.0, "loss/e_losses_noscale/kp_loss_stage1": 0.5,
+    })
