@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-MODEL_TYPES = ("resnet_fc3_dropout",)
+MODEL_TYPES = ("resnet_fc3_dropout", "small_resnet_fc3_dropout")
 JOINT_TYPES = ("cocoplus", "lsp")
 DATASETS = ("lsp", "lsp_ext", "mpii", "coco", "h36m", "mpi_inf_3dhp")
 MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
@@ -56,7 +56,8 @@ class HMRConfig:
         "model",
     )
     model_type: str = setting(
-        "resnet_fc3_dropout", "Encoder and regressor.", "model", choices=MODEL_TYPES
+        "resnet_fc3_dropout", "The original's networks, or those with a small encoder for a CPU.",
+        "model", choices=MODEL_TYPES,
     )
     joint_type: str = setting(
         "cocoplus", "Keypoints: 19 of COCO+ or the 14 of LSP.", "model", choices=JOINT_TYPES

@@ -7,12 +7,16 @@ from hmr_tf2 import camera, losses
 from hmr_tf2.config import HMRConfig
 from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
 from hmr_tf2.networks.regressor import Encoder_fc3_dropout, split_theta
-from hmr_tf2.networks.resnet_v2 import NUM_FEATURES, Encoder_resnet
+from hmr_tf2.networks.resnet_v2 import RESNET_50, RESNET_SMALL, Encoder_resnet
 from hmr_tf2.smpl import SMPL, batch_rodrigues, mean_theta
 
 NUM_ROTATION_ENTRIES = 24 * 9
 NUM_SMPL_LABELS = NUM_ROTATION_ENTRIES + 10  # and 14 * 3 joint coordinates behind them
 ADAM_EPSILON = 1e-8
+ENCODER_BLOCKS = {
+    "resnet_fc3_dropout": RESNET_50,
+    "small_resnet_fc3_dropout": RESNET_SMALL,
+}
 
 
 class HMR(keras.Model):
@@ -41,7 +45,9 @@ class HMR(keras.Model):
             )
         self.config = config
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
-        self.encoder = Encoder_resnet(config.img_size, config.bn_momentum)
+        self.encoder = Encoder_resnet(
+            config.img_size, config.bn_momentum, ENCODER_BLOCKS[config.model_type]
+        )
         self.regressor = Encoder_fc3_dropout(
             mean_theta(config.smpl_model_path), config.num_stage, config.dropout_rate
         )
@@ -50,7 +56,7 @@ class HMR(keras.Model):
 
     def _build_networks(self):
         """Makes every variable now, so that checkpoints load before the first batch."""
-        self.regressor(tf.zeros([1, NUM_FEATURES]))
+        self.regressor(tf.zeros([1, self.encoder.output_shape[-1]]))
         if self.discriminator is not None:
             self.discriminator(tf.zeros([1, 23, 3, 3]), tf.zeros([1, 10]))
         self.build((None, self.config.img_size, self.config.img_size, 3))

@@ -5,14 +5,27 @@ strided convolutions pad symmetrically, and epsilon and momentum of the batch no
 Layers carry the names of the TF 1 scopes.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 SCOPE = "resnet_v2_50"
-# (width of the 3x3 convolution, units, stride of the last unit)
-BLOCKS = ((64, 3, 2), (128, 4, 2), (256, 6, 2), (512, 3, 1))
 EXPANSION = 4
-NUM_FEATURES = EXPANSION * BLOCKS[-1][0]
+
+
+class Block(NamedTuple):
+    """Bottleneck units that share a width; the last one has the stride."""
+
+    width: int
+    units: int
+    stride: int
+
+
+RESNET_50 = (Block(64, 3, 2), Block(128, 4, 2), Block(256, 6, 2), Block(512, 3, 1))
+# For trying things on a CPU: a fifteenth of the arithmetic, not the original's network.
+RESNET_SMALL = (Block(16, 1, 2), Block(32, 1, 2), Block(64, 2, 2), Block(128, 1, 1))
 
 
 def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = False):
@@ -64,7 +77,9 @@ def bottleneck(
     return keras.layers.Add(name=f"{name}/add")([shortcut, residual])
 
 
-def Encoder_resnet(img_size: int = 224, bn_momentum: float = 0.997) -> keras.Model:
+def Encoder_resnet(
+    img_size: int = 224, bn_momentum: float = 0.997, blocks: Sequence[Block] = RESNET_50
+) -> keras.Model:
     """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
 
     Source: akanazawa/hmr src/models.py (Encoder_resnet).
@@ -72,15 +87,18 @@ def Encoder_resnet(img_size: int = 224, bn_momentum: float = 0.997) -> keras.Mod
     Args:
         img_size: side of the crops.
         bn_momentum: of the averages that the batch norms keep for inference (Slim: 0.997).
+        blocks: the original's, or others; the first convolution is as wide as the first block,
+            and there are `EXPANSION` times the last one's width of features.
     """
     image = keras.Input((img_size, img_size, 3), name="image")
     x = pad_both_sides(image, 7, f"{SCOPE}/conv1")
-    x = conv(64, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
+    x = conv(blocks[0].width, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
     x = keras.layers.MaxPool2D(3, strides=2, padding="same", name=f"{SCOPE}/pool1")(x)
-    for block, (width, units, stride) in enumerate(BLOCKS, start=1):
-        for unit in range(1, units + 1):
-            name = f"{SCOPE}/block{block}/unit_{unit}/bottleneck_v2"
-            x = bottleneck(x, width, stride if unit == units else 1, bn_momentum, name)
+    for number, block in enumerate(blocks, start=1):
+        for unit in range(1, block.units + 1):
+            name = f"{SCOPE}/block{number}/unit_{unit}/bottleneck_v2"
+            stride = block.stride if unit == block.units else 1
+            x = bottleneck(x, block.width, stride, bn_momentum, name)
     x = batch_norm_relu(x, bn_momentum, f"{SCOPE}/postnorm")
     features = keras.layers.GlobalAveragePooling2D(name=f"{SCOPE}/pool5")(x)
     return keras.Model(image, features, name=SCOPE)
