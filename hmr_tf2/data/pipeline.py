@@ -14,7 +14,7 @@ import tensorflow as tf
 from hmr_tf2.config import TrainConfig
 from hmr_tf2.data import parsing
 from hmr_tf2.data.record_index import RecordIndex, index_files
-from tfrecords_tools import records
+from tfrecords_tools import manifest, records
 
 # Keeps the draws of the streams apart from each other.
 STREAM_3D, STREAM_2D, STREAM_MOCAP, STREAM_AUGMENTATION = range(4)
@@ -53,9 +53,15 @@ def index_datasets(data_dir: str, datasets: Sequence[str]) -> RecordIndex | None
     """
     if not datasets:
         return None
-    index = index_files([path for name in datasets for path in find_files(data_dir, name)])
+    files = [path for name in datasets for path in find_files(data_dir, name)]
+    index, promised = index_files(files), manifest.count_examples(files)
     if not len(index):
         raise ValueError(f"The records of {', '.join(datasets)} in {data_dir} are empty.")
+    if len(index) != promised:
+        raise ValueError(
+            f"The records of {', '.join(datasets)} in {data_dir} are {len(index)}, their "
+            f"manifests say {promised}. `python -m tfrecords_tools.verify {data_dir}` tells more."
+        )
     return index
 
 

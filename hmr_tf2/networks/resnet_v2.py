@@ -62,7 +62,7 @@ def bottleneck(
     depth = EXPANSION * width
     preact = batch_norm_relu(x, bn_momentum, f"{name}/preact")
     if x.shape[-1] != depth:
-        shortcut = conv(depth, 1, f"{name}/shortcut", use_bias=True)(preact)
+        shortcut = conv(depth, 1, f"{name}/shortcut", stride, use_bias=True)(preact)
     elif stride > 1:
         shortcut = keras.layers.MaxPool2D(1, strides=stride, name=f"{name}/shortcut")(x)
     else:
