@@ -7,6 +7,7 @@ import numpy as np
 
 from hmr_tf2.standin import body
 from hmr_tf2.standin.skinning_weights import skinning_weights
+from hmr_tf2.visualization.compiled import compiled
 from hmr_tf2.visualization.renderer import Lights
 from tfrecords_tools import joints
 
@@ -94,7 +95,15 @@ def _soft(distance, width=0.02):
 
 
 def _paint(colors, weight, color):
-    colors += weight[:, None].astype(np.float32) * (np.float32(color) - colors)
+    """Moves `colors` [V, 3] towards `color` by `weight` [V] in [0, 1], in place."""
+    _blend(colors, np.asarray(weight, np.float32), np.asarray(color, np.float32))
+
+
+@compiled
+def _blend(colors, weight, color):
+    for v in range(colors.shape[0]):
+        for k in range(3):
+            colors[v, k] += weight[v] * (color[k] - colors[v, k])
 
 
 def _paint_face(colors, place, skin):

@@ -56,11 +56,19 @@ def occlude(rng: np.random.Generator, image: np.ndarray, box) -> np.ndarray:
 
 def cast_shadow(image: np.ndarray, outline_px: np.ndarray, darkness: float) -> np.ndarray:
     """`image` with the soft shadow of what stands on `outline_px` [N, 2] on the floor."""
-    mask = np.zeros(image.shape[:2], np.float32)
-    outline = np.clip(outline_px, -1e4, 1e4)
-    cv2.fillConvexPoly(mask, np.round(outline).astype(np.int32), float(darkness))
-    mask = cv2.blur(mask, (max(3, int(np.ptp(outline[:, 0]) / 4)) // 2 * 2 + 1,) * 2)
-    return cv2.multiply(image, cv2.merge([1 - mask] * 3), dtype=cv2.CV_8U)
+    outline = np.round(np.clip(outline_px, -1e4, 1e4)).astype(np.int32)
+    width = max(3, int(np.ptp(outline[:, 0]) / 4)) // 2 * 2 + 1
+    # Only what the shadow reaches is worked on.
+    x0, y0 = np.maximum(outline.min(0) - width, 0)
+    x1, y1 = np.maximum(outline.max(0) + width + 1, 0)
+    image = image.copy()
+    part = image[y0:y1, x0:x1]
+    if part.size:
+        mask = np.zeros(part.shape[:2], np.float32)
+        cv2.fillConvexPoly(mask, outline - np.array([x0, y0], np.int32), float(darkness))
+        light = 1 - cv2.blur(mask, (width, width))
+        part[:] = cv2.multiply(part, cv2.merge([light] * 3), dtype=cv2.CV_8U)
+    return image
 
 
 def degrade(rng: np.random.Generator, image: np.ndarray, amount: float = 1.0) -> np.ndarray:
@@ -85,7 +93,8 @@ def jpeg(rng: np.random.Generator, image: np.ndarray) -> bytes:
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     """`image` (RGB) as a JPEG file's bytes."""
-    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise OSError(f"OpenCV could not encode a picture of {image.shape}.")
     return data.tobytes()
@@ -96,9 +105,10 @@ def _wall_and_floor(rng, h, w):
     horizon = rng.uniform(0.45, 0.95) * h
     slant = rng.normal(0, 0.04)
     rows = np.arange(h)[:, None] - horizon + slant * np.arange(w)
-    below = np.clip(rows / 1.5 + 0.5, 0, 1)[..., None]
-    fade = 1 + rng.normal(0, 0.25) * (rows[..., None] / h)
-    return ((wall * (1 - below) + floor * below) * fade).astype(np.float32)
+    below = np.clip(rows / 1.5 + 0.5, 0, 1)
+    fade = 1 + rng.normal(0, 0.25) * (rows / h)
+    shares = np.stack([(1 - below) * fade, below * fade], axis=2).astype(np.float32)
+    return cv2.transform(shares, np.column_stack([wall, floor]).astype(np.float32))
 
 
 def _muted(rng):

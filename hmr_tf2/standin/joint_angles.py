@@ -29,6 +29,8 @@ _DEGREES = {  # low and high of x, y, z
     "hand": ((-6, 6), (-6, 6), (-25, 15)),
 }
 
+_LEFT, _RIGHT = np.ones(3), np.array([1.0, -1.0, -1.0])
+
 
 class Angles:
     """Joint angles of a clip, float64 [T, 24, 3], set joint by joint."""
@@ -38,12 +40,13 @@ class Angles:
 
     def add(self, joint: str, x=0.0, y=0.0, z=0.0):
         """Adds to a joint; a side's name ("left_knee") or a pair's ("knee": both, mirrored)."""
-        turn = np.stack(np.broadcast_arrays(x, y, z, np.zeros(len(self.values)))[:3], axis=1)
-        if joint in skeleton.NAMES:
-            self.values[:, skeleton.index(joint)] += turn * mirrored(joint)
-        else:
-            self.add(f"left_{joint}", *turn.T)
-            self.add(f"right_{joint}", *turn.T)
+        if joint not in skeleton.NAMES:
+            self.add(f"left_{joint}", x, y, z)
+            self.add(f"right_{joint}", x, y, z)
+            return
+        turn = self.values[:, skeleton.index(joint)]
+        for axis, angle in enumerate((x, y, z)):
+            turn[:, axis] += angle * mirrored(joint)[axis]
 
     def limited(self) -> np.ndarray:
         """The angles, bent smoothly back into the limits."""
@@ -93,13 +96,13 @@ def continuous(turns: np.ndarray) -> np.ndarray:
 
 def mirrored(joint: str) -> np.ndarray:
     """float64 [3]: the signs that turn the left side's angles into those of `joint`."""
-    return np.array([1.0, -1.0, -1.0]) if joint.startswith("right_") else np.ones(3)
+    return _RIGHT if joint.startswith("right_") else _LEFT
 
 
 def wave(times: np.ndarray, rng: np.random.Generator, hertz: float) -> np.ndarray:
     """float64 [T]: smooth noise, about in [-1, 1], with frequencies round `hertz`."""
-    rates = hertz * rng.uniform(0.4, 1.6, 3)
-    return np.mean([np.sin(2 * np.pi * (f * times + rng.random())) for f in rates], axis=0) * 1.5
+    rates, phases = hertz * rng.uniform(0.4, 1.6, (3, 1)), rng.random((3, 1))
+    return np.sin(2 * np.pi * (rates * times + phases)).sum(0) * 0.5
 
 
 def between(times, rng, hertz, low, high) -> np.ndarray:

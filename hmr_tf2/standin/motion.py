@@ -202,7 +202,7 @@ def _through_postures(angles, times, rng, seconds, extent):
     share = extent * rng.beta(1.2, 1.2, (len(knots), 24, 3))
     target = low + (high - low) * rng.integers(0, 2, (len(knots), 24, 3))
     postures = mean + share * rng.random((len(knots), 24, 1)) * (target - mean)
-    angles.values += CubicSpline(knots, postures, axis=0)(times)
+    angles.values += CubicSpline(knots, postures, axis=0, bc_type="natural")(times)
 
 
 KINDS: dict[str, Callable] = {

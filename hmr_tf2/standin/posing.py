@@ -44,7 +44,7 @@ class Poser:
         shape = np.asarray(shape, np.float32)
         turns = rotation_matrices(np.asarray(pose, np.float64).reshape(24, 3))
         joints = self._rest_joints + self._joint_shapes @ shape
-        transforms, posed_joints = _chain(joints, turns, self._parents)
+        transforms, posed_joints = _chain(joints.astype(np.float64), turns, self._parents)
         features = (turns[1:] - np.eye(3)).reshape(23, 9).astype(np.float32)
         vertices = _skin(
             self._template, self._shapes, shape, *self._correctives, features,
@@ -61,12 +61,8 @@ def standin_poser() -> Poser:
 
 def rotation_matrices(axis_angle: np.ndarray) -> np.ndarray:
     """float64 [..., 3, 3] of axis-angle vectors [..., 3]."""
-    angle = np.linalg.norm(axis_angle + 1e-8, axis=-1)[..., None]
-    x, y, z = np.moveaxis(axis_angle / angle, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    sine, cosine = np.sin(angle)[..., None], np.cos(angle)[..., None]
-    return np.eye(3) + sine * cross + (1 - cosine) * cross @ cross
+    vectors = np.ascontiguousarray(axis_angle, np.float64)
+    return _rodrigues(vectors.reshape(-1, 3)).reshape(*vectors.shape, 3)
 
 
 def axis_angle(matrices: np.ndarray) -> np.ndarray:
@@ -77,16 +73,45 @@ def axis_angle(matrices: np.ndarray) -> np.ndarray:
     return flat.reshape(*matrices.shape[:-2], 3)
 
 
+@compiled
+def _rodrigues(vectors):
+    """float64 [N, 3, 3] of axis-angle vectors float64 [N, 3]."""
+    out = np.empty((vectors.shape[0], 3, 3))
+    for n in range(vectors.shape[0]):
+        a, b, c = vectors[n, 0], vectors[n, 1], vectors[n, 2]
+        angle = np.sqrt((a + 1e-8) ** 2 + (b + 1e-8) ** 2 + (c + 1e-8) ** 2)
+        x, y, z = a / angle, b / angle, c / angle
+        s, t = np.sin(angle), 1.0 - np.cos(angle)
+        xy, xz, yz = t * x * y, t * x * z, t * y * z
+        out[n, 0] = 1 - t * (y * y + z * z), xy - s * z, xz + s * y
+        out[n, 1] = xy + s * z, 1 - t * (x * x + z * z), yz - s * x
+        out[n, 2] = xz - s * y, yz + s * x, 1 - t * (x * x + y * y)
+    return out
+
+
+@compiled
 def _chain(joints, turns, parents):
     """float32 [24, 3, 4] rest-to-posed transforms and float64 [24, 3] posed joints."""
     world, place = np.empty((24, 3, 3)), np.empty((24, 3))
     world[0], place[0] = turns[0], joints[0]
     for j in range(1, 24):
         p = parents[j]
-        world[j] = world[p] @ turns[j]
-        place[j] = place[p] + world[p] @ (joints[j] - joints[p])
-    shift = place - np.einsum("jab,jb->ja", world, joints)
-    return np.concatenate([world, shift[..., None]], axis=2).astype(np.float32), place
+        for a in range(3):
+            place[j, a] = place[p, a]
+            for b in range(3):
+                place[j, a] += world[p, a, b] * (joints[j, b] - joints[p, b])
+                world[j, a, b] = 0.0
+                for c in range(3):
+                    world[j, a, b] += world[p, a, c] * turns[j, c, b]
+    transforms = np.empty((24, 3, 4), np.float32)
+    for j in range(24):
+        for a in range(3):
+            shift = place[j, a]
+            for b in range(3):
+                transforms[j, a, b] = world[j, a, b]
+                shift -= world[j, a, b] * joints[j, b]
+            transforms[j, a, 3] = shift
+    return transforms, place
 
 
 def _sparse_correctives(posedirs):

@@ -89,6 +89,15 @@ def test_lsp_extended_marks_annotated_joints(raw):
     assert (raw["lsp_ext"] / "images" / "im00004.jpg").is_file()
 
 
+def test_mpii_keeps_lists_as_struct_arrays_not_cells(raw):
+    path = raw["mpii"] / "annotations" / "mpii_human_pose_v1_u12_1.mat"
+    entries = scipy.io.loadmat(path)["RELEASE"]["annolist"][0, 0]
+    assert entries.shape == (1, 12) and entries.dtype.names[:2] == ("image", "annorect")
+    people = entries["annorect"][0, 0]
+    points = people["annopoints"][0, 0]["point"][0, 0]
+    assert points.dtype.names == ("x", "y", "id", "is_visible") and points.shape[1] > 8
+
+
 def test_mpii_reads_back_as_struct_arrays(raw):
     path = raw["mpii"] / "annotations" / "mpii_human_pose_v1_u12_1.mat"
     release = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]

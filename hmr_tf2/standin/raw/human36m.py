@@ -32,12 +32,8 @@ _FROM_SMPL = {"pelvis": "pelvis", "torso": "spine2", "toes": "foot", "toe_tip": 
 def write(folder: pathlib.Path, order: Order):
     """About `order.people` pictures, in videos of four cameras and seven subjects."""
     (folder / "metadata.xml").write_text(_metadata(order.variety))
-    jobs = [
-        (folder, subject, action, trial, number)
-        for subject, action, trial in recordings(order)
-        for number in range(len(CAMERA_IDS))
-    ]
-    order.run(functools.partial(_view, order), jobs, "h36m videos")
+    record = functools.partial(_record, folder, order)
+    order.run(record, recordings(order), "h36m", unit="recording")
 
 
 def write_mosh(folder: pathlib.Path, order: Order):
@@ -71,7 +67,7 @@ def camera(number: int, variety: people.Variety = people.EVERYDAY):
     return studio.ring_camera(azimuth, 0.6, 3.7, focal, (160.0 + number, 158.5 - number))
 
 
-def to_32_points(person: people.Person) -> np.ndarray:
+def to_32_points(person: people.Person | studio.Place) -> np.ndarray:
     """float64 [32, 3]: the points of `joints.H36M` in metres, camera axes."""
     return np.stack([_point(person, name) for name in joints.H36M.names]).astype(np.float64)
 
@@ -100,34 +96,38 @@ def _take(order, subject, action, trial):
     return studio.take(rng, shape, num_frames, FPS / 2, order.variety, _KINDS.get(action))
 
 
-def _view(order, job):
-    folder, subject, action, trial, number = job
+def _record(folder, order, recording):
+    """One recording as all cameras see it."""
+    subject, action, trial = recording
     take = _take(order, subject, action, trial)
-    name = f"{_NAMES[subject, action, trial]}.{CAMERA_IDS[number]}"
     home = folder / f"S{subject}"
-    view = camera(number, order.variety)
-    metres = np.stack(
-        [to_32_points(studio.locate(take, frame, view)) for frame in range(len(take.poses))]
-    )
+    views = [camera(number, order.variety) for number in range(len(CAMERA_IDS))]
+    for number, (view, places) in enumerate(zip(views, studio.locate(take, views), strict=True)):
+        name = f"{_NAMES[recording]}.{CAMERA_IDS[number]}"
+        _write_positions(home / "MyPoseFeatures", name, view, places)
+        stream = (subject, ACTIONS.index(action), trial, number)
+        _write_video(home / "Videos" / f"{name}.mp4", order, take, view, stream)
+
+
+def _write_positions(home, name, view, places):
+    metres = np.stack([to_32_points(place) for place in places])
     pixels = metres[..., :2] / metres[..., 2:] * view.focal + view.principal_point
-    features = home / "MyPoseFeatures"
-    _write_cdf(features / "D2_Positions" / f"{name}.cdf", pixels)
-    _write_cdf(features / "D3_Positions_mono" / f"{name}.cdf", metres * studio.MILLIMETRES)
-    place = (subject, ACTIONS.index(action), trial, number)
-    _write_video(home / "Videos" / f"{name}.mp4", order, take, view, place)
+    _write_cdf(home / "D2_Positions" / f"{name}.cdf", pixels)
+    _write_cdf(home / "D3_Positions_mono" / f"{name}.cdf", metres * studio.MILLIMETRES)
 
 
-def _write_video(path, order, take, view, place):
+def _write_video(path, order, take, view, stream):
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, SIZE[::-1])
     if not writer.isOpened():
         raise OSError(f"OpenCV cannot write {path}: is there an MPEG-4 encoder?")
     for frame in range(0, len(take.poses), STEP):
-        rng = order.rng(_STREAM, *place, frame)
+        rng = order.rng(_STREAM, *stream, frame)
         photo = studio.shoot(rng, take, frame, view, SIZE, order.variety)
+        bgr = cv2.cvtColor(photo.image, cv2.COLOR_RGB2BGR)
         repeat = min(STEP, len(take.poses) - frame)
         for _ in range(repeat + (_EXTRA_FRAMES if repeat < STEP else 0)):
-            writer.write(np.ascontiguousarray(photo.image[..., ::-1]))
+            writer.write(bgr)
     writer.release()
 
 

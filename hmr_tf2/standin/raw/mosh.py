@@ -17,19 +17,20 @@ _MOTIONS = tuple(kind for kind in motion.KINDS if kind != "extremes")
 
 def write_cmu(folder: pathlib.Path, order: Order):
     """`order.people` clips of everyday motions: `poses` [T, 72], `betas` [10], `trans` [T, 3]."""
-    order.run(functools.partial(_clip, folder, order, 0, _MOTIONS), range(order.people), "CMU")
+    jobs = range(order.people)
+    order.run(functools.partial(_clip, folder, order, 0, _MOTIONS), jobs, "CMU", "clip")
 
 
 def write_joint_limits(folder: pathlib.Path, order: Order):
     """Clips that go to the ends of what joints can do; one for every four of CMU."""
     jobs = range(max(1, order.people // 4))
-    order.run(functools.partial(_clip, folder, order, 1, ("extremes",)), jobs, "jointLim")
+    order.run(functools.partial(_clip, folder, order, 1, ("extremes",)), jobs, "jointLim", "clip")
 
 
 def write_h36m(folder: pathlib.Path, order: Order):
     """Clips under Human3.6M's names, for use without that data set: `new_poses` and `betas`."""
     jobs = range(max(2, order.people // 4))
-    order.run(functools.partial(_h36m_clip, folder, order), jobs, "H3.6")
+    order.run(functools.partial(_h36m_clip, folder, order), jobs, "H3.6", "clip")
 
 
 def dump(path: pathlib.Path, content: dict):

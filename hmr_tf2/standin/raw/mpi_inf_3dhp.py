@@ -59,7 +59,7 @@ def camera(number: int, variety: people.Variety = people.EVERYDAY):
     return studio.ring_camera(azimuth, height, 3.2 + 0.1 * (ring % 3), focal, middle)
 
 
-def to_28_points(person: people.Person) -> np.ndarray:
+def to_28_points(person: people.Person | studio.Place) -> np.ndarray:
     """float64 [28, 3]: the points of `joints.MPI_INF_3DHP` in metres, camera axes."""
     return np.stack([_point(person, name) for name in joints.MPI_INF_3DHP.names])
 
@@ -98,11 +98,9 @@ def _write_annotations(home, take, variety):
     """annot.mat (pixels; millimetres in camera axes) and camera.calibration."""
     num_frames = len(take.poses)
     two, three = np.empty((NUM_CAMERAS, 1), object), np.empty((NUM_CAMERAS, 1), object)
-    for number in range(NUM_CAMERAS):
-        view = camera(number, variety)
-        metres = np.stack(
-            [to_28_points(studio.locate(take, frame, view)) for frame in range(num_frames)]
-        )
+    views = [camera(number, variety) for number in range(NUM_CAMERAS)]
+    for number, (view, places) in enumerate(zip(views, studio.locate(take, views), strict=True)):
+        metres = np.stack([to_28_points(place) for place in places])
         pixels = metres[..., :2] / metres[..., 2:] * view.focal + view.principal_point
         two[number, 0] = pixels.reshape(num_frames, -1)
         three[number, 0] = metres.reshape(num_frames, -1) * studio.MILLIMETRES

@@ -41,7 +41,7 @@ def camera(sequence: int, variety: people.Variety = people.EVERYDAY):
     return studio.ring_camera(azimuth, 0.1 * sequence, 3.3, 345.0, middle)
 
 
-def to_17_points(person: people.Person) -> np.ndarray:
+def to_17_points(person: people.Person | studio.Place) -> np.ndarray:
     """float64 [17, 3]: the points of `joints.MPI_INF_3DHP_TEST` in metres, camera axes."""
     points = []
     for name in joints.MPI_INF_3DHP_TEST.names:
@@ -64,9 +64,8 @@ def _picture(order, job):
 def _write_annotations(home, take, sequence, variety):
     """annot_data.mat, HDF5 as MATLAB 7.3 writes it; every frame is valid."""
     view, count = camera(sequence, variety), len(take.poses)
-    metres = np.stack([to_17_points(studio.locate(take, frame, view)) for frame in range(count)])[
-        :, None
-    ]
+    (places,) = studio.locate(take, [view])
+    metres = np.stack([to_17_points(place) for place in places])[:, None]
     activities = 1 + (sequence + np.arange(count)) % NUM_ACTIVITIES
     with h5py.File(home / "annot_data.mat", "w") as file:
         file["annot2"] = metres[..., :2] / metres[..., 2:] * view.focal + view.principal_point

@@ -24,7 +24,7 @@ def write(folder: pathlib.Path, order: Order):
     for number, entry in enumerate(entries):
         single[number, 0] = _single_people(entry)
     release = {
-        "annolist": _objects(entries),
+        "annolist": _structs(entries),
         "img_train": train.astype(float),
         "single_person": single,
         "version": "12",
@@ -46,7 +46,7 @@ def _picture(home, order, number):
     rects = [_rectangle(person, is_train) for person in photo.people]
     return {
         "image": {"name": name},
-        "annorect": rects[0] if count == 1 else _objects(rects),
+        "annorect": rects[0] if count == 1 else _structs(rects),
         "frame_sec": 0,
         "vididx": 1,
     }
@@ -67,7 +67,7 @@ def _rectangle(person, is_train):
     middle, half = (neck + top) / 2, np.linalg.norm(top - neck) / 2
     box = {"x1": middle[0] - half, "y1": middle[1] - half,
            "x2": middle[0] + half, "y2": middle[1] + half}  # fmt: skip
-    return {**box, **place, "annopoints": {"point": _objects(_points(person))}}
+    return {**box, **place, "annopoints": {"point": _structs(_points(person))}}
 
 
 def _points(person):
@@ -89,8 +89,11 @@ def _single_people(entry):
     return np.arange(1, 2 if isinstance(rects, dict) else len(rects) + 1, dtype=np.uint8)
 
 
-def _objects(items):
-    """A 1-D object array, which MATLAB files keep as a struct array."""
-    array = np.empty(len(items), object)
-    array[:] = items
+def _structs(items):
+    """A structured array with a row for each dict, which MATLAB files keep as a struct array."""
+    if not items:
+        return np.empty(0, object)
+    array = np.empty(len(items), [(name, object) for name in items[0]])
+    for number, item in enumerate(items):
+        array[number] = tuple(item.values())
     return array

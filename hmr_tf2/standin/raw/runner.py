@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import io
 import json
 import pathlib
 import shutil
@@ -30,7 +31,7 @@ class Order:
         """The random numbers of one picture; the same whoever draws it, and when."""
         return np.random.default_rng([self.seed, *path])
 
-    def run(self, function: Callable, jobs: Sequence, label: str) -> list:
+    def run(self, function: Callable, jobs: Sequence, label: str, unit="img") -> list:
         """[function(job) for job in jobs] by several threads, with a progress bar.
 
         Threads serve well: nearly all time is spent in compiled code that lets others run.
@@ -38,14 +39,16 @@ class Order:
         posing.standin_poser()
         appearance.atlas()
         with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
-            return list(tqdm(pool.map(function, jobs), total=len(jobs), desc=label, unit="img"))
+            return list(tqdm(pool.map(function, jobs), total=len(jobs), desc=label, unit=unit))
 
 
 def write_mat(path: pathlib.Path, content: dict):
     """A MATLAB 5 file, as scipy writes it but without the time of day in its first line."""
-    scipy.io.savemat(path, content)
-    with open(path, "r+b") as file:
-        file.write(b"MATLAB 5.0 MAT-file".ljust(116))
+    file = io.BytesIO()  # scipy goes back and forth a lot, which is slow on a disk
+    scipy.io.savemat(file, content)
+    file.seek(0)
+    file.write(b"MATLAB 5.0 MAT-file".ljust(116))
+    path.write_bytes(file.getvalue())
 
 
 def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:

@@ -1,6 +1,8 @@
 """A studio of fixed cameras round a moving person, for the data sets with 3-D labels."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,13 @@ class Take:
         """The person at `frame`, dressed in `colors`."""
         body = posing.standin_poser().pose(self.shape, self.poses[frame])
         return people.Figure(self.shape, self.poses[frame], self.shifts[frame], body, colors)
+
+
+class Place(NamedTuple):
+    """`keypoints_m` [19, 3] and `joints_m` [24, 3] in camera axes, as `people.Person` has them."""
+
+    keypoints_m: np.ndarray
+    joints_m: np.ndarray
 
 
 def ring_camera(azimuth, height, distance, focal, principal_point) -> Camera:
@@ -83,13 +92,11 @@ def shoot(
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
 
-def locate(take: Take, frame: int, camera: Camera) -> people.Person:
-    """What is known of the person at `frame` without drawing; nothing is said of visibility."""
-    figure = take.figure(frame, np.zeros((1, 3)))
-    keypoints = figure.points("keypoints")
-    pixels, _ = camera.project(keypoints)
-    return people.Person(
-        pixels, np.ones(len(pixels), bool), camera.to_camera(keypoints),
-        camera.to_camera(figure.points("joints")), people.camera_pose(figure.pose, camera),
-        figure.shape, np.zeros((0, 0), bool),
-    )  # fmt: skip
+def locate(take: Take, cameras: Sequence[Camera]) -> list[list[Place]]:
+    """Where the person of `take` is: a list of frames for each camera. Nothing is drawn."""
+    figures = [take.figure(frame, np.zeros((1, 3))) for frame in range(len(take.poses))]
+    return [
+        [Place(*(view.to_camera(figure.points(name)) for name in ("keypoints", "joints")))
+         for figure in figures]
+        for view in cameras
+    ]
