@@ -31,6 +31,8 @@ def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("info")
+    # TensorFlow tells of every folder it writes and every name it mends.
+    python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
     logging.get_absl_handler().setFormatter(
         python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
