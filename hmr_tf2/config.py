@@ -95,8 +95,6 @@ class HMRConfig:
 
     def __post_init__(self):
         check_settings(self)
-        if self.use_3d_label and self.joint_type not in JOINT_TYPES:
-            raise ValueError(f"--joint_type accepts {', '.join(JOINT_TYPES)}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,10 +134,6 @@ class TrainConfig(HMRConfig):
     )
     pretrained_model_path: str | None = setting(
         None, "Fine-tune from Slim's resnet_v2_50.ckpt or the authors' model.ckpt-667589.", "run"
-    )
-    deterministic: bool = setting(
-        False, "On the CPU: the same weights bit for bit from the same seed, resumed or not.",
-        "run",
     )
     checkpoint_minutes: float = setting(
         30.0, "Minutes between checkpoints inside an epoch (one more at each epoch's end).", "run",

@@ -1,5 +1,6 @@
 """Writes a SavedModel that TF Serving loads as it is, after comparing it with the Keras model."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from hmr_tf2.hmr import HMR
 from hmr_tf2.predictor import load_export
@@ -46,7 +48,8 @@ def export(model: HMR, export_dir: str | os.PathLike, version: int | None = None
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=export_dir))
     try:
         module = serving_module(model)
-        tf.saved_model.save(module, str(partial), {"serving_default": module.predict_crops})
+        with _only_errors_logged():
+            tf.saved_model.save(module, str(partial), {"serving_default": module.predict_crops})
         check_export(model, partial)
         partial.chmod(0o755)
         partial.rename(target)
@@ -91,6 +94,17 @@ def check_export(model: HMR, folder: pathlib.Path) -> None:
                     f"The exported {name} differs from the Keras model's by {error:g}; "
                     "nothing was written."
                 )
+
+
+@contextlib.contextmanager
+def _only_errors_logged():
+    """TensorFlow remarks on names it mends and files it writes, which nobody can act on."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _next_version(export_dir):

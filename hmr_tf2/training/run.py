@@ -38,8 +38,6 @@ def train(config: TrainConfig) -> TrainingSummary:
         ValueError, OSError: a setting, a data set, a model file or a checkpoint is unusable.
     """
     config = dataclasses.replace(config, model_dir=_model_dir(config))
-    if config.deterministic:
-        make_deterministic()
     data = TrainingData(config)
     keras.utils.set_random_seed(config.seed)
     model = HMR(config)
@@ -62,16 +60,6 @@ def train(config: TrainConfig) -> TrainingSummary:
     return TrainingSummary(
         config.model_dir, start_step, max(start_step, end_step), manager.latest_checkpoint, losses
     )
-
-
-def make_deterministic() -> None:
-    """Makes every step on the CPU repeatable bit for bit; before TensorFlow's first op.
-
-    One op at a time: TensorFlow sums three or more gradients of a shared weight in the order in
-    which their buffers happen to become free.
-    """
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
 
 
 def _model_dir(config):
