@@ -136,3 +136,11 @@ def test_an_uncompiled_model_says_so(small_smpl_path, batch):
     model = HMR(HMRConfig(smpl_model_path=str(small_smpl_path)))
     with pytest.raises(RuntimeError, match="compile"):
         model.train_on_batch(batch)
+
+
+def test_the_small_encoder_trains_under_the_same_names(small_smpl_path, batch):
+    model = make(small_smpl_path, model_type="small_resnet_fc3_dropout")
+    assert model.encoder.output_shape == (None, 512)
+    assert np.isfinite(model.train_on_batch(batch, return_dict=True)["e_loss"])
+    names = {v.name for v in model.encoder.trainable_variables}
+    assert "resnet_v2_50/block3/unit_2/bottleneck_v2/conv2/kernel:0" in names

@@ -1,0 +1,57 @@
+"""The quickstart leaves what it promises, and says how each part went."""
+
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+
+from hmr_tf2 import quickstart
+from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.standin.people import Person
+
+
+def test_every_part_runs_and_leaves_its_result(tmp_path, capsys):
+    out = tmp_path / "out"
+    quickstart.main(
+        quickstart.QuickstartSettings(out=str(out), people=8, steps=2, batch_size=2)
+    )
+    printed = capsys.readouterr().out
+    for title in ("Make a stand-in", "Convert the raw", "Train 2 steps", "Export a", "Load it",
+                  "Total", "MPJPE", "Next:"):
+        assert title in printed
+    assert run_folder.latest_checkpoint(out / "run").endswith("ckpt-2")
+    assert (out / "serving" / "hmr" / "1" / "saved_model.pb").is_file()
+    assert cv2.imread(str(out / "result.png")).shape == (4 * 224, 4 * 224, 3)
+    page = (out / "results.html").read_text()
+    assert page.count("data:image/png;base64,") == quickstart.NUM_SHOWN
+    assert "kp_loss_stage2" in page
+
+
+def person(keypoints_m, keypoints_px):
+    nothing = np.zeros(0)
+    return Person(keypoints_px, nothing, keypoints_m, nothing, nothing, nothing, nothing)
+
+
+def test_errors_are_in_pixels_and_millimetres(rng):
+    keypoints = rng.normal(size=(19, 3))
+    points = rng.uniform(0, 224, (19, 2))
+    shifted = keypoints[np.newaxis].copy()
+    shifted[0, :14] += np.where(np.arange(14)[:, np.newaxis] == 0, [0.014, 0, 0], 0.0)
+    errors = quickstart.joint_errors(
+        [person(keypoints, points)], {"joints3d": shifted, "joints": points[np.newaxis] + [3, 4]}
+    )
+    assert errors["2-D error, px"] == pytest.approx(5.0)
+    assert errors["MPJPE, mm"] == pytest.approx(1.0)  # 14 mm at one of 14 joints
+    larger = quickstart.joint_errors(
+        [person(keypoints, points)],
+        {"joints3d": 1.1 * keypoints[np.newaxis] + 2.0, "joints": points[np.newaxis]},
+    )
+    assert larger["MPJPE, mm"] > 50
+    assert larger["PA-MPJPE, mm"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_next_steps_name_files_that_are_there(tmp_path):
+    text = quickstart.next_steps(pathlib.Path("somewhere"), tmp_path / "results.html")
+    assert "tensorboard --logdir=somewhere/run" in text
+    assert "--flagfile=somewhere/run/flags.cfg" in text
