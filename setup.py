@@ -37,7 +37,6 @@ setuptools.setup(
     python_requires=">=3.10,<3.12",
     install_requires=REQUIRED,
     extras_require={
-        "video": ["imageio-ffmpeg>=0.5"],
         "beam": ["apache-beam==2.77.0", "google-crc32c"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
     },

@@ -114,9 +114,6 @@ class TrainConfig(HMRConfig):
                              minimum=0)
     scale_max: float = setting(1.23, "Largest random scale.", "data", above=0)
     scale_min: float = setting(0.8, "Smallest random scale.", "data", above=0)
-    shuffle_buffer: int = setting(
-        2000, "Examples held for shuffling (the original's queue held 2000).", "data", minimum=1
-    )
 
     epoch: int = setting(100, "Epochs to train.", "run", minimum=1)
     steps_per_epoch: int = setting(
@@ -140,7 +137,7 @@ class TrainConfig(HMRConfig):
         above=0,
     )
     keep_checkpoints: int = setting(3, "Newest checkpoints to keep.", "run", minimum=1)
-    log_img_step: int = setting(100, "Steps between TensorBoard scalars on disk.", "run",
+    log_img_step: int = setting(100, "Steps after which TensorBoard files are flushed.", "run",
                                 minimum=1)
 
     def __post_init__(self):

@@ -151,8 +151,10 @@ class HMR(keras.Model):
         joints3d = self.smpl.keypoints_of(body)
         joints = camera.batch_orth_proj_idrot(joints3d, cams)
 
+        # With joint_type 'lsp' only the first 14 of the 19 labelled points are predicted.
+        label = batch["label"][:, : joints.shape[1]]
         kp_by_stage = [
-            losses.keypoint_l1_loss(batch["label"], stage)
+            losses.keypoint_l1_loss(label, stage)
             for stage in tf.split(joints, config.num_stage)
         ]
         logs = {"e_loss_kp": config.e_loss_weight * kp_by_stage[-1]}

@@ -144,3 +144,13 @@ def test_the_small_encoder_trains_under_the_same_names(small_smpl_path, batch):
     assert np.isfinite(model.train_on_batch(batch, return_dict=True)["e_loss"])
     names = {v.name for v in model.encoder.trainable_variables}
     assert "resnet_v2_50/block3/unit_2/bottleneck_v2/conv2/kernel:0" in names
+
+
+def test_lsp_joints_are_trained_on_the_first_fourteen_labels(small_smpl_path, batch):
+    both = [
+        make(small_smpl_path, dropout_rate=0.0, **settings)
+        for settings in ({"joint_type": "lsp"}, {})
+    ]
+    batch["label"][:, 14:] = 0.0
+    lsp, cocoplus = (losses_of(model, batch)["e_loss_kp"] for model in both)
+    assert lsp == pytest.approx(cocoplus, rel=1e-4)

@@ -29,4 +29,4 @@ fi
 
 echo "Installing the pinned packages into $venv (a few minutes and 3.5 GB the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    -c constraints.txt -e '.[test,video]'
+    -c constraints.txt -e '.[test]'
