@@ -48,11 +48,6 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
     return prefix
 
 
-def is_own(prefix: str) -> bool:
-    """Whether the checkpoint is one of ours rather than TensorFlow 1's."""
-    return OBJECT_GRAPH_KEY in tf1.open_checkpoint(prefix).get_variable_to_shape_map()
-
-
 def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
     """The flagfile of the run that `path` (a folder or a checkpoint in it) belongs to."""
     path = pathlib.Path(path)
@@ -72,9 +67,9 @@ def restore(model, path: str | os.PathLike) -> str:
         OSError, ValueError: there is none, it is damaged, or it does not fit the model.
     """
     prefix = checkpoint_prefix(path)
-    if not is_own(prefix):
-        reader = tf1.open_checkpoint(prefix)
-        if tf1.is_resnet_only(reader.get_variable_to_shape_map()):
+    shapes = tf1.open_checkpoint(prefix).get_variable_to_shape_map()
+    if OBJECT_GRAPH_KEY not in shapes:
+        if tf1.is_resnet_only(shapes):
             raise ValueError(
                 f"{prefix} holds a ResNet only, not HMR: pass it as --pretrained_model_path."
             )
