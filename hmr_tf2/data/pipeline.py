@@ -108,25 +108,49 @@ class TrainingData:
         """Steps in which as many examples are drawn as there are (or the flag's number)."""
         return self.config.steps_per_epoch or max(1, self.num_images // self.config.batch_size)
 
-    def batches(self, start_step: int = 0) -> tf.data.Dataset:
-        """Endless batches for `HMR.train_step`, from step `start_step` on."""
-        images = self._images(start_step)
+    def batches(
+        self, start_step: int = 0, shard_index: int = 0, num_shards: int = 1
+    ) -> tf.data.Dataset:
+        """Endless batches for `HMR.train_step`, from step `start_step` on.
+
+        Args:
+            start_step: number of the first batch.
+            shard_index: which of `num_shards` equal parts of each batch to read: of the pictures
+                and of the mocap rows, the consecutive part with this number.
+            num_shards: parts of each batch; laid end to end they are the whole batch.
+
+        Raises:
+            ValueError: `batch_size` cannot be split into `num_shards` equal parts.
+        """
+        size = self.config.batch_size
+        if size % num_shards:
+            raise ValueError(
+                f"--batch_size, of all devices together, must be a multiple of their number, "
+                f"{num_shards}; got {size}."
+            )
+        if not 0 <= shard_index < num_shards:
+            raise ValueError(f"There is no shard {shard_index} of {num_shards}.")
+        size //= num_shards
+
+        def numbers(step, rows):
+            """Which draws make this shard of batch `step`, `rows` of them."""
+            return (step * num_shards + shard_index) * rows + tf.range(rows, dtype=tf.int64)
+
+        steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
+        images = (
+            steps.flat_map(lambda step: tf.data.Dataset.from_tensor_slices(numbers(step, size)))
+            .map(self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .batch(size, drop_remainder=True)
+        )
         if self.index_mocap is None:
             return images.prefetch(tf.data.AUTOTUNE)
-        mocap = _steps(start_step).map(
-            self._mocap_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        mocap = steps.map(
+            lambda step: self._mocap_batch(numbers(step, size * self.config.num_stage)),
+            num_parallel_calls=tf.data.AUTOTUNE, deterministic=True,
         )
         return tf.data.Dataset.zip((images, mocap)).map(
             lambda image, mocap: {**image, **mocap}
         ).prefetch(tf.data.AUTOTUNE)
-
-    def _images(self, start_step):
-        batch_size = self.config.batch_size
-        return (
-            _steps(start_step * batch_size)
-            .map(self._example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-            .batch(batch_size, drop_remainder=True)
-        )
 
     def _example(self, number):
         """Example `number` of the run: in turn one with 3-D labels and one without."""
@@ -152,14 +176,12 @@ class TrainingData:
             mirror=mirror, img_size=config.img_size,
         )
 
-    def _mocap_batch(self, step):
-        size = self.config.batch_size * self.config.num_stage
-        numbers = step * size + tf.range(size, dtype=tf.int64)
+    def _mocap_batch(self, numbers):
         rows = tf.map_fn(
             lambda n: shuffled(n, len(self.index_mocap), self.config.seed, STREAM_MOCAP), numbers
         )
         parsed = tf.io.parse_example(
-            read_records(self.index_mocap, rows, size), records.mocap_spec()
+            read_records(self.index_mocap, rows), records.mocap_spec()
         )
         return {"mocap_pose": parsed["pose"], "mocap_shape": parsed["shape"]}
 
@@ -208,14 +230,10 @@ def read_record(index: RecordIndex, number: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(serialized, [])
 
 
-def read_records(index: RecordIndex, numbers: tf.Tensor, size: int) -> tf.Tensor:
-    """`size` records as strings [size]."""
+def read_records(index: RecordIndex, numbers: tf.Tensor) -> tf.Tensor:
+    """The records `numbers` [R] as strings [R]."""
     serialized = tf.numpy_function(
         lambda ns: np.array([index.read(n) for n in ns], object), [numbers], tf.string,
         stateful=False,
     )
-    return tf.ensure_shape(serialized, [size])
-
-
-def _steps(start: int) -> tf.data.Dataset:
-    return tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    return tf.ensure_shape(serialized, numbers.shape)

@@ -122,6 +122,21 @@ def test_starting_at_a_step_gives_the_batches_from_there(config, start):
     assert_equal_batches(take(config, 8)[start:], take(config, 8 - start, start))
 
 
+@pytest.mark.parametrize("num_shards", [2, 4])
+def test_shards_laid_end_to_end_are_the_batch(config, num_shards):
+    data = pipeline.TrainingData(config)
+    shards = [list(data.batches(1, shard, num_shards).take(3).as_numpy_iterator())
+              for shard in range(num_shards)]
+    joined = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+              for parts in zip(*shards, strict=True)]
+    assert_equal_batches(joined, take(config, 3, 1))
+
+
+def test_a_batch_that_cannot_be_split_evenly_is_refused(config):
+    with pytest.raises(ValueError, match="--batch_size.* multiple of their number, 3; got 4"):
+        pipeline.TrainingData(config).batches(num_shards=3)
+
+
 def test_augmentation_stays_within_its_limits(config):
     draws = [pipeline.draw_augmentation(config, tf.constant(n, tf.int64)) for n in range(300)]
     scales = np.array([scale for scale, _, _ in draws])
