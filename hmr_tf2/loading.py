@@ -1,16 +1,48 @@
-"""A model for prediction from whatever `--load_path` names."""
+"""A model, or a predictor, from whatever `--load_path` names."""
 
 import dataclasses
+import os
 import pathlib
 
+import tensorflow as tf
 from absl import logging
 
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import HMRConfig
 from hmr_tf2.hmr import HMR
+from hmr_tf2.predictor import BATCH_SIZE, SIGNATURE, Predictor, export_folder
+from hmr_tf2.smpl.rig import Rig, load_rig
 
 SMPL_FILE = "neutral_smpl_with_cocoplus_reg.pkl"
+
+
+def load_predictor(
+    load_path: str | os.PathLike,
+    smpl_model_path: str | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Predictor:
+    """Loads what recovers bodies: one of our runs, a TF 1 checkpoint, or a SavedModel.
+
+    Args:
+        load_path: a run's folder, a checkpoint's prefix or its `.index` file, or the folder of a
+            SavedModel (a version, or the folder of versions: the newest is taken).
+        smpl_model_path: the body; none means the one of the run, the file beside a TF 1
+            checkpoint, or what the SavedModel brings with it.
+        batch_size: crops predicted at once.
+
+    Raises:
+        ValueError, OSError: nothing usable is there; the message says what to do.
+    """
+    folder = export_folder(load_path)
+    if folder is not None:
+        return _predictor_of_export(folder, smpl_model_path, batch_size)
+    model = load_model(os.fspath(load_path), smpl_model_path)
+    size = model.config.img_size
+    network = tf.function(
+        model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
+    )
+    return Predictor(network, load_rig(model.config.smpl_model_path), size, batch_size)
 
 
 def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
@@ -37,3 +69,31 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
     run_folder.restore(model, prefix)
     logging.info("Loaded %s", prefix)
     return model
+
+
+def _predictor_of_export(folder, smpl_model_path, batch_size):
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        function = loaded.signatures[SIGNATURE]
+        (spec,) = function.structured_input_signature[1].values()
+    except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"{folder} is no SavedModel that can be read with a signature {SIGNATURE!r}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    if smpl_model_path:
+        rig = load_rig(smpl_model_path)
+    elif hasattr(loaded, "rig"):
+        rig = Rig(**{name: loaded.rig[name].numpy() for name in Rig._fields})
+    else:
+        raise ValueError(
+            f"{folder} was exported without its mesh: export it again, or give the SMPL file that "
+            "it was trained with as --smpl_model_path."
+        )
+    logging.info("Loaded %s", folder)
+
+    def network(images):
+        # `loaded` is held on to: its variables live only as long as it does.
+        return function(images) if loaded is not None else {}
+
+    return Predictor(network, rig, spec.shape[1], batch_size)

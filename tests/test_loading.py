@@ -4,8 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from hmr_tf2 import loading
+from hmr_tf2 import flagfiles, loading, serving
+from hmr_tf2.checkpoints import run_folder
 
 
 def test_the_authors_checkpoint_finds_the_body_beside_it(reference_files, reference):
@@ -28,3 +30,62 @@ def test_a_body_can_be_named(reference_files, small_smpl_path):
         str(reference_files(0) / "model.ckpt-667589"), str(small_smpl_path)
     )
     assert model.smpl.v_template.shape[0] == 120
+
+
+@pytest.fixture(scope="module")
+def sources(reference_files, tmp_path_factory):
+    """The same weights as a run's folder, a TF 1 checkpoint and a SavedModel."""
+    folder = tmp_path_factory.mktemp("sources")
+    tf1 = str(reference_files(0) / "model.ckpt-667589")
+    model = loading.load_model(tf1)
+    run = folder / "run"
+    run.mkdir()
+    (run / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
+    tf.train.CheckpointManager(run_folder.training_state(model), str(run), 1).save()
+    return {"run": run, "tf1": tf1, "export": serving.export(model, folder / "export").parent}
+
+
+@pytest.fixture(scope="module")
+def predictors(sources):
+    return {name: loading.load_predictor(path, batch_size=2) for name, path in sources.items()}
+
+
+@pytest.fixture
+def crops(rng):
+    return rng.uniform(-1, 1, (3, 224, 224, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["run", "export"])
+def test_the_three_sources_give_the_same_numbers(predictors, crops, name):
+    expected = predictors["tf1"].predict_crops(crops)
+    got = predictors[name].predict_crops(crops)
+    assert set(got) == set(expected)
+    for key, value in expected.items():
+        np.testing.assert_allclose(got[key], value, rtol=1e-4, atol=1e-4, err_msg=key)
+    for field, value in predictors["tf1"].rig._asdict().items():
+        np.testing.assert_array_equal(getattr(predictors[name].rig, field), value)
+    assert predictors[name].img_size == 224
+
+
+def test_an_export_without_a_mesh_asks_for_the_body(sources, smpl_path, tmp_path):
+    module = tf.Module()
+    module.identity = tf.function(
+        lambda images: {"theta": images},
+        input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, "images")],
+    )
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.identity})
+    with pytest.raises(ValueError, match="without its mesh: .* --smpl_model_path"):
+        loading.load_predictor(tmp_path)
+    assert loading.load_predictor(tmp_path, str(smpl_path)).faces.shape[1] == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"no protocol buffer"])
+def test_a_damaged_export_is_named(tmp_path, content):
+    (tmp_path / "saved_model.pb").write_bytes(content)
+    with pytest.raises(ValueError, match=f"{tmp_path} is no SavedModel"):
+        loading.load_predictor(tmp_path)
+
+
+def test_a_folder_of_nothing_is_named(tmp_path):
+    with pytest.raises(OSError, match="holds no checkpoint"):
+        loading.load_predictor(tmp_path)

@@ -12,6 +12,7 @@ from absl import logging
 
 from hmr_tf2.hmr import HMR
 from hmr_tf2.predictor import load_export
+from hmr_tf2.smpl.rig import load_rig
 
 # Float32 rounding between Keras' graph and the exported one: millionths of the values (metres,
 # pixels up to 224).
@@ -59,15 +60,19 @@ def export(model: HMR, export_dir: str | os.PathLike, version: int | None = None
 
 
 def serving_module(model: HMR) -> tf.Module:
-    """A module with the variables of prediction and `predict_crops`; no Keras objects.
+    """A module with the variables of prediction, `predict_crops` and the body's `rig`.
 
-    Keras' layers would bring the training graph with them.
+    No Keras objects: these would bring the training graph with them.
     """
     size = model.config.img_size
     module = tf.Module(name="hmr")
     module.weights = [
         *model.encoder.variables, *model.regressor.variables, *model.smpl.variables
     ]
+    rig = load_rig(model.config.smpl_model_path)
+    module.rig = {
+        name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()
+    }
     module.predict_crops = tf.function(
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
     )
