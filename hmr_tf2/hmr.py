@@ -74,22 +74,10 @@ class HMR(keras.Model):
             training: use batch statistics; leave it to `train_step`.
 
         Returns:
-            dict of float32: `verts` [N, V, 3] and `joints3d` [N, K, 3] in metres, `joints`
-            [N, K, 2] in pixels of the crop, `cams` [N, 3] `[s, tx, ty]`, `theta` [N, 85].
+            See `decode_theta`.
         """
         features = self.encoder(images, training=training)
-        theta = self.regressor(features)[-1]
-        cams, pose, shape = split_theta(theta)
-        body = self.smpl.pose(shape, pose)
-        joints3d = self.smpl.keypoints_of(body)
-        joints = camera.batch_orth_proj_idrot(joints3d, cams)
-        return {
-            "verts": self.smpl.vertices_of(body),
-            "joints": camera.crop_to_pixels(joints, self.config.img_size),
-            "cams": cams,
-            "joints3d": joints3d,
-            "theta": theta,
-        }
+        return decode_theta(self.smpl, self.regressor(features)[-1], self.config.img_size)
 
     def compile(self, **kwargs):
         """Makes both Adam optimisers from the config; `optimizer` is the encoder's.
@@ -223,3 +211,23 @@ class HMR(keras.Model):
         batches = iter(tf.data.Dataset.from_tensors(x))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}
         return logs if return_dict else list(logs.values())
+
+
+def decode_theta(smpl: SMPL, theta: tf.Tensor, img_size: int) -> dict[str, tf.Tensor]:
+    """The body and the camera that `theta` [N, 85] stands for.
+
+    Returns:
+        dict of float32: `verts` [N, V, 3] and `joints3d` [N, K, 3] in metres, `joints` [N, K, 2]
+        in pixels of the crop, `cams` [N, 3] `[s, tx, ty]`, `theta` [N, 85].
+    """
+    cams, pose, shape = split_theta(theta)
+    body = smpl.pose(shape, pose)
+    joints3d = smpl.keypoints_of(body)
+    joints = camera.batch_orth_proj_idrot(joints3d, cams)
+    return {
+        "verts": smpl.vertices_of(body),
+        "joints": camera.crop_to_pixels(joints, img_size),
+        "cams": cams,
+        "joints3d": joints3d,
+        "theta": theta,
+    }
