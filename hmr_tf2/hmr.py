@@ -1,5 +1,7 @@
 """The HMR model: encoder, regressor, body and discriminator, and the step that trains them."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -8,7 +10,7 @@ from hmr_tf2.config import HMRConfig
 from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
 from hmr_tf2.networks.regressor import Encoder_fc3_dropout, split_theta
 from hmr_tf2.networks.resnet_v2 import RESNET_50, RESNET_SMALL, Encoder_resnet
-from hmr_tf2.smpl import SMPL, batch_rodrigues, mean_theta
+from hmr_tf2.smpl import SMPL, PosedBody, batch_rodrigues, mean_theta
 
 NUM_ROTATION_ENTRIES = 24 * 9
 NUM_SMPL_LABELS = NUM_ROTATION_ENTRIES + 10  # and 14 * 3 joint coordinates behind them
@@ -17,6 +19,20 @@ ENCODER_BLOCKS = {
     "resnet_fc3_dropout": RESNET_50,
     "small_resnet_fc3_dropout": RESNET_SMALL,
 }
+
+
+class Stages(NamedTuple):
+    """The bodies of all T stages of the regressor, stage 0's N rows first: T * N rows.
+
+    `cams` [., 3] and `shape` [., 10]; `body`, what `SMPL.pose` returned; `joints3d` [., K, 3] in
+    metres and `joints` [., K, 2] in [-1, 1] of the crop.
+    """
+
+    cams: tf.Tensor
+    shape: tf.Tensor
+    body: PosedBody
+    joints3d: tf.Tensor
+    joints: tf.Tensor
 
 
 class HMR(keras.Model):
@@ -124,20 +140,28 @@ class HMR(keras.Model):
             optimizer.apply_gradients(gradients)
         return logs
 
-    def compute_losses(self, batch):
-        """One training forward pass: e_loss, d_loss (None with `encoder_only`), and all losses.
+    def train_stages(self, images) -> Stages:
+        """Every stage's bodies in the forward pass of the next training step.
 
-        Stages are stacked, stage 0's N rows first, so that the body is computed once.
-        Only the last stage enters the 2-D and 3-D losses (KEEP).
+        Batch norms use the statistics of `images` and move their averages; dropout is that step's.
         """
-        config = self.config
-        batch = {name: tf.cast(value, tf.float32) for name, value in batch.items()}
-        features = self.encoder(batch["image"], training=True)
+        features = self.encoder(images, training=True)
         stages = self.regressor(features, training=True, seed=self._dropout_seed())
+        # Stacked, so that the body is computed once.
         cams, pose, shape = split_theta(tf.concat(stages, axis=0))
         body = self.smpl.pose(shape, pose)
         joints3d = self.smpl.keypoints_of(body)
         joints = camera.batch_orth_proj_idrot(joints3d, cams)
+        return Stages(cams, shape, body, joints3d, joints)
+
+    def compute_losses(self, batch):
+        """One training forward pass: e_loss, d_loss (None with `encoder_only`), and all losses.
+
+        Only the last stage enters the 2-D and 3-D losses (KEEP).
+        """
+        config = self.config
+        batch = {name: tf.cast(value, tf.float32) for name, value in batch.items()}
+        _, shape, body, joints3d, joints = self.train_stages(batch["image"])
 
         # With joint_type 'lsp' only the first 14 of the 19 labelled points are predicted.
         label = batch["label"][:, : joints.shape[1]]
@@ -182,17 +206,24 @@ class HMR(keras.Model):
 
     def _adversarial_losses(self, fake_Rs, fake_shapes, mocap_pose, mocap_shape):
         """Least-squares GAN losses over the bodies of all stages against as many of mocap."""
-        real_Rs = batch_rodrigues(tf.reshape(mocap_pose, [-1, 24, 3]))
-        d_out = self.discriminator(
-            tf.concat([real_Rs, fake_Rs], axis=0)[:, 1:],
-            tf.concat([mocap_shape, fake_shapes], axis=0),
-        )
-        real, fake = tf.split(d_out, [tf.shape(real_Rs)[0], tf.shape(fake_Rs)[0]])
+        real, fake = self.discriminate(fake_Rs, fake_shapes, mocap_pose, mocap_shape)
         return {
             "e_loss_disc": losses.squared_distance_to(fake, 1.0),
             "d_loss_real": losses.squared_distance_to(real, 1.0),
             "d_loss_fake": losses.squared_distance_to(fake, 0.0),
         }
+
+    def discriminate(self, fake_Rs, fake_shapes, mocap_pose, mocap_shape):
+        """What the discriminator says of mocap [M, 25] and of bodies [M', 25], in one pass.
+
+        Columns: 23 joints, all joints, shape.
+        """
+        real_Rs = batch_rodrigues(tf.reshape(mocap_pose, [-1, 24, 3]))
+        d_out = self.discriminator(
+            tf.concat([real_Rs, fake_Rs], axis=0)[:, 1:],
+            tf.concat([mocap_shape, fake_shapes], axis=0),
+        )
+        return tf.split(d_out, [tf.shape(real_Rs)[0], tf.shape(fake_Rs)[0]])
 
     def _dropout_seed(self):
         """Seed of this step: the run's seed and the number of encoder updates so far."""
