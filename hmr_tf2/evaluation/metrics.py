@@ -1,56 +1,38 @@
-"""Joint errors: after aligning the hips, and after the best similarity (Procrustes)."""
+"""Errors of joints and keypoints, for any number of skeletons at once, in the input's unit."""
 
 import numpy as np
 
+from hmr_tf2.evaluation import similarity
+from hmr_tf2.evaluation.similarity import compute_similarity_transform
+from hmr_tf2.visualization.compiled import compiled
 from tfrecords_tools import joints
 
-HIPS = list(joints.LSP.indices(["right_hip", "left_hip"]))
+__all__ = [
+    "AUC_THRESHOLDS_MM", "PCK_THRESHOLD_MM", "area_under_pck", "compute_errors",
+    "compute_similarity_transform", "head_lengths", "joint_errors", "keypoint_errors",
+    "percentage_of_correct", "torso_lengths",
+]  # fmt: skip
+
+_RIGHT_HIP, _LEFT_HIP = joints.LSP.indices(["right_hip", "left_hip"])
+_TORSO = list(joints.LSP.indices(["left_shoulder", "right_hip"]))
+_HEAD = list(joints.LSP.indices(["neck", "head_top"]))
+
+# Of MPI-INF-3DHP's own evaluation (mpii_compute_3d_pck.m).
+PCK_THRESHOLD_MM = 150.0
+AUC_THRESHOLDS_MM = np.arange(0.0, 151.0, 5.0)
 
 
-def compute_similarity_transform(S1: np.ndarray, S2: np.ndarray) -> np.ndarray:
-    """Moves, turns and scales points as close as possible to others, without reflection.
-
-    Source: akanazawa/hmr src/benchmark/eval_util.py, for any batch at once.
-
-    Args:
-        S1: float [..., K, 3], points to move.
-        S2: float [..., K, 3], where they should be.
-
-    Returns:
-        float64 [..., K, 3]. Points that all coincide are only moved. NaN or infinity in a
-        skeleton gives NaN for it, and for no other.
-    """
-    S1, S2 = np.asarray(S1, np.float64), np.asarray(S2, np.float64)
-    finite = np.isfinite(S1).all((-2, -1)) & np.isfinite(S2).all((-2, -1))
-    usable = finite[..., np.newaxis, np.newaxis]
-    source, target = np.where(usable, S1, 0.0), np.where(usable, S2, 0.0)
-    middle_1, middle_2 = source.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
-    X1, X2 = source - middle_1, target - middle_2
-    variance = (X1**2).sum((-2, -1))
-    U, singular, Vt = np.linalg.svd(np.swapaxes(X1, -1, -2) @ X2)
-    V, Ut = np.swapaxes(Vt, -1, -2), np.swapaxes(U, -1, -2)
-    sign = np.ones_like(singular)
-    # The smallest direction is turned round where the best orthogonal map would reflect.
-    sign[..., -1] = np.where(np.linalg.det(U @ Vt) < 0, -1.0, 1.0)
-    R = (V * sign[..., np.newaxis, :]) @ Ut
-    scale = (singular * sign).sum(-1) / np.where(variance > 0, variance, 1.0)
-    scale = np.where(variance > 0, scale, 1.0)[..., np.newaxis, np.newaxis]
-    moved = scale * X1 @ np.swapaxes(R, -1, -2) + middle_2
-    return np.where(usable, moved, np.nan)
-
-
-def compute_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean joint errors of skeletons, in the unit of the input.
-
-    Source: akanazawa/hmr src/benchmark/eval_util.py.
+def joint_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The error of every joint, in the unit of the input.
 
     Args:
         gt3ds: float [M, 14, 3] in LSP order.
         preds: float [M, 14, 3].
 
     Returns:
-        errors [M] after both mid-points of the hips are moved to the origin (MPJPE), and
-        errors [M] after the best similarity (PA-MPJPE).
+        errors [M, 14] after both mid-points of the hips are moved to the origin, and errors
+        [M, 14] after the best similarity (`compute_similarity_transform`, which says what becomes
+        of degenerate skeletons). NaN for a skeleton with NaN or infinity, and for no other.
 
     Raises:
         ValueError: the shapes differ or are not [M, 14, 3].
@@ -61,7 +43,102 @@ def compute_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np
             f"gt3ds and preds must both be [M, {len(joints.LSP)}, 3]; "
             f"got {list(gt3ds.shape)} and {list(preds.shape)}."
         )
-    truth, found = (x - x[:, HIPS].mean(1, keepdims=True) for x in (gt3ds, preds))
-    errors = np.linalg.norm(truth - found, axis=2).mean(1)
-    aligned = compute_similarity_transform(found, truth)
-    return errors, np.linalg.norm(truth - aligned, axis=2).mean(1)
+    errors, errors_pa = np.empty(gt3ds.shape[:2]), np.empty(gt3ds.shape[:2])
+    _fill_joint_errors(gt3ds, preds, errors, errors_pa)
+    return errors, errors_pa
+
+
+@compiled
+def _fill_joint_errors(gt3ds, preds, errors, errors_pa):
+    """One skeleton after the other: no array as large as the input is made on the way."""
+    scratch = similarity.new_scratch()
+    truth, found, aligned = np.empty((14, 3)), np.empty((14, 3)), np.empty((14, 3))
+    for m in range(len(gt3ds)):
+        _align_by_pelvis(gt3ds[m], truth)
+        _align_by_pelvis(preds[m], found)
+        similarity.move(found, truth, aligned, scratch)
+        for k in range(14):
+            errors[m, k] = _distance(truth, found, k)
+            errors_pa[m, k] = _distance(truth, aligned, k)
+        # One joint that is no number leaves none that can be trusted.
+        if not np.isfinite(errors_pa[m, 0]):
+            errors[m] = np.nan
+
+
+@compiled
+def _align_by_pelvis(joints_3d, aligned):
+    for i in range(3):
+        middle = (joints_3d[_RIGHT_HIP, i] + joints_3d[_LEFT_HIP, i]) / 2.0
+        for k in range(14):
+            aligned[k, i] = joints_3d[k, i] - middle
+
+
+@compiled
+def _distance(a, b, k):
+    x, y, z = a[k, 0] - b[k, 0], a[k, 1] - b[k, 1], a[k, 2] - b[k, 2]
+    return np.sqrt(x * x + y * y + z * z)
+
+
+def compute_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean joint errors of skeletons: MPJPE and PA-MPJPE of each, [M]; see `joint_errors`.
+
+    Source: akanazawa/hmr src/benchmark/eval_util.py.
+    """
+    errors, errors_pa = joint_errors(gt3ds, preds)
+    return errors.mean(1), errors_pa.mean(1)
+
+
+def percentage_of_correct(errors: np.ndarray, threshold: float) -> float:
+    """PCK: how many per cent of the errors lie below `threshold`.
+
+    Args:
+        errors: float, any shape; NaN is left out. Without any other number the result is NaN.
+        threshold: in the unit of `errors`; an error of just so much is not below it.
+    """
+    known = errors[~np.isnan(errors)]
+    return 100.0 * float((known < threshold).mean()) if known.size else float("nan")
+
+
+def area_under_pck(errors: np.ndarray, thresholds: np.ndarray = AUC_THRESHOLDS_MM) -> float:
+    """AUC: the mean of the PCK at `thresholds`, in per cent.
+
+    With the thresholds of MPI-INF-3DHP, 0 to 150 mm in steps of 5, a perfect prediction has
+    30/31 = 96.8 %: nothing is below a threshold of 0.
+    """
+    return float(np.mean([percentage_of_correct(errors, threshold) for threshold in thresholds]))
+
+
+def keypoint_errors(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Distances of 2-D keypoints.
+
+    Args:
+        keypoints: float [M, K, 3]; x, y, visibility.
+        found: float [M, L, 2], L >= K or L < K: of the first min(K, L) points.
+
+    Returns:
+        float64 [M, min(K, L)]; NaN where the keypoint is invisible.
+    """
+    count = min(keypoints.shape[1], found.shape[1])
+    keypoints, found = (np.asarray(x, np.float64)[:, :count] for x in (keypoints, found))
+    return np.where(keypoints[..., 2] > 0, _distances(keypoints[..., :2], found), np.nan)
+
+
+def torso_lengths(keypoints: np.ndarray) -> np.ndarray:
+    """Left shoulder to right hip of float [M, K, 3] keypoints: [M]; NaN if one is invisible."""
+    return _limb_lengths(keypoints, _TORSO)
+
+
+def head_lengths(keypoints: np.ndarray) -> np.ndarray:
+    """Neck to head top of float [M, K, 3] keypoints: [M]; NaN if one is invisible."""
+    return _limb_lengths(keypoints, _HEAD)
+
+
+def _limb_lengths(keypoints, ends):
+    start, end = np.moveaxis(np.asarray(keypoints, np.float64)[:, ends], 1, 0)
+    is_known = (start[:, 2] > 0) & (end[:, 2] > 0)
+    return np.where(is_known, _distances(start[:, :2], end[:, :2]), np.nan)
+
+
+def _distances(a, b):
+    difference = a - b
+    return np.sqrt(np.einsum("...i,...i->...", difference, difference))

@@ -1,0 +1,68 @@
+"""Times the joint errors of many skeletons beside a loop over them, the original's way.
+
+python benchmarks/metrics.py [--skeletons=10000] [--repeats=15]
+
+Both compute MPJPE and PA-MPJPE; that they agree is checked. The two take turns; each figure is
+the best of the repeats.
+"""
+
+import argparse
+import os
+import time
+
+import numpy as np
+
+from hmr_tf2.evaluation.metrics import compute_errors
+
+TARGET = 50
+
+
+def one_by_one(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MPJPE and PA-MPJPE [M], a skeleton at a time, with NumPy's decomposition."""
+    errors, errors_pa = [], []
+    for gt, pred in zip(truth, found, strict=True):
+        gt, pred = (x - (x[2] + x[3]) / 2.0 for x in (gt, pred))
+        errors.append(np.mean(np.sqrt(np.sum((gt - pred) ** 2, axis=1))))
+        source, target = pred - pred.mean(0), gt - gt.mean(0)
+        covariance = source.T.dot(target)
+        U, _, Vt = np.linalg.svd(covariance)
+        turn = np.eye(3)
+        turn[2, 2] = np.sign(np.linalg.det(U.dot(Vt)))
+        R = Vt.T.dot(turn).dot(U.T)
+        scale = np.trace(R.dot(covariance)) / np.sum(source**2)
+        moved = scale * source.dot(R.T) + gt.mean(0)
+        errors_pa.append(np.mean(np.sqrt(np.sum((gt - moved) ** 2, axis=1))))
+    return np.array(errors), np.array(errors_pa)
+
+
+def seconds(function, *arguments):
+    begin = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - begin, result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--skeletons", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    truth = 300.0 * rng.normal(size=(options.skeletons, 14, 3))
+    found = truth + 80.0 * rng.normal(size=truth.shape)
+    compute_errors(truth[:1], found[:1])  # compiles
+    best = {one_by_one: np.inf, compute_errors: np.inf}
+    results = {}
+    for _ in range(options.repeats):
+        for function in best:
+            time_of, results[function] = seconds(function, truth, found)
+            best[function] = min(best[function], time_of)
+    for loop, batch in zip(results[one_by_one], results[compute_errors], strict=True):
+        np.testing.assert_allclose(loop, batch, rtol=1e-9)
+    print(f"{options.skeletons} skeletons, load {os.getloadavg()[0]:.1f}")
+    print(f"one by one      {1000 * best[one_by_one]:9.1f} ms")
+    print(f"compute_errors  {1000 * best[compute_errors]:9.1f} ms")
+    print(f"ratio {best[one_by_one] / best[compute_errors]:.0f}; target: {TARGET}")
+
+
+if __name__ == "__main__":
+    main()
