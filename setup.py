@@ -19,6 +19,7 @@ REQUIRED = [
     "numba>=0.59",
     "tqdm>=4.66",
     "cdflib>=1.2",
+    "google-crc32c>=1.5",
     "pycocotools>=2.0.7",
     "pyarrow<26",
     "tensorflow-metadata<1.18",
@@ -37,7 +38,7 @@ setuptools.setup(
     python_requires=">=3.10,<3.12",
     install_requires=REQUIRED,
     extras_require={
-        "beam": ["apache-beam==2.77.0", "google-crc32c"],
+        "beam": ["apache-beam==2.77.0"],
         "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
     },
 )

@@ -110,6 +110,13 @@ class TrainConfig(HMRConfig):
         MOCAP_DATASETS, "Motion capture sets for the adversarial prior.", "data",
         choices=MOCAP_DATASETS,
     )
+    dataset_weights: tuple[str, ...] = setting(
+        (), "Shares of the examples, such as lsp:2,coco:1; every set of --datasets needs one. "
+        "Without: sets with and without 3-D labels in turn, inside each kind by size.", "data",
+    )
+    skip_corrupt: bool = setting(
+        False, "Log and count corrupt records and use the next whole one instead.", "data"
+    )
     trans_max: int = setting(20, "Jitter of the crop's centre, pixels, [-t, t).", "data",
                              minimum=0)
     scale_max: float = setting(1.23, "Largest random scale.", "data", above=0)

@@ -8,6 +8,8 @@ import dataclasses
 import pathlib
 import struct
 
+import google_crc32c
+
 _HEADER = struct.Struct("<QI")
 HEADER_SIZE = _HEADER.size
 _FOOTER_SIZE = 4
@@ -73,18 +75,6 @@ def count_records(path: pathlib.Path) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """The checksum of TFRecord files: CRC-32C, rotated and offset. Slow: for headers only."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    """The checksum of TFRecord files: CRC-32C, rotated and offset."""
+    crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def _crc_of_byte(byte: int) -> int:
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
-    return byte
-
-
-_TABLE = tuple(_crc_of_byte(byte) for byte in range(256))
