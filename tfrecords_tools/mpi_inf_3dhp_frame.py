@@ -21,12 +21,14 @@ class Frame:
         keypoints_px: [14, 2] in the order `joints.LSP`.
         joints_mm: [14, 3] in the order `joints.LSP`, camera frame.
         camera: [3] focal length and principal point, pixels.
+        activity: number of what the person does, in the test set.
     """
 
     file: str
     keypoints_px: np.ndarray
     joints_mm: np.ndarray
     camera: np.ndarray
+    activity: int | None = None
 
 
 def example(image: np.ndarray, frame: Frame, min_inside: int = MIN_JOINTS_INSIDE) -> bytes:
@@ -58,4 +60,5 @@ def example(image: np.ndarray, frame: Frame, min_inside: int = MIN_JOINTS_INSIDE
         camera=[focal * scale, *(np.array(principal) * factors - start)],
         scale_factors=factors,
         crop_start=start,
+        activity=frame.activity,
     )

@@ -11,6 +11,10 @@ from tfrecords_tools.mpi_inf_3dhp_frame import Frame
 from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, at_once, fingerprint
 
 SEQUENCES = tuple(f"TS{number}" for number in range(1, 7))
+# What `activity_annotation` numbers from 1.
+ACTIVITIES = (
+    "Stand/Walk", "Exercise", "Sit on Chair", "Reach/Crouch", "On Floor", "Sports", "Misc.",
+)  # fmt: skip
 
 _TO_LSP = list(joints.MPI_INF_3DHP_TEST.indices(joints.LSP.names))
 
@@ -58,6 +62,9 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
             valid = np.asarray(file["valid_frame"]).ravel().astype(bool)
             keypoints = np.asarray(file["annot2"], np.float64).reshape(len(valid), -1, 2)
             points = np.asarray(file["annot3"], np.float64).reshape(len(valid), -1, 3)
+            activities = [None] * len(valid)
+            if "activity_annotation" in file:
+                activities = np.asarray(file["activity_annotation"], int).reshape(len(valid))
         keypoints, points = keypoints[:, _TO_LSP], points[:, _TO_LSP]
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise ConversionError(
@@ -70,6 +77,7 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
             keypoints[row],
             points[row],
             camera,
+            activities[row],
         )
         for row in np.flatnonzero(valid)
     ]

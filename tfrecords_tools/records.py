@@ -76,6 +76,7 @@ def image_3d_example(
     crop_start,
     pose: np.ndarray | None = None,
     shape: np.ndarray | None = None,
+    activity: int | None = None,
 ) -> bytes:
     """A serialized Example of one person with 3-D joints, and SMPL labels where there are any.
 
@@ -87,6 +88,8 @@ def image_3d_example(
         crop_start: x, y of the stored picture's corner in the resized one, pixels.
         pose: [72] axis-angle pose, or None without SMPL labels.
         shape: [10] shape coefficients, or None without SMPL labels.
+        activity: number of what the person does, in the test set of MPI-INF-3DHP; not stored
+            elsewhere.
     """
     if (pose is None) != (shape is None):
         raise ValueError(f"{filename}: SMPL labels need both a pose and a shape, got one of them.")
@@ -101,6 +104,8 @@ def image_3d_example(
         "meta/crop_pt": _ints(crop_start),
         "image/cam": _floats(camera, 3),
     }
+    if activity is not None:
+        features["meta/activity"] = _ints([activity])
     return _serialize(features)
 
 
@@ -128,7 +133,7 @@ def image_spec() -> dict[str, tf.io.FixedLenFeature]:
 
 
 def image_3d_spec() -> dict[str, tf.io.FixedLenFeature]:
-    """Reads `image_3d_example`."""
+    """Reads `image_3d_example`; records without an activity get 0."""
     return image_spec() | {
         "mosh/pose": tf.io.FixedLenFeature([POSE_SIZE], tf.float32),
         "mosh/shape": tf.io.FixedLenFeature([SHAPE_SIZE], tf.float32),
@@ -137,6 +142,7 @@ def image_3d_spec() -> dict[str, tf.io.FixedLenFeature]:
         "meta/scale_factors": tf.io.FixedLenFeature([2], tf.float32),
         "meta/crop_pt": tf.io.FixedLenFeature([2], tf.int64),
         "image/cam": tf.io.FixedLenFeature([3], tf.float32),
+        "meta/activity": tf.io.FixedLenFeature([], tf.int64, default_value=0),
     }
 
 

@@ -103,6 +103,7 @@ def test_set(tmp_path):
     with h5py.File(folder / "annot_data.mat", "w") as file:
         file["annot2"], file["annot3"] = keypoints, points
         file["valid_frame"] = np.array([[1.0], [0.0]])
+        file["activity_annotation"] = np.array([[6.0], [2.0]])
     for number in (1, 2):
         picture = rng.integers(0, 255, (240, 320, 3), np.uint8)
         cv2.imwrite(str(folder / "imageSequence" / f"img_{number:06d}.jpg"), picture)
@@ -121,6 +122,13 @@ def test_the_test_set_holds_the_valid_frames_in_the_order_of_lsp(
     order = [joints.MPI_INF_3DHP_TEST.index(name) for name in joints.LSP.names]
     assert np.allclose(row["mosh/gt3d"].reshape(14, 3), points[0, order] / 1000)
     assert row["image/visibility"].sum() == 14 and row["meta/has_3d"] == 0
+    assert mpi_inf_3dhp_test.ACTIVITIES[row["meta/activity"] - 1] == "Sports"
+
+
+def test_the_test_set_does_without_activities(test_set):
+    with h5py.File(test_set[0] / "annot_data.mat", "a") as file:
+        del file["activity_annotation"]
+    assert [frame.activity for frame in mpi_inf_3dhp_test.read_annotation(test_set[0])] == [None]
 
 
 def test_the_camera_of_the_test_set_is_found_from_its_joints(test_set):
