@@ -17,7 +17,8 @@ def setting(default: Any, help: str, group: str, **limits) -> Any:
         help: one line for `--help`.
         group: heading under which `--help` lists it.
         **limits: `choices` (of the value, or of each item of a list), `minimum`, `above` (a
-            minimum it must exceed), `below` (a maximum it must not reach): see `check_settings`.
+            minimum it must exceed), `below` (a maximum it must not reach): see `check_settings`;
+            `free`, for a run that continues may have another value than before.
     """
     return dataclasses.field(default=default, metadata={"help": help, "group": group, **limits})
 
@@ -53,7 +54,7 @@ class HMRConfig:
     smpl_model_path: str | None = setting(
         None,
         "SMPL file (neutral_smpl_with_cocoplus_reg.pkl); neutral_smpl_mean_params.h5 beside it.",
-        "model",
+        "model", free=True,
     )
     model_type: str = setting(
         "resnet_fc3_dropout", "The original's networks, or those with a small encoder for a CPU.",
@@ -84,14 +85,35 @@ class HMRConfig:
                           above=0)
     d_lr: float = setting(1e-3, "Adam learning rate of the discriminator.", "optimiser", above=0)
     e_wd: float = setting(
-        1e-4, "Encoder weight decay; enters no loss, as in the original.", "optimiser", minimum=0
+        1e-4, "Encoder weight decay; enters no loss without --apply_weight_decay.", "optimiser",
+        minimum=0,
     )
     d_wd: float = setting(
-        1e-4, "Discriminator weight decay; enters no loss, as in the original.", "optimiser",
-        minimum=0,
+        1e-4, "Discriminator weight decay; enters no loss without --apply_weight_decay.",
+        "optimiser", minimum=0,
+    )
+    apply_weight_decay: bool = setting(
+        False, "Add e_wd and d_wd times half the squared weights to the losses; the original "
+        "means to but does not.", "optimiser",
+    )
+    clip_norm: float = setting(
+        0.0, "Largest norm of the encoder's and of the discriminator's gradient; 0: any.",
+        "optimiser", minimum=0,
+    )
+    freeze_bn: bool = setting(
+        False, "Normalise by the averages the batch norms came with, and leave these alone.",
+        "optimiser",
     )
     seed: int = setting(1, "Seed of initial weights, data order, augmentation, dropout.",
                         "optimiser", minimum=0)
+
+    mixed_precision: str = setting(
+        "off", "Arithmetic of encoder and regressor; weights, body and losses stay float32.",
+        "hardware", choices=("off", "bfloat16", "float16"),
+    )
+    deterministic: bool = setting(
+        False, "Sum in a fixed order: on a CPU, equal runs give equal bits. Slower.", "hardware"
+    )
 
     def __post_init__(self):
         check_settings(self)
@@ -101,7 +123,8 @@ class HMRConfig:
 class TrainConfig(HMRConfig):
     """A training run: the model's settings, its data, and where it writes."""
 
-    data_dir: str | None = setting(None, "Folder that convert_datasets wrote.", "data")
+    data_dir: str | None = setting(None, "Folder that convert_datasets wrote.", "data",
+                                   free=True)
     datasets: tuple[str, ...] = setting(
         ("lsp", "lsp_ext", "mpii", "coco"), "Image data sets to train on.", "data",
         choices=DATASETS,
@@ -122,30 +145,67 @@ class TrainConfig(HMRConfig):
     scale_max: float = setting(1.23, "Largest random scale.", "data", above=0)
     scale_min: float = setting(0.8, "Smallest random scale.", "data", above=0)
 
-    epoch: int = setting(100, "Epochs to train.", "run", minimum=1)
+    lr_schedule: str = setting(
+        "constant", "Learning rates over the run: constant; down to 0 along a cosine; divided by "
+        "10 at each of --lr_steps.", "optimiser", choices=("constant", "cosine", "steps"),
+    )
+    lr_steps: tuple[str, ...] = setting(
+        (), "Epochs at which --lr_schedule=steps divides the rates, such as 40,60.", "optimiser"
+    )
+    lr_warmup_steps: int = setting(
+        0, "Steps over which the learning rates rise from 0 to their values.", "optimiser",
+        minimum=0,
+    )
+
+    epoch: int = setting(100, "Epochs to train.", "run", minimum=1, free=True)
     steps_per_epoch: int = setting(
         0, "Steps of an epoch; 0: examples of the data sets / batch_size.", "run", minimum=0
     )
     model_dir: str | None = setting(
         None, "Folder of this run: checkpoints, flags, logs. Continued if it has a checkpoint.",
-        "run",
+        "run", free=True,
     )
     log_dir: str = setting("logs", "Parent of the run's folder where model_dir is not given.",
-                           "run")
+                           "run", free=True)
     load_path: str | None = setting(
         None, "Start from this checkpoint: a run's folder or file, or a TF 1 HMR checkpoint.",
-        "run",
+        "run", free=True,
     )
     pretrained_model_path: str | None = setting(
-        None, "Fine-tune from Slim's resnet_v2_50.ckpt or the authors' model.ckpt-667589.", "run"
+        None, "Fine-tune from Slim's resnet_v2_50.ckpt or the authors' model.ckpt-667589.", "run",
+        free=True,
+    )
+    accept_changes: bool = setting(
+        False, "Go on although settings differ from those the checkpoint was made with.", "run",
+        free=True,
     )
     checkpoint_minutes: float = setting(
         30.0, "Minutes between checkpoints inside an epoch (one more at each epoch's end).", "run",
-        above=0,
+        above=0, free=True,
     )
-    keep_checkpoints: int = setting(3, "Newest checkpoints to keep.", "run", minimum=1)
+    checkpoint_steps: int = setting(
+        0, "Steps between checkpoints inside an epoch; 0: by --checkpoint_minutes alone.", "run",
+        minimum=0, free=True,
+    )
+    keep_checkpoints: int = setting(3, "Newest checkpoints to keep, besides the best one.", "run",
+                                    minimum=1, free=True)
     log_img_step: int = setting(100, "Steps after which TensorBoard files are flushed.", "run",
-                                minimum=1)
+                                minimum=1, free=True)
+
+    strategy: str = setting(
+        "single", "One device; all GPUs of this machine; or several machines, named in TF_CONFIG. "
+        "--batch_size is that of all devices together.", "hardware",
+        choices=("single", "mirrored", "multiworker"),
+    )
+    sync_batch_norm: bool = setting(
+        True, "Batch norms use the statistics of the whole batch where it is on several devices.",
+        "hardware",
+    )
+    xla: bool = setting(False, "Compile the training step by XLA.", "hardware")
+    steps_per_execution: int = setting(
+        1, "Steps between two returns to Python; losses are seen of the last one only.",
+        "hardware", minimum=1, free=True,
+    )
 
     def __post_init__(self):
         super().__post_init__()
