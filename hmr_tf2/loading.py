@@ -10,8 +10,10 @@ from absl import logging
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import HMRConfig
-from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.networks.regressor import NUM_THETA
 from hmr_tf2.predictor import BATCH_SIZE, SIGNATURE, Predictor, export_folder
+from hmr_tf2.smpl.body_model import NUM_KEYPOINTS, SMPL
 from hmr_tf2.smpl.rig import Rig, load_rig
 
 SMPL_FILE = "neutral_smpl_with_cocoplus_reg.pkl"
@@ -42,7 +44,8 @@ def load_predictor(
     network = tf.function(
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
     )
-    return Predictor(network, load_rig(model.config.smpl_model_path), size, batch_size)
+    rig = load_rig(model.config.smpl_model_path)
+    return Predictor(network, _decoder(model.smpl, size), rig, size, batch_size)
 
 
 def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
@@ -76,14 +79,19 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
         loaded = tf.saved_model.load(str(folder))
         function = loaded.signatures[SIGNATURE]
         (spec,) = function.structured_input_signature[1].values()
+        num_keypoints = function.structured_outputs["joints3d"].shape[1]
     except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
         raise ValueError(
-            f"{folder} is no SavedModel that can be read with a signature {SIGNATURE!r}: "
+            f"{folder} is no SavedModel that `hmr_tf2.export` wrote, or it is damaged: "
             f"{str(error).splitlines()[0]}"
         ) from error
+    size = spec.shape[1]
     if smpl_model_path:
+        joint_type = next(t for t, number in NUM_KEYPOINTS.items() if number == num_keypoints)
+        decode = _decoder(SMPL(smpl_model_path, joint_type), size)
         rig = load_rig(smpl_model_path)
     elif hasattr(loaded, "rig"):
+        decode = loaded.decode_theta
         rig = Rig(**{name: loaded.rig[name].numpy() for name in Rig._fields})
     else:
         raise ValueError(
@@ -96,4 +104,11 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
         # `loaded` is held on to: its variables live only as long as it does.
         return function(images) if loaded is not None else {}
 
-    return Predictor(network, rig, spec.shape[1], batch_size)
+    return Predictor(network, decode, rig, size, batch_size)
+
+
+def _decoder(smpl: SMPL, img_size: int):
+    return tf.function(
+        lambda theta: decode_theta(smpl, theta, img_size),
+        input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
+    )

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from hmr_tf2.smpl.rig import Rig
 
 BATCH_SIZE = 16
 SIGNATURE = "serving_default"
+# The original's demo scales a person to this diagonal of the box round the visible keypoints.
+PERSON_DIAGONAL_PX = 150.0
+MAX_RESIZED_PX = 2**24
 
 
 class Predictor:
@@ -28,6 +32,7 @@ class Predictor:
 
     Args:
         network: from crops float32 [N, S, S, 3] in [-1, 1] to what `HMR.call` returns; any N.
+        decode: from theta float32 [N, 85] to the same.
         rig: the body's mesh and bones.
         img_size: side S of a crop, pixels.
         batch_size: crops in one call of `network`.
@@ -36,11 +41,13 @@ class Predictor:
     def __init__(
         self,
         network: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        decode: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
         rig: Rig,
         img_size: int = 224,
         batch_size: int = BATCH_SIZE,
     ):
         self._network = network
+        self._decode = decode
         self.rig = rig
         self.img_size = img_size
         self.batch_size = batch_size
@@ -70,16 +77,76 @@ class Predictor:
                 f"Crops must be [N, {self.img_size}, {self.img_size}, 3]; "
                 f"got {list(images.shape)}."
             )
-        starts = range(0, max(len(images), 1), self.batch_size)
-        parts = [self._predict_batch(images[start : start + self.batch_size]) for start in starts]
+        return self._in_batches(self._network, images)
+
+    def bodies_of(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """What `predict_crops` would return for crops in which it saw `theta` [N, 85]."""
+        return self._in_batches(self._decode, np.asarray(theta, np.float32))
+
+    def _in_batches(self, function, rows):
+        if not len(rows):  # convolutions fail on empty batches
+            some = self._in_batches(function, np.zeros((1, *rows.shape[1:]), np.float32))
+            return {name: value[:0] for name, value in some.items()}
+        parts = [
+            _with_rotations(function(tf.constant(rows[start : start + self.batch_size])))
+            for start in range(0, len(rows), self.batch_size)
+        ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _predict_batch(self, images):
-        out = dict(self._network(tf.constant(images)))
-        if "rotations" not in out:
-            _, pose, _ = split_theta(out["theta"])
-            out["rotations"] = batch_rodrigues(tf.reshape(pose, [-1, 24, 3]))
-        return {name: np.asarray(value) for name, value in out.items()}
+
+def _with_rotations(outputs) -> dict[str, np.ndarray]:
+    if "rotations" not in outputs:
+        _, pose, _ = split_theta(outputs["theta"])
+        outputs = {**outputs, "rotations": batch_rodrigues(tf.reshape(pose, [-1, 24, 3]))}
+    return {name: np.asarray(value) for name, value in outputs.items()}
+
+
+class PictureCamera(NamedTuple):
+    """Weak perspective of the whole picture: pixel = scale * (X[:2] + translation).
+
+    `scale` float64 [2], pixels a metre along x and y, which differ by what sizes lost when they
+    were cut down to whole pixels; `translation` float64 [2], metres.
+    """
+
+    scale: np.ndarray
+    translation: np.ndarray
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points [..., 3] in metres to pixels [..., 2] of the picture."""
+        return self.scale * (points[..., :2] + self.translation)
+
+    def perspective(self, size: tuple[int, int], focal_length: float) -> "PinholeCamera":
+        """The pinhole camera in the picture's middle that sees the body's origin as this one does.
+
+        At the origin's depth both scales agree, on both axes; nearer points are drawn larger.
+
+        Args:
+            size: (width, height) of the picture.
+            focal_length: pixels.
+        """
+        mean_scale = np.sqrt(self.scale.prod())
+        middle = np.array(size) / 2.0
+        return PinholeCamera(
+            focal_length * self.scale / mean_scale,
+            middle,
+            np.array([*(self.translation - middle / self.scale), focal_length / mean_scale]),
+        )
+
+
+class PinholeCamera(NamedTuple):
+    """pixel = focal_length * (X + translation)[:2] / (X + translation)[2] + principal_point.
+
+    `focal_length` and `principal_point` float64 [2], pixels; `translation` float64 [3], metres.
+    """
+
+    focal_length: np.ndarray
+    principal_point: np.ndarray
+    translation: np.ndarray
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points [..., 3] in metres to pixels [..., 2] of the picture."""
+        moved = points + self.translation
+        return self.focal_length * moved[..., :2] / moved[..., 2:] + self.principal_point
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +154,8 @@ class Crop:
     """A square cut from the resized and edge-padded picture.
 
     `image` is float32 [S, S, 3] in [-1, 1]; `scale` the factors of x and y from the picture to the
-    resized one; `start` the x, y of the crop's corner in it, pixels; negative in the padding.
+    resized one; `start` the x, y of the crop's corner in it, pixels; negative in the padding, and
+    whole unless only a part of the picture was resized.
     """
 
     image: np.ndarray
@@ -98,24 +166,27 @@ class Crop:
         """Pixels of the crop [..., 2] to pixels of the picture."""
         return (points + self.start) / self.scale
 
+    def picture_camera(self, cam: np.ndarray) -> PictureCamera:
+        """The camera `[s, tx, ty]` of the crop as one of the picture.
+
+        It takes points where `to_picture` takes their projections.
+        """
+        half = len(self.image) / 2.0
+        scale = half * np.float64(cam[0])
+        return PictureCamera(
+            scale / self.scale, np.asarray(cam[1:], np.float64) + (half + self.start) / scale
+        )
+
+    def cam_of(self, camera: PictureCamera) -> np.ndarray:
+        """The inverse of `picture_camera`: float64 [3], `[s, tx, ty]`."""
+        half = len(self.image) / 2.0
+        scale = np.sqrt((camera.scale * self.scale).prod())
+        return np.array([scale / half, *(camera.translation - (half + self.start) / scale)])
+
     @property
     def pixels(self) -> np.ndarray:
         """The crop as uint8 [S, S, 3]."""
         return np.round((self.image + 1.0) * 127.5).astype(np.uint8)
-
-
-def read_picture(path: str | os.PathLike) -> np.ndarray:
-    """Reads a picture as RGB uint8 [H, W, 3].
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is no picture that OpenCV can read.
-    """
-    content = np.frombuffer(pathlib.Path(path).read_bytes(), np.uint8)
-    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if picture is None:
-        raise ValueError(f"{path} is not a picture that can be read (JPEG, PNG, ...).")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def crop_whole_picture(picture: np.ndarray, img_size: int = 224) -> Crop:
@@ -129,12 +200,39 @@ def crop_whole_picture(picture: np.ndarray, img_size: int = 224) -> Crop:
     return scale_and_crop(picture, img_size / max(height, width), center, img_size)
 
 
+def crop_box(picture: np.ndarray, box: np.ndarray, img_size: int = 224) -> Crop:
+    """The crop the original's demo makes round a person: the box's diagonal becomes 150 pixels.
+
+    Source: akanazawa/hmr src/util/openpose.py (get_bbox).
+
+    Args:
+        picture: RGB uint8 [H, W, 3].
+        box: float [4], x, y, width, height in pixels of the picture.
+
+    Raises:
+        ValueError: the box is empty, not finite or outside the picture.
+    """
+    corner, size = np.asarray(box[:2], np.float64), np.asarray(box[2:], np.float64)
+    height, width = picture.shape[:2]
+    if not np.isfinite(box).all() or (size <= 0).any() or np.hypot(*size) < 1.0:
+        raise ValueError(f"The box {_numbers(box)} (x, y, width, height) is empty.")
+    if (corner >= [width, height]).any() or (corner + size <= 0).any():
+        raise ValueError(
+            f"The box {_numbers(box)} (x, y, width, height) lies outside the picture of "
+            f"{width} x {height} pixels."
+        )
+    scale = PERSON_DIAGONAL_PX / float(np.linalg.norm(size))
+    return scale_and_crop(picture, scale, corner + size / 2.0, img_size)
+
+
 def scale_and_crop(
     picture: np.ndarray, scale: float, center: np.ndarray, img_size: int = 224
 ) -> Crop:
     """Resizes, pads by the edge and crops around a point.
 
-    Source: akanazawa/hmr src/util/image.py (scale_and_crop) and demo.py (preprocess_image).
+    Source: akanazawa/hmr src/util/image.py (scale_and_crop) and demo.py (preprocess_image). Where
+    the whole picture would become larger than `MAX_RESIZED_PX`, only the part round the crop is
+    resized.
 
     Args:
         picture: RGB uint8 [H, W, 3].
@@ -142,6 +240,12 @@ def scale_and_crop(
         center: x, y of the crop's middle in the picture, pixels.
         img_size: side of the crop.
     """
+    center = np.asarray(center, np.float64)
+    if np.prod(np.array(picture.shape[:2]) * scale) > MAX_RESIZED_PX:
+        part, corner = _part_around(picture, center, img_size / scale)
+        if part.size < picture.size:
+            crop = scale_and_crop(part, scale, center - corner, img_size)
+            return dataclasses.replace(crop, start=crop.start + corner * crop.scale)
     size = np.floor(np.array(picture.shape[1::-1]) * scale).astype(int).clip(1)
     resized = cv2.resize(picture, tuple(size.tolist()))
     factors = size / np.array(picture.shape[1::-1], np.float64)
@@ -152,6 +256,18 @@ def scale_and_crop(
     )
     cut = resized[rows[:, np.newaxis], columns]
     return Crop(2.0 * (cut.astype(np.float32) / 255.0 - 0.5), factors, start)
+
+
+def _part_around(picture, center, side):
+    """The part of a picture within `side` of `center`, and its corner x, y; never empty."""
+    limit = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(center - side), 0, limit - 1).astype(int)
+    high = np.clip(np.ceil(center + side), low + 1, limit).astype(int)
+    return picture[low[1] : high[1], low[0] : high[0]], low
+
+
+def _numbers(values) -> str:
+    return ",".join(f"{float(value):g}" for value in values)
 
 
 def export_folder(path: str | os.PathLike) -> pathlib.Path | None:

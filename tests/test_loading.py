@@ -62,27 +62,51 @@ def test_the_three_sources_give_the_same_numbers(predictors, crops, name):
     assert set(got) == set(expected)
     for key, value in expected.items():
         np.testing.assert_allclose(got[key], value, rtol=1e-4, atol=1e-4, err_msg=key)
+    decoded = predictors[name].bodies_of(expected["theta"])
+    assert set(decoded) == set(expected)
+    for key, value in expected.items():
+        np.testing.assert_allclose(decoded[key], value, rtol=1e-4, atol=1e-4, err_msg=key)
     for field, value in predictors["tf1"].rig._asdict().items():
         np.testing.assert_array_equal(getattr(predictors[name].rig, field), value)
     assert predictors[name].img_size == 224
 
 
-def test_an_export_without_a_mesh_asks_for_the_body(sources, smpl_path, tmp_path):
+def test_an_export_without_a_mesh_asks_for_the_body(smpl_path, untrained, tmp_path, crops):
     module = tf.Module()
-    module.identity = tf.function(
-        lambda images: {"theta": images},
+    module.weights = untrained.variables
+    module.call = tf.function(
+        lambda images: untrained(images),
         input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, "images")],
     )
-    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.identity})
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.call})
     with pytest.raises(ValueError, match="without its mesh: .* --smpl_model_path"):
         loading.load_predictor(tmp_path)
-    assert loading.load_predictor(tmp_path, str(smpl_path)).faces.shape[1] == 3
+    predictor = loading.load_predictor(tmp_path, str(smpl_path))
+    out = predictor.predict_crops(crops[:1])
+    decoded = predictor.bodies_of(out["theta"])
+    np.testing.assert_allclose(decoded["verts"], out["verts"], rtol=1e-4, atol=1e-4)
+
+
+def test_a_savedmodel_of_another_kind_is_refused(tmp_path):
+    module = tf.Module()
+    module.identity = tf.function(
+        lambda images: {"images": images}, input_signature=[tf.TensorSpec([None, 3], tf.float32)]
+    )
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.identity})
+    with pytest.raises(ValueError, match="no SavedModel that `hmr_tf2.export` wrote"):
+        loading.load_predictor(tmp_path)
+
+
+def test_no_crops_give_no_bodies(predictors):
+    for predictor in predictors.values():
+        out = predictor.predict_crops(np.zeros((0, 224, 224, 3), np.float32))
+        assert out["verts"].shape == (0, 6890, 3) and out["rotations"].shape == (0, 24, 3, 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"no protocol buffer"])
 def test_a_damaged_export_is_named(tmp_path, content):
     (tmp_path / "saved_model.pb").write_bytes(content)
-    with pytest.raises(ValueError, match=f"{tmp_path} is no SavedModel"):
+    with pytest.raises(ValueError, match=f"{tmp_path} is no SavedModel that .* or it is damaged"):
         loading.load_predictor(tmp_path)
 
 

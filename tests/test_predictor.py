@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy.spatial.transform import Rotation
 
-from hmr_tf2 import predictor
+from hmr_tf2 import camera, predictor
 
 
 def reference_crop(picture, scale, center, img_size):
@@ -38,18 +38,98 @@ def test_points_return_to_the_picture(rng):
     np.testing.assert_allclose(crop.to_picture(there), [100, 50])
 
 
-def test_pictures_are_read_as_rgb(tmp_path):
-    path = tmp_path / "red.png"
-    cv2.imwrite(str(path), np.full((4, 5, 3), (0, 0, 255), np.uint8))
-    assert predictor.read_picture(path)[0, 0].tolist() == [255, 0, 0]
+def marked_picture(width, height, point):
+    """Grey with one white dot of 9 pixels."""
+    picture = np.full((height, width, 3), 90, np.uint8)
+    x, y = point
+    picture[y - 1 : y + 2, x - 1 : x + 2] = 255
+    return picture
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_a_file_that_is_no_picture_is_named(tmp_path, content):
-    path = tmp_path / "broken.jpg"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="broken.jpg is not a picture"):
-        predictor.read_picture(path)
+@pytest.mark.parametrize("seed", range(40))
+def test_joints_and_mesh_fall_on_the_same_pixels_of_the_picture(seed):
+    """For any size, scale and place of the crop, also outside of the picture."""
+    rng = np.random.default_rng(seed)
+    width, height = rng.integers(20, 900, 2)
+    crop = predictor.scale_and_crop(
+        np.zeros((height, width, 3), np.uint8), 10 ** rng.uniform(-1.2, 1.0),
+        rng.uniform(-0.5, 1.5, 2) * [width, height],
+    )  # fmt: skip
+    cam = np.array([rng.uniform(0.3, 2), *rng.uniform(-1, 1, 2)], np.float32)
+    points = rng.normal(0, 0.5, (19, 3)).astype(np.float32)
+    crop_points = camera.batch_orth_proj_idrot(points[np.newaxis], cam[np.newaxis])
+    joints = camera.crop_to_pixels(crop_points, 224)[0]
+    seen = crop.to_picture(joints)
+    view = crop.picture_camera(cam)
+    pixel = 1 / crop.scale.min()  # of the crop, in pixels of the picture
+    np.testing.assert_allclose(view.project(points), seen, atol=1e-3 * max(1, pixel))
+    np.testing.assert_allclose(crop.cam_of(view), cam, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_perspective_camera_agrees_at_the_depth_of_the_origin(seed):
+    rng = np.random.default_rng(seed)
+    crop = predictor.scale_and_crop(np.zeros((333, 517, 3), np.uint8), 0.37, np.array([400, 90]))
+    view = crop.picture_camera(np.array([0.8, 0.1, -0.2]))
+    pinhole = view.perspective((517, 333), 1100.0)
+    flat = rng.normal(0, 0.5, (10, 3)) * [1, 1, 0]
+    np.testing.assert_allclose(pinhole.project(flat), view.project(flat), atol=1e-9)
+    near = flat - [0, 0, 0.3]
+    assert (pinhole.project(near) != view.project(near)).all()
+
+
+def test_the_whole_picture_is_seen_with_the_focal_length_of_the_original():
+    """500 pixels for a crop of 224, tz = 500 / (112 s) (src/util/renderer.py, get_original)."""
+    crop = predictor.crop_whole_picture(np.zeros((448, 448, 3), np.uint8))
+    pinhole = crop.picture_camera(np.array([0.9, 0.1, -0.2])).perspective((448, 448), 1000.0)
+    np.testing.assert_allclose(pinhole.translation, [0.1, -0.2, 500 / (112 * 0.9)])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_box_is_scaled_to_the_originals_size_and_centred(seed):
+    rng = np.random.default_rng(seed)
+    box = rng.uniform([0, 0, 20, 20], [300, 200, 300, 300])
+    crop = predictor.crop_box(np.zeros((480, 640, 3), np.uint8), box)
+    corners = np.array([box[:2], box[:2] + box[2:]])
+    on_crop = corners * crop.scale - crop.start
+    assert np.linalg.norm(on_crop[1] - on_crop[0]) == pytest.approx(150, rel=0.01)
+    np.testing.assert_allclose(on_crop.mean(axis=0), [112, 112], atol=1.5)
+
+
+def test_a_small_person_in_a_large_picture_needs_no_larger_picture():
+    """Enlarged as a whole it would fill gigabytes; what is cut shows the same place."""
+    picture = marked_picture(5000, 4000, (3210, 2345))
+    crop = predictor.crop_box(picture, np.array([3205, 2340, 12, 9]))
+    y, x = np.argwhere(crop.image[..., 0] > 0.9).mean(axis=0)
+    # OpenCV's resize puts pixel centres at halves: half a pixel less one of the crop's.
+    np.testing.assert_allclose(crop.to_picture(np.array([x, y])), [3210, 2345], atol=0.6)
+
+
+def test_parts_and_whole_give_the_same_crop(rng, monkeypatch):
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8), (9, 9), 3)
+    whole = predictor.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
+    monkeypatch.setattr(predictor, "MAX_RESIZED_PX", 1000)
+    part = predictor.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
+    np.testing.assert_allclose(part.start / part.scale, whole.start / whole.scale, atol=0.5)
+    assert np.abs(part.image - whole.image).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "box, reason",
+    [([5, 5, 0, 9], "is empty"), ([5, 5, 9, -1], "is empty"), ([np.nan, 5, 9, 9], "is empty"),
+     ([64, 0, 9, 9], "outside the picture of 64 x 48"), ([-9, 0, 9, 9], "outside")],
+)  # fmt: skip
+def test_boxes_without_a_person_are_refused(box, reason):
+    with pytest.raises(ValueError, match=reason):
+        predictor.crop_box(np.zeros((48, 64, 3), np.uint8), np.array(box, float))
+
+
+def test_a_person_at_the_border_is_padded_by_the_edge():
+    picture = np.zeros((100, 100, 3), np.uint8)
+    picture[:, :50] = 255
+    crop = predictor.crop_box(picture, np.array([-20.0, 10.0, 60.0, 80.0]))
+    assert (crop.image[:, :100] == 1).all()
+    np.testing.assert_allclose(crop.to_picture(np.array([112.0, 112.0])), [10, 50], atol=1)
 
 
 @pytest.fixture
@@ -62,11 +142,11 @@ def counting():
         theta = tf.repeat(images[:, 0, 0, :1], 85, axis=1)
         return {"theta": theta, "cams": theta[:, :3]}
 
-    return predictor.Predictor(network, rig=None, img_size=8, batch_size=4), sizes
+    return predictor.Predictor(network, None, None, img_size=8, batch_size=4), sizes
 
 
 @pytest.mark.parametrize(
-    "count, batches", [(0, [0]), (1, [1]), (4, [4]), (9, [4, 4, 1])]
+    "count, batches", [(0, [1]), (1, [1]), (4, [4]), (9, [4, 4, 1])]
 )
 def test_crops_are_predicted_in_batches_without_padding(counting, rng, count, batches):
     predict, sizes = counting

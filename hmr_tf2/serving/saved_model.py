@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.networks.regressor import NUM_THETA
 from hmr_tf2.predictor import load_export
 from hmr_tf2.smpl.rig import load_rig
 
@@ -60,7 +61,7 @@ def export(model: HMR, export_dir: str | os.PathLike, version: int | None = None
 
 
 def serving_module(model: HMR) -> tf.Module:
-    """A module with the variables of prediction, `predict_crops` and the body's `rig`.
+    """A module with the variables of prediction, its functions and the body's `rig`.
 
     No Keras objects: these would bring the training graph with them.
     """
@@ -73,6 +74,10 @@ def serving_module(model: HMR) -> tf.Module:
     module.rig = {
         name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()
     }
+    module.decode_theta = tf.function(
+        lambda theta: decode_theta(model.smpl, theta, size),
+        input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
+    )
     module.predict_crops = tf.function(
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
     )

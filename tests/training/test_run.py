@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import HMR, flagfiles, loading, predictor, serving, training
+from hmr_tf2 import HMR, flagfiles, loading, pictures, predictor, serving, training
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import TrainConfig
 from hmr_tf2.training import callbacks, history
@@ -86,7 +86,7 @@ def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
     config, _ = finished
     model = loading.load_model(config.model_dir)
     folder = serving.export(model, tmp_path)
-    picture = predictor.read_picture(RAW / "lsp_dataset" / "images" / "im0001.jpg")
+    picture = pictures.read_picture(RAW / "lsp_dataset" / "images" / "im0001.jpg")
     crop = predictor.crop_whole_picture(picture).image[np.newaxis]
     out = predictor.load_export(folder)(crop)
     assert {name: value.shape for name, value in out.items()} == {

@@ -1,0 +1,68 @@
+"""Picture files of any kind to RGB, and back."""
+
+import os
+import pathlib
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+# A square of 16384 pixels; its RGB bytes fill 0.8 GB.
+MAX_PIXELS = 2**28
+
+
+def read_picture(path: str | os.PathLike) -> np.ndarray:
+    """Reads a picture as RGB uint8 [H, W, 3], upright as its EXIF entry says.
+
+    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped (as the
+    original's demo does), and of an animation the first frame is taken.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no picture, cut off, or larger than `MAX_PIXELS`.
+    """
+    path = pathlib.Path(path)
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(file) as picture:
+                _check_size(path, picture.size)
+                # Decoded here: what is cut off shows only now.
+                return _to_rgb(path, ImageOps.exif_transpose(picture))
+        except Image.DecompressionBombError:
+            raise ValueError(_too_large(path)) from None
+        except Image.UnidentifiedImageError:
+            raise ValueError(
+                f"{path} is not a picture that can be read (JPEG, PNG, ...)."
+            ) from None
+        except (OSError, SyntaxError, EOFError, IndexError, TypeError) as error:
+            raise ValueError(f"{path} is not a whole picture: {error}") from error
+
+
+def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes RGB uint8 [H, W, 3] in the format of the name's ending; whole or not at all."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    Image.fromarray(picture).save(partial, kind)
+    partial.replace(path)
+
+
+def _check_size(path, size):
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ValueError(_too_large(path))
+
+
+def _too_large(path):
+    return f"{path} has more than {MAX_PIXELS // 10**6} million pixels: scale it down first."
+
+
+def _to_rgb(path, picture) -> np.ndarray:
+    if picture.mode == "F":
+        raise ValueError(f"{path} has fractions for pixels: save it with 8 or 16 bits.")
+    if picture.mode.startswith("I"):  # grey in more than 8 bits, which Pillow would cut off at 255
+        grey = np.clip(np.asarray(picture), 0, 2**16 - 1) // 256
+        return np.repeat(grey[..., np.newaxis], 3, axis=2).astype(np.uint8)
+    return np.asarray(picture.convert("RGB"))
