@@ -1,0 +1,133 @@
+"""Stops a run whose losses have gone wrong, and keeps the batch that did it."""
+
+import collections
+import json
+import math
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# An explosion is told by e_loss alone: the discriminator's own may fall to nearly nothing and
+# come back as the encoder learns.
+WATCHED = "e_loss"
+WINDOW = 1000
+LEAST = 100
+PATIENCE = 10
+# Of one execution of several steps that ended in NaN; more would fill a disk.
+MAX_BATCHES = 8
+
+
+class StopOnFailure(keras.callbacks.Callback):
+    """Raises when a loss is no longer finite, or `e_loss` has exploded; stands first of all.
+
+    Exploded means: for 10 steps in a row above `factor` times its median, which is taken over the
+    last 1000 steps before, and of at least 100. Losses fall from where they start, so that no
+    sound run comes near.
+
+    Args:
+        model_dir: where batches are written.
+        read_batch: from a step's number, counted from 0, to its batch.
+        factor: see above; 0 waits for NaN.
+
+    Attributes:
+        in_doubt: e_loss is above the bound now; a checkpoint of this state should not be kept.
+
+    Raises:
+        FloatingPointError: names loss, step, the file with the batch, and what to do.
+    """
+
+    def __init__(
+        self,
+        model_dir: str | os.PathLike,
+        read_batch: Callable[[int], Mapping[str, tf.Tensor]],
+        factor: float = 100.0,
+    ):
+        super().__init__()
+        self.model_dir = model_dir
+        self.read_batch = read_batch
+        self.factor = factor
+        self._before = collections.deque(maxlen=WINDOW)
+        self._above = []
+
+    @property
+    def in_doubt(self) -> bool:
+        return bool(self._above)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first = int(self.model.optimizer.iterations.numpy())
+
+    def on_train_batch_end(self, batch, logs=None):
+        steps = range(self._first, int(self.model.optimizer.iterations.numpy()))
+        broken = {name: value for name, value in logs.items() if not math.isfinite(value)}
+        if broken:
+            name, value = next(iter(broken.items()))
+            self._stop(f"{name} is {value} {_in_steps(steps)}", steps, logs)
+        if self.factor:
+            self._watch(steps, logs)
+
+    def _watch(self, steps, logs):
+        value = logs[WATCHED]
+        if len(self._before) < LEAST or value <= self.factor * np.median(self._before):
+            self._before.append(value)
+            self._above = []
+            return
+        self._above.append((steps, dict(logs)))
+        if self._above[-1][0][-1] - self._above[0][0][0] + 1 >= PATIENCE:
+            usual = float(np.median(self._before))
+            started, losses = self._above[0]
+            self._stop(
+                f"{WATCHED} is {value:.4g}, and for {PATIENCE} steps was above {self.factor:g} "
+                f"times its usual {usual:.4g}; it began {_in_steps(started)}", started, losses,
+            )
+
+    def _stop(self, what, steps, logs):
+        batches = _suspects({step: self.read_batch(step) for step in steps[:MAX_BATCHES]})
+        files = [
+            str(write_batch(self.model_dir, step + 1, batch, logs))
+            for step, batch in batches.items()
+        ]
+        checkpoint = tf.train.latest_checkpoint(os.fspath(self.model_dir))
+        raise FloatingPointError(
+            f"{what}. Losses: {', '.join(f'{n} {v:.4g}' for n, v in logs.items())}.\n"
+            f"Its batch: {', '.join(files)}. Last good checkpoint: {checkpoint or 'none yet'}.\n"
+            "The same command would meet the same batch again. Look at the batch; then lower "
+            "--e_lr or --d_lr, or give another --seed for another order of the data."
+        )
+
+
+def write_batch(
+    model_dir: str | os.PathLike, step: int, batch: Mapping[str, np.ndarray], losses: Mapping
+) -> pathlib.Path:
+    """Writes the arrays of a batch, and `step` and `losses` (JSON), as an .npz file.
+
+    >>> found = np.load(path); model.train_on_batch({name: found[name] for name in ("image", ...)})
+    """
+    path = pathlib.Path(model_dir, f"failed_batch_{step}.npz")
+    partial = path.with_suffix(".partial")
+    about = {"step": step, "losses": json.dumps({k: float(v) for k, v in losses.items()})}
+    with open(partial, "wb") as file:
+        np.savez(file, **{name: np.asarray(value) for name, value in batch.items()}, **about)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    return path
+
+
+def _suspects(batches: Mapping[int, Mapping[str, np.ndarray]]):
+    """Those that are not finite themselves, if there are any; else all."""
+    broken = {
+        step: batch for step, batch in batches.items()
+        if not all(np.isfinite(value).all() for value in batch.values())
+    }
+    return broken or batches
+
+
+def _in_steps(steps: Sequence[int]) -> str:
+    """How a user counts: the first step is number 1."""
+    if len(steps) == 1:
+        return f"in step {steps[0] + 1}"
+    return f"in one of the steps {steps[0] + 1} to {steps[-1] + 1}"

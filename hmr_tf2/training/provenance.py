@@ -1,0 +1,137 @@
+"""Where a run's numbers come from: program, packages, machine, data and settings, written down."""
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+import hmr_tf2
+from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
+from tfrecords_tools import manifest
+
+FILE = "run.json"
+
+
+def write_provenance(
+    model_dir: str | os.PathLike, settings: Any, record_files: Iterable[str], start_step: int
+) -> pathlib.Path:
+    """Adds this session to `run.json` in a run's folder; sessions before it stay as they are.
+
+    Args:
+        model_dir: exists.
+        settings: the dataclass of the run's settings.
+        record_files: every record file it trains on.
+        start_step: steps done before this session.
+
+    Raises:
+        ValueError: `run.json` is there and is not one.
+        OSError: it cannot be written.
+    """
+    path = pathlib.Path(model_dir, FILE)
+    sessions = read_provenance(model_dir) if path.exists() else []
+    sessions.append({
+        "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "start_step": start_step,
+        "command": sys.argv,
+        "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
+        "flags": dataclasses.asdict(settings),
+        "data": describe_records(record_files),
+        "models": _model_hashes(settings),
+        "machine": _machine(),
+        "packages": _packages(),
+    })
+    manifest.write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
+    return path
+
+
+def read_provenance(model_dir: str | os.PathLike) -> list[dict]:
+    """The sessions of a run, the first one first.
+
+    Raises:
+        OSError, ValueError: there is no `run.json`, or it is damaged.
+    """
+    path = pathlib.Path(model_dir, FILE)
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error!r}). It only tells how the run came about: move it away "
+            "and the run continues with a new one."
+        ) from error
+
+
+def git_state(folder: pathlib.Path) -> dict | None:
+    """Revision of the program, and whether it was changed since; None outside a git checkout."""
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout.strip()
+
+    try:
+        return {
+            "revision": git("rev-parse", "HEAD"),
+            "changed": bool(git("status", "--porcelain", "--", "hmr_tf2", "tfrecords_tools")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None  # git is not installed, or refuses a folder of another owner.
+
+
+def describe_records(files: Iterable[str]) -> dict[str, Any]:
+    """What identifies the records: hashes of their manifests, which hold those of the shards.
+
+    Returns:
+        `manifests`, path to SHA-256; `without_manifest`, folder to number of files and bytes,
+        for records that the original's programs wrote.
+    """
+    folders: dict[pathlib.Path, set[str]] = {}
+    for file in map(pathlib.Path, files):
+        folders.setdefault(file.parent, set()).add(file.name)
+    manifests, bare = {}, {}
+    for folder, names in sorted(folders.items()):
+        for path in sorted(folder.glob(f"*{manifest.SUFFIX}")):
+            shards = {shard.file for shard in manifest.load(path).shards}
+            if shards & names:
+                manifests[str(path)] = manifest.sha256_of(path)
+                names = names - shards
+        if names:
+            sizes = [(folder / name).stat().st_size for name in names]
+            bare[str(folder)] = {"files": len(sizes), "bytes": sum(sizes)}
+    return {"manifests": manifests, "without_manifest": bare}
+
+
+def _model_hashes(settings):
+    body = pathlib.Path(settings.smpl_model_path)
+    files = (body, body.with_name(MEAN_PARAMS_FILE))
+    return {str(path): manifest.sha256_of(path) for path in files}
+
+
+def _machine():
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "devices": [
+            tf.config.experimental.get_device_details(device).get("device_name", device.name)
+            for device in tf.config.list_physical_devices()
+        ],
+    }
+
+
+def _packages():
+    found = {
+        package.metadata["Name"]: package.version for package in importlib.metadata.distributions()
+    }
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))

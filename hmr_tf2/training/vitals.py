@@ -1,0 +1,102 @@
+"""The state of health of a run for TensorBoard: speed, waiting for data, rates, memory."""
+
+import os
+import sys
+import time
+
+import keras
+import tensorflow as tf
+
+from hmr_tf2.training.input_clock import InputClock
+from hmr_tf2.training.summaries import write_scalars
+
+GIB = 2.0**30
+
+
+class Vitals(keras.callbacks.Callback):
+    """Writes every few seconds, and at the end of an epoch, what tells how a run fares.
+
+    Tags: `speed/images_per_second` and `speed/input_wait_share` since the last report (what
+    between steps is spent on pictures and checkpoints counts as time too; validation, and
+    compiling in the first step, do not); `learning_rate/e_lr` and `learning_rate/d_lr` of the next
+    step; `memory/...` in GiB, see `memory_gib`.
+
+    Args:
+        writer: of TensorBoard files.
+        clock: watches the batches, see `InputClock`.
+        seconds: least time between reports.
+    """
+
+    def __init__(
+        self, writer: tf.summary.SummaryWriter, clock: InputClock, seconds: float = 5.0
+    ):
+        super().__init__()
+        self.writer = writer
+        self.clock = clock
+        self.seconds = seconds
+        self._compiled = False
+        self._start = (0.0, 0, 0.0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = self._now()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self._compiled:
+            self._compiled = True
+            self._start = self._now()
+        elif time.perf_counter() - self._start[0] >= self.seconds:
+            self._report()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._report()
+
+    def _now(self):
+        step = int(self.model.optimizer.iterations.numpy())
+        return time.perf_counter(), step, self.clock.waited
+
+    def _report(self):
+        now = self._now()
+        seconds, steps, waited = (b - a for a, b in zip(self._start, now, strict=True))
+        if steps:
+            speed = {
+                "speed/images_per_second": steps * self.model.config.batch_size / seconds,
+                "speed/input_wait_share": waited / seconds,
+            }
+            write_scalars(
+                self.writer, {**speed, **learning_rates(self.model), **memory_gib()}, now[1]
+            )
+        self._start = now
+
+
+def learning_rates(model) -> dict[str, float]:
+    """The rates of the next step, of schedules too: `learning_rate/e_lr` and `.../d_lr`."""
+    optimizers = {"e_lr": model.optimizer, "d_lr": model.d_optimizer}
+    rates = {}
+    for name, optimizer in optimizers.items():
+        if optimizer is not None:
+            rate = optimizer.learning_rate
+            if callable(rate):  # a schedule
+                rate = rate(optimizer.iterations)
+            rates[f"learning_rate/{name}"] = float(rate)
+    return rates
+
+
+def memory_gib() -> dict[str, float]:
+    """Memory in use, GiB: of each GPU now and at most, and of this process on the host."""
+    memory = {}
+    for number, _ in enumerate(tf.config.list_logical_devices("GPU")):
+        info = tf.config.experimental.get_memory_info(f"GPU:{number}")
+        memory[f"memory/gpu{number}"] = info["current"] / GIB
+        memory[f"memory/gpu{number}_peak"] = info["peak"] / GIB
+    resident = resident_bytes()
+    if resident is not None:
+        memory["memory/host"] = resident / GIB
+    return memory
+
+
+def resident_bytes() -> int | None:
+    """Memory of this process that is in RAM; None where the system does not tell (no Linux)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
