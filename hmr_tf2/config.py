@@ -111,6 +111,10 @@ class HMRConfig:
         "off", "Arithmetic of encoder and regressor; weights, body and losses stay float32.",
         "hardware", choices=("off", "bfloat16", "float16"),
     )
+    sync_batch_norm: bool = setting(
+        True, "Batch norms use the statistics of the whole batch where it is on several devices.",
+        "hardware",
+    )
     deterministic: bool = setting(
         False, "Sum in a fixed order: on a CPU, equal runs give equal bits. Slower.", "hardware"
     )
@@ -196,10 +200,6 @@ class TrainConfig(HMRConfig):
         "single", "One device; all GPUs of this machine; or several machines, named in TF_CONFIG. "
         "--batch_size is that of all devices together.", "hardware",
         choices=("single", "mirrored", "multiworker"),
-    )
-    sync_batch_norm: bool = setting(
-        True, "Batch norms use the statistics of the whole batch where it is on several devices.",
-        "hardware",
     )
     xla: bool = setting(False, "Compile the training step by XLA.", "hardware")
     steps_per_execution: int = setting(

@@ -1,11 +1,13 @@
 """The HMR model: encoder, regressor, body and discriminator, and the step that trains them."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from hmr_tf2 import camera, losses
+from hmr_tf2 import camera, losses, replicas, updates
 from hmr_tf2.config import HMRConfig
 from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
 from hmr_tf2.networks.regressor import Encoder_fc3_dropout, split_theta
@@ -52,7 +54,7 @@ class HMR(keras.Model):
     """
 
     def __init__(self, config: HMRConfig):
-        super().__init__(name="hmr")
+        super().__init__(name="hmr", dtype="float32")
         if not config.smpl_model_path:
             raise ValueError(
                 "--smpl_model_path is needed: an SMPL file such as "
@@ -61,12 +63,15 @@ class HMR(keras.Model):
             )
         self.config = config
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
-        self.encoder = Encoder_resnet(
-            config.img_size, config.bn_momentum, ENCODER_BLOCKS[config.model_type]
-        )
-        self.regressor = Encoder_fc3_dropout(
-            mean_theta(config.smpl_model_path), config.num_stage, config.dropout_rate
-        )
+        several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        with _layer_policy(config.mixed_precision):
+            self.encoder = Encoder_resnet(
+                config.img_size, config.bn_momentum, ENCODER_BLOCKS[config.model_type],
+                sync_batch_norm=config.sync_batch_norm and several_devices,
+            )
+            self.regressor = Encoder_fc3_dropout(
+                mean_theta(config.smpl_model_path), config.num_stage, config.dropout_rate
+            )
         self.discriminator = None if config.encoder_only else Discriminator_separable_rotations()
         self._build_networks()
 
@@ -95,16 +100,26 @@ class HMR(keras.Model):
         features = self.encoder(images, training=training)
         return decode_theta(self.smpl, self.regressor(features)[-1], self.config.img_size)
 
-    def compile(self, **kwargs):
-        """Makes both Adam optimisers from the config; `optimizer` is the encoder's.
+    def compile(self, e_lr=None, d_lr=None, **kwargs):
+        """Makes both Adam optimisers; `optimizer` is the encoder's.
 
         The legacy class is TF 1's: one fused kernel a variable, epsilon outside the correction.
+
+        Args:
+            e_lr: learning rate or schedule of encoder and regressor; none means the config's.
+            d_lr: the discriminator's.
+            **kwargs: as of `keras.Model.compile`.
         """
         adam = keras.optimizers.legacy.Adam
-        super().compile(optimizer=adam(self.config.e_lr, epsilon=ADAM_EPSILON), **kwargs)
+        optimizer = adam(self.config.e_lr if e_lr is None else e_lr, epsilon=ADAM_EPSILON)
+        if self.config.mixed_precision == "float16":
+            optimizer = updates.LossScaleOptimizer(optimizer)
+        super().compile(optimizer=optimizer, **kwargs)
         self.d_optimizer = None
         if self.discriminator is not None:
-            self.d_optimizer = adam(self.config.d_lr, epsilon=ADAM_EPSILON)
+            self.d_optimizer = adam(
+                self.config.d_lr if d_lr is None else d_lr, epsilon=ADAM_EPSILON
+            )
 
     def build_optimizers(self):
         """Makes the optimisers' slots now rather than in the first step."""
@@ -131,21 +146,28 @@ class HMR(keras.Model):
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
             e_loss, d_loss, logs = self.compute_losses(batch)
+            e_loss = updates.scaled_loss(self.optimizer, e_loss)
         passes = zip(self._optimised(), (e_tape, d_tape), (e_loss, d_loss), strict=False)
-        updates = [
-            (optimizer, zip(tape.gradient(loss, variables), variables, strict=True))
+        gradients = [
+            updates.gradients(
+                tape, optimizer, loss, variables, self.config.clip_norm, self.config.deterministic
+            )
             for (optimizer, variables), tape, loss in passes
         ]
-        for optimizer, gradients in updates:
-            optimizer.apply_gradients(gradients)
-        return logs
+        for (optimizer, variables), of_variables in zip(
+            self._optimised(), gradients, strict=True
+        ):
+            optimizer.apply_gradients(
+                zip(of_variables, variables, strict=True), experimental_aggregate_gradients=False
+            )
+        return replicas.total(logs)
 
     def train_stages(self, images) -> Stages:
         """Every stage's bodies in the forward pass of the next training step.
 
         Batch norms use the statistics of `images` and move their averages; dropout is that step's.
         """
-        features = self.encoder(images, training=True)
+        features = self.encoder(images, training=not self.config.freeze_bn)
         stages = self.regressor(features, training=True, seed=self._dropout_seed())
         # Stacked, so that the body is computed once.
         cams, pose, shape = split_theta(tf.concat(stages, axis=0))
@@ -184,7 +206,14 @@ class HMR(keras.Model):
             d_loss = config.d_loss_weight * (
                 adversarial["d_loss_real"] + adversarial["d_loss_fake"]
             )
-            logs.update(adversarial, d_loss=d_loss)
+            logs.update(adversarial)
+            if config.apply_weight_decay:
+                d_loss += losses.weight_decay(
+                    kernels(self.discriminator.trainable_variables), config.d_wd
+                )
+            logs["d_loss"] = d_loss
+        if config.apply_weight_decay:
+            e_loss += losses.weight_decay(kernels(self.encoder_variables), config.e_wd)
         for stage, loss in enumerate(kp_by_stage):
             logs[f"kp_loss_stage{stage}"] = loss
         return e_loss, d_loss, {"e_loss": e_loss, **logs}
@@ -242,6 +271,23 @@ class HMR(keras.Model):
         batches = iter(tf.data.Dataset.from_tensors(x))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}
         return logs if return_dict else list(logs.values())
+
+
+def kernels(variables: Sequence[tf.Variable]) -> list[tf.Variable]:
+    """Those that the original's weight decay means: no biases, batch norms or mean parameters."""
+    return [v for v in variables if v.name.split("/")[-1].startswith(("kernel", "weights"))]
+
+
+@contextlib.contextmanager
+def _layer_policy(mixed_precision):
+    """Layers made inside compute in bfloat16 or float16 and keep float32 weights."""
+    before = keras.mixed_precision.global_policy()
+    if mixed_precision != "off":
+        keras.mixed_precision.set_global_policy(f"mixed_{mixed_precision}")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def decode_theta(smpl: SMPL, theta: tf.Tensor, img_size: int) -> dict[str, tf.Tensor]:

@@ -1,7 +1,14 @@
-"""Losses of HMR (paper sections 3.2-3.4), reduced over a batch as the original reduces them."""
+"""Losses of HMR (paper sections 3.2-3.4), reduced over a batch as the original reduces them.
+
+Where a batch is spread over several devices, each returns its share: the sum over the devices is
+the loss of the whole batch.
+"""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from hmr_tf2 import replicas
 from tfrecords_tools import joints
 
 LEFT_HIP = joints.LSP.index("left_hip")
@@ -23,7 +30,8 @@ def keypoint_l1_loss(kp_gt: tf.Tensor, kp_pred: tf.Tensor) -> tf.Tensor:
     """
     visible = kp_gt[..., 2:]
     error = tf.reduce_sum(visible * tf.abs(kp_gt[..., :2] - kp_pred))
-    return tf.math.divide_no_nan(error, 2.0 * tf.math.count_nonzero(visible, dtype=error.dtype))
+    count = replicas.total(tf.math.count_nonzero(visible, dtype=error.dtype))
+    return tf.math.divide_no_nan(error, 2.0 * count)
 
 
 def compute_3d_loss(
@@ -43,7 +51,7 @@ def compute_3d_loss(
     """
     has_gt3d = tf.cast(has_gt3d, params_pred.dtype)[:, tf.newaxis]
     error = tf.reduce_sum(has_gt3d * tf.math.squared_difference(params_gt, params_pred))
-    count = tf.math.count_nonzero(has_gt3d, dtype=error.dtype)
+    count = replicas.total(tf.math.count_nonzero(has_gt3d, dtype=error.dtype))
     count *= tf.cast(tf.shape(params_pred)[1], error.dtype)
     return 0.5 * tf.math.divide_no_nan(error, count)
 
@@ -56,4 +64,11 @@ def align_by_pelvis(joints_3d: tf.Tensor) -> tf.Tensor:
 
 def squared_distance_to(d_out: tf.Tensor, target: float) -> tf.Tensor:
     """Least-squares GAN loss: sum over the outputs, mean over the rows of [M, 25] `d_out`."""
-    return tf.reduce_mean(tf.reduce_sum(tf.math.squared_difference(d_out, target), axis=1))
+    rows = replicas.total(tf.cast(tf.shape(d_out)[0], d_out.dtype))
+    return tf.reduce_sum(tf.math.squared_difference(d_out, target)) / rows
+
+
+def weight_decay(weights: Sequence[tf.Variable], scale: float) -> tf.Tensor:
+    """Half the squared weights, times `scale`: what Slim's l2_regularizer adds."""
+    decay = scale * tf.add_n([tf.nn.l2_loss(weight) for weight in weights])
+    return decay * tf.cast(replicas.is_first(), decay.dtype)

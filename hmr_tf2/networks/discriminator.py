@@ -12,12 +12,12 @@ class Discriminator_separable_rotations(keras.layers.Layer):
     """One output for each joint's rotation, one for all joints together, one for the shape.
 
     Linear outputs, trained towards 1 for motion capture and 0 for predictions. The 23 dense
-    layers of the joints are one weight [23, 32], so that they are one product.
+    layers of the joints are one weight [23, 32], so that they are one product. Always float32.
     Source: akanazawa/hmr src/models.py (Discriminator_separable_rotations).
     """
 
     def __init__(self):
-        super().__init__(name=SCOPE)
+        super().__init__(name=SCOPE, dtype="float32")
         self.joint_convs = [
             keras.layers.Conv2D(32, 1, activation="relu", name=f"{SCOPE}/D_conv{i}")
             for i in (1, 2)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hmr_tf2 import replicas
+
 SCOPE = "3D_module"
 NUM_CAMERA = 3
 NUM_POSE = 72
@@ -32,7 +34,8 @@ class Encoder_fc3_dropout(keras.layers.Layer):
     Theta_{t+1} = Theta_t + fc([features, Theta_t]), Theta_0 = `mean_param`, which is trained.
     Source: akanazawa/hmr src/models.py (Encoder_fc3_dropout), src/trainer.py (build_model).
 
-    Dropout is stateless: the same seed gives the same masks, so a resumed run repeats them.
+    Dropout is stateless: the same seed gives the same masks, so a resumed run repeats them. Under
+    a mixed precision policy the dense layers are of it; theta is summed up in float32.
 
     Args:
         mean_theta: [1, 85] start of `mean_param`.
@@ -41,7 +44,7 @@ class Encoder_fc3_dropout(keras.layers.Layer):
     """
 
     def __init__(self, mean_theta: np.ndarray, num_stage: int, dropout_rate: float):
-        super().__init__(name=SCOPE)
+        super().__init__(name=SCOPE, dtype="float32")
         self.mean_theta = mean_theta
         self.num_stage = num_stage
         self.dropout_rate = dropout_rate
@@ -80,7 +83,14 @@ class Encoder_fc3_dropout(keras.layers.Layer):
                     mask_seed = tf.random.experimental.stateless_fold_in(
                         seed, len(self.hidden) * stage + layer
                     )
-                    x = tf.nn.experimental.stateless_dropout(x, self.dropout_rate, mask_seed)
-            theta += self.out(x)
+                    x = _dropout(x, self.dropout_rate, mask_seed)
+            theta += tf.cast(self.out(x), theta.dtype)
             stages.append(theta)
         return stages
+
+
+def _dropout(x, rate, seed):
+    """Dropout of the masks that one device draws, whatever the number of replicas."""
+    return tf.nn.experimental.general_dropout(
+        x, rate, lambda shape, dtype: tf.cast(replicas.uniform_rows(shape, seed), dtype)
+    )

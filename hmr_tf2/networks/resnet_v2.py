@@ -5,7 +5,8 @@ strided convolutions pad symmetrically, and epsilon and momentum of the batch no
 Layers carry the names of the TF 1 scopes.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -44,9 +45,11 @@ def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = F
     )
 
 
-def batch_norm_relu(x: tf.Tensor, momentum: float, name: str) -> tf.Tensor:
+def batch_norm_relu(x: tf.Tensor, name: str, momentum: float, synchronized: bool) -> tf.Tensor:
     """Batch norm with Slim's epsilon 1e-5, then relu."""
-    x = keras.layers.BatchNormalization(momentum=momentum, epsilon=1e-5, name=name)(x)
+    x = keras.layers.BatchNormalization(
+        momentum=momentum, epsilon=1e-5, synchronized=synchronized, name=name
+    )(x)
     return keras.layers.ReLU(name=f"{name}/Relu")(x)
 
 
@@ -56,11 +59,15 @@ def pad_both_sides(x: tf.Tensor, size: int, name: str) -> tf.Tensor:
 
 
 def bottleneck(
-    x: tf.Tensor, width: int, stride: int, bn_momentum: float, name: str
+    x: tf.Tensor,
+    width: int,
+    stride: int,
+    norm_relu: Callable[[tf.Tensor, str], tf.Tensor],
+    name: str,
 ) -> tf.Tensor:
     """One pre-activation unit: 1x1, 3x3 (with the stride), 1x1 convolutions and a shortcut."""
     depth = EXPANSION * width
-    preact = batch_norm_relu(x, bn_momentum, f"{name}/preact")
+    preact = norm_relu(x, f"{name}/preact")
     if x.shape[-1] != depth:
         shortcut = conv(depth, 1, f"{name}/shortcut", stride, use_bias=True)(preact)
     elif stride > 1:
@@ -68,19 +75,24 @@ def bottleneck(
     else:
         shortcut = x
     residual = conv(width, 1, f"{name}/conv1")(preact)
-    residual = batch_norm_relu(residual, bn_momentum, f"{name}/conv1/BatchNorm")
+    residual = norm_relu(residual, f"{name}/conv1/BatchNorm")
     if stride > 1:
         residual = pad_both_sides(residual, 3, f"{name}/conv2")
     residual = conv(width, 3, f"{name}/conv2", stride)(residual)
-    residual = batch_norm_relu(residual, bn_momentum, f"{name}/conv2/BatchNorm")
+    residual = norm_relu(residual, f"{name}/conv2/BatchNorm")
     residual = conv(depth, 1, f"{name}/conv3", use_bias=True)(residual)
     return keras.layers.Add(name=f"{name}/add")([shortcut, residual])
 
 
 def Encoder_resnet(
-    img_size: int = 224, bn_momentum: float = 0.997, blocks: Sequence[Block] = RESNET_50
+    img_size: int = 224,
+    bn_momentum: float = 0.997,
+    blocks: Sequence[Block] = RESNET_50,
+    sync_batch_norm: bool = False,
 ) -> keras.Model:
     """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
+
+    Under a mixed precision policy the layers are of it; the features are float32.
 
     Source: akanazawa/hmr src/models.py (Encoder_resnet).
 
@@ -89,7 +101,12 @@ def Encoder_resnet(
         bn_momentum: of the averages that the batch norms keep for inference (Slim: 0.997).
         blocks: the original's, or others; the first convolution is as wide as the first block,
             and there are `EXPANSION` times the last one's width of features.
+        sync_batch_norm: normalise by the batch of all replicas. The averages of the variances
+            then lack the factor n / (n - 1), n >= 49 N, that the fused kernel gives them.
     """
+    norm_relu = functools.partial(
+        batch_norm_relu, momentum=bn_momentum, synchronized=sync_batch_norm
+    )
     image = keras.Input((img_size, img_size, 3), name="image")
     x = pad_both_sides(image, 7, f"{SCOPE}/conv1")
     x = conv(blocks[0].width, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
@@ -98,7 +115,7 @@ def Encoder_resnet(
         for unit in range(1, block.units + 1):
             name = f"{SCOPE}/block{number}/unit_{unit}/bottleneck_v2"
             stride = block.stride if unit == block.units else 1
-            x = bottleneck(x, block.width, stride, bn_momentum, name)
-    x = batch_norm_relu(x, bn_momentum, f"{SCOPE}/postnorm")
-    features = keras.layers.GlobalAveragePooling2D(name=f"{SCOPE}/pool5")(x)
+            x = bottleneck(x, block.width, stride, norm_relu, name)
+    x = norm_relu(x, f"{SCOPE}/postnorm")
+    features = keras.layers.GlobalAveragePooling2D(name=f"{SCOPE}/pool5", dtype="float32")(x)
     return keras.Model(image, features, name=SCOPE)
