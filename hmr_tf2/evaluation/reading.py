@@ -1,0 +1,126 @@
+"""Records to evaluation input: the original's crops in batches, with what is known of each."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from hmr_tf2.camera import crop_to_pixels
+from hmr_tf2.data import parsing
+from hmr_tf2.data.record_index import RecordIndex
+from tfrecords_tools import records
+
+
+def find_files(data_dir: str | os.PathLike | None, dataset: str, split: str = "test") -> list[str]:
+    """The record files of a data set's test or training people, sorted.
+
+    Raises:
+        ValueError: the data set has no such split, or `data_dir` is not given.
+        FileNotFoundError: there are no such files; tells how to make them.
+    """
+    if not data_dir:
+        raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
+    pattern = getattr(records.RECORD_FILES[dataset], split)
+    if pattern is None:
+        possible = [name for name, files in records.RECORD_FILES.items() if getattr(files, split)]
+        raise ValueError(
+            f"{dataset!r} has no {split} records; {', '.join(possible)} have. Its training "
+            "people can be measured with --split=train."
+        )
+    pattern = os.path.join(glob.escape(os.fspath(data_dir)), pattern)
+    files = sorted(glob.glob(pattern))
+    if not files:
+        raise FileNotFoundError(
+            f"No {split} records of {dataset!r}: nothing matches {pattern}.\nWrite them with "
+            f"`python -m hmr_tf2.convert_datasets --datasets={dataset}`: docs/data.md says which "
+            "raw files that takes."
+        )
+    return files
+
+
+def read_batches(
+    index: RecordIndex,
+    numbers: Sequence[int],
+    *,
+    has_3d: bool,
+    batch_size: int,
+    img_size: int = 224,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Crops as the original evaluates them: scale 1, round `image/center`, no jitter, no mirror.
+
+    Source: akanazawa/hmr src/benchmark/evaluate_h36m.py (get_data).
+
+    Args:
+        index: where the records lie.
+        numbers: which of them, in this order.
+        has_3d: whether they have the 3-D features.
+        batch_size: crops in a batch; the last one holds what is left.
+        img_size: side of a crop.
+
+    Yields:
+        `image` float32 [N, S, S, 3] in [-1, 1]; `keypoints` float32 [N, 19, 3], x, y in pixels of
+        the crop and visibility; `filename` object [N]; with `has_3d` also `joints3d` float32
+        [N, 14, 3] in metres and `activity` int64 [N], 0 where it is not known.
+
+    Raises:
+        ValueError: a record is damaged; names its file.
+    """
+    numbers = np.asarray(numbers, np.int64)
+
+    def read(number):
+        record = tf.numpy_function(
+            lambda n: np.array(index.read(n), object), [number], tf.string, stateful=False
+        )
+        return _example(tf.ensure_shape(record, []), has_3d, img_size)
+
+    batches = (
+        tf.data.Dataset.from_tensor_slices(numbers)
+        .map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size)
+        .prefetch(2)
+        .as_numpy_iterator()
+    )
+    for start in range(0, len(numbers), batch_size):
+        try:
+            yield next(batches)
+        except tf.errors.OpError as error:
+            in_batch = numbers[start : start + batch_size]
+            raise _named(error, index, in_batch, has_3d, img_size) from error
+
+
+def _named(error, index, numbers, has_3d, img_size) -> ValueError:
+    """An error that tells which of the records `numbers` is damaged."""
+    for number in numbers:
+        try:
+            _example(tf.constant(index.read(number)), has_3d, img_size)
+        except (ValueError, tf.errors.OpError) as cause:
+            return ValueError(
+                f"{index.paths[index.file_of[number]]}: the record at byte "
+                f"{index.offset[number]} is damaged: {str(cause).splitlines()[0]}\nConvert the "
+                "data set again; `python -m tfrecords_tools.verify` on its folder tells more."
+            )
+    return ValueError(str(error))
+
+
+def _example(serialized, has_3d, img_size):
+    example = parsing.preprocess_example(
+        serialized, has_3d=has_3d, scale=1.0, translation=[0, 0], mirror=False, img_size=img_size
+    )
+    label = example["label"]
+    pixels = crop_to_pixels(label[:, :2], img_size)
+    spec = records.image_3d_spec() if has_3d else records.image_spec()
+    names = ["image/filename"] + ["meta/activity"] * has_3d
+    features = tf.io.parse_single_example(serialized, {name: spec[name] for name in names})
+    result = {
+        "image": example["image"],
+        "keypoints": tf.concat([pixels, label[:, 2:]], axis=1),
+        "filename": features["image/filename"],
+    }
+    if has_3d:
+        # The label ends with the joints, which are neither mirrored nor moved here.
+        joints3d = example["label3d"][-3 * records.NUM_JOINTS :]
+        result["joints3d"] = tf.reshape(joints3d, [records.NUM_JOINTS, 3])
+        result["activity"] = features["meta/activity"]
+    return result

@@ -1,0 +1,105 @@
+"""Errors on people that are not trained on, between epochs: few numbers, soon."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from hmr_tf2.data.record_index import RecordIndex, index_files
+from hmr_tf2.evaluation import metrics, reading
+from tfrecords_tools import records
+
+Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
+DATASETS = tuple(name for name, files in records.RECORD_FILES.items() if files.test)
+
+
+class Validation:
+    """The test records of some data sets, and the errors of a model on them.
+
+    Made before training, so that a data set that is missing is told of at once; run at the end of
+    an epoch by a Keras callback, whose logs then reach history and TensorBoard:
+
+        validation = Validation(config.data_dir, ("h36m", "lsp"), limit=512)
+
+        class Validate(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                logs.update(validation.run(self.model.predict_on_batch))
+
+    Args:
+        data_dir: the folder that convert_datasets wrote.
+        datasets: some of `DATASETS`.
+        limit: people of each data set, taken at equal distances from all of them, the same ones
+            each time; 0 means all.
+        batch_size: crops in a call of the model; the last call of a data set gets what is left.
+        img_size: side of a crop.
+
+    Raises:
+        ValueError, FileNotFoundError: a data set has no test records, or they are not there.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike,
+        datasets: Sequence[str],
+        limit: int = 0,
+        batch_size: int = 32,
+        img_size: int = 224,
+    ):
+        self._batch_size, self._img_size = batch_size, img_size
+        self._people = {name: _people(data_dir, name, limit) for name in datasets}
+
+    def run(self, predict: Predict) -> dict[str, float]:
+        """The errors of `predict` on each data set.
+
+        Args:
+            predict: from crops float32 [N, S, S, 3] in [-1, 1] to a dict with `joints`
+                [N, K, 2] in pixels of the crop and `joints3d` [N, K, 3] in metres, as
+                `HMR.predict_on_batch` and `Predictor.predict_crops`.
+
+        Returns:
+            `val_<data set>_keypoint_px`, the mean distance of the visible keypoints; for data
+            sets with 3-D joints also `val_<data set>_mpjpe_mm` and `val_<data set>_pa_mpjpe_mm`.
+        """
+        results = {}
+        for name, (index, numbers) in self._people.items():
+            for metric, value in self._errors(predict, name, index, numbers).items():
+                results[f"val_{name}_{metric}"] = value
+        return results
+
+    def _errors(self, predict, name, index, numbers):
+        has_3d = name in records.DATASETS_3D
+        parts = []
+        for batch in reading.read_batches(
+            index, numbers, has_3d=has_3d, batch_size=self._batch_size, img_size=self._img_size
+        ):
+            out = predict(batch["image"])
+            errors_px = metrics.keypoint_errors(batch["keypoints"], np.asarray(out["joints"]))
+            is_visible = batch["keypoints"][:, : errors_px.shape[1], 2] > 0
+            errors = {"keypoint_px": errors_px[is_visible]}
+            if has_3d:
+                errors["mpjpe_mm"], errors["pa_mpjpe_mm"] = metrics.compute_errors(
+                    1000.0 * batch["joints3d"], 1000.0 * np.asarray(out["joints3d"])[:, :14]
+                )
+            parts.append(errors)
+        return {
+            metric: _mean(np.concatenate([errors[metric] for errors in parts]))
+            for metric in parts[0]
+        }
+
+
+def _mean(values):
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _people(data_dir, dataset, limit) -> tuple[RecordIndex, np.ndarray]:
+    if dataset not in DATASETS:
+        raise ValueError(
+            f"{dataset!r} has no people set aside for testing; --val_datasets accepts "
+            f"{', '.join(DATASETS)}."
+        )
+    index = index_files(reading.find_files(data_dir, dataset))
+    if not len(index):
+        raise ValueError(f"The test records of {dataset!r} in {data_dir} are empty.")
+    count = min(limit, len(index)) if limit else len(index)
+    return index, np.arange(count) * len(index) // count

@@ -1,0 +1,62 @@
+"""What is evaluated: the original's crops and truths, every record once, in order."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hmr_tf2.data.record_index import index_files
+from hmr_tf2.evaluation import reading
+
+
+def read_all(files, **options):
+    index = index_files([str(file) for file in files])
+    batches = list(reading.read_batches(index, range(len(index)), **options))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}, [
+        len(batch["image"]) for batch in batches
+    ]
+
+
+def test_crops_and_truths_equal_the_original(golden, tmp_path):
+    arrays, _ = golden("golden_eval_seed0.npz")
+    file = tmp_path / "S9_Directions_0_cam0.tfrecord"
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for number in range(8):
+            writer.write(arrays[f"record{number}"].tobytes())
+    got, sizes = read_all([file], has_3d=True, batch_size=3)
+    assert sizes == [3, 3, 2]
+    # The golden file keeps every ninth pixel of four crops, keypoints in [-1, 1].
+    np.testing.assert_allclose(
+        got["image"][:4, ::9, ::9], arrays["eval_images"], rtol=0, atol=2e-7
+    )
+    keypoints = got["keypoints"][:, :14] / [112.0, 112.0, 1.0] - [1.0, 1.0, 0.0]
+    np.testing.assert_allclose(keypoints, arrays["eval_kps"], atol=3e-7)
+    np.testing.assert_array_equal(got["joints3d"], arrays["eval_gt3ds"].astype(np.float32))
+
+
+def test_records_come_in_order_with_what_is_known_of_them(people):
+    people.write("mpi_inf_3dhp/test/TS1.tfrecord", 3, activity=6)
+    people.write("mpi_inf_3dhp/test/TS2.tfrecord", 2)
+    files = reading.find_files(people.data_dir, "mpi_inf_3dhp")
+    got, _ = read_all(files, has_3d=True, batch_size=4)
+    assert people.who(got["image"]).tolist() == [0, 1, 2, 3, 4]
+    assert got["filename"].tolist() == [b"0.png", b"1.png", b"2.png", b"3.png", b"4.png"]
+    assert got["activity"].tolist() == [6, 6, 6, 0, 0]
+    np.testing.assert_array_equal(got["joints3d"], people.joints3d)
+    np.testing.assert_allclose(got["keypoints"][:, :14], people.keypoints, atol=1e-4)
+
+
+def test_any_records_can_be_asked_for(people):
+    people.write("lsp/test_000.tfrecord", 6, has_3d=False)
+    index = index_files(reading.find_files(people.data_dir, "lsp"))
+    (batch,) = reading.read_batches(index, [5, 0, 3], has_3d=False, batch_size=8)
+    assert people.who(batch["image"]).tolist() == [5, 0, 3]
+
+
+def test_a_data_set_without_the_split_is_told_with_the_remedy(tmp_path):
+    with pytest.raises(ValueError, match="'mpii' has no test records; lsp, coco, .*--split=train"):
+        reading.find_files(tmp_path, "mpii")
+
+
+def test_data_dir_is_needed():
+    with pytest.raises(ValueError, match="--data_dir is needed"):
+        reading.find_files(None, "lsp")
