@@ -14,8 +14,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 # from its own layer and from those below.
 LAYERS = [
     ["tfrecords_tools"],
-    ["hmr_tf2.config", "hmr_tf2.flagfiles", "hmr_tf2.camera", "hmr_tf2.losses", "hmr_tf2.smpl",
-     "hmr_tf2.networks", "hmr_tf2.checkpoints"],
+    ["hmr_tf2.compiled", "hmr_tf2.config", "hmr_tf2.flagfiles", "hmr_tf2.camera", "hmr_tf2.losses",
+     "hmr_tf2.smpl", "hmr_tf2.networks", "hmr_tf2.checkpoints"],
     ["hmr_tf2.hmr", "hmr_tf2.data"],
     ["hmr_tf2.pictures", "hmr_tf2.predictor", "hmr_tf2.loading"],
     ["hmr_tf2.training", "hmr_tf2.evaluation", "hmr_tf2.serving", "hmr_tf2.visualization",

@@ -1,11 +1,17 @@
 """A serialized Example to what the model trains on."""
 
+import math
+from collections.abc import Mapping
+
 import tensorflow as tf
+from google.protobuf import message
 
 from hmr_tf2.data import augmentation
 from hmr_tf2.smpl.rotations import batch_rodrigues
 from tfrecords_tools import records
 
+_LISTS = {tf.int64: "int64_list", tf.float32: "float_list", tf.string: "bytes_list"}
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 NUM_LABELS_3D = 24 * 9 + records.SHAPE_SIZE + 14 * 3
 
 
@@ -38,7 +44,6 @@ def preprocess_example(
     spec = records.image_3d_spec() if has_3d else records.image_spec()
     example = tf.io.parse_single_example(serialized, spec)
     mirror = tf.cast(mirror, tf.bool)
-    image = tf.io.decode_jpeg(example["image/encoded"], channels=3)
     height, width = example["image/height"], example["image/width"]
     new_size = augmentation.scaled_size(height, width, tf.cast(scale, tf.float32))
     # Of height and width; whole pixels make it differ from `scale`.
@@ -54,13 +59,39 @@ def preprocess_example(
     )
     keypoints = tf.where(mirror, augmentation.mirror_keypoints(keypoints, img_size), keypoints)
     result = {
-        "image": augmentation.crop_scaled(image, new_size, start, img_size, mirror),
+        "image": _crop(example["image/encoded"], new_size, start, img_size, mirror),
         "label": augmentation.normalise_keypoints(keypoints, img_size),
     }
     if has_3d:
         result["label3d"] = _label_3d(example, mirror)
         result["has3d"] = tf.stack([True, example["meta/has_3d"] > 0])
     return result
+
+
+def _crop(encoded, new_size, start, img_size, mirror):
+    """Decodes what the crop needs, and crops.
+
+    Rows of a part of a JPEG equal those of the whole; at its left and right border the chroma
+    may differ, as it is interpolated from both sides, hence one more column there.
+    """
+
+    def part():
+        size = tf.io.extract_jpeg_shape(encoded)[:2]
+        window = augmentation.source_window(size, new_size, start, img_size)
+        left = tf.maximum(window[1] - 1, 0)
+        right = tf.minimum(window[1] + window[3] + 1, size[1])
+        window = tf.stack([window[0], left, window[2], right - left])
+        return tf.io.decode_and_crop_jpeg(encoded, window, channels=3), window[:2], size
+
+    def whole():
+        pixels = tf.io.decode_jpeg(encoded, channels=3)
+        return pixels, tf.zeros([2], tf.int32), tf.shape(pixels)[:2]
+
+    # Of a JPEG that was cut off, a part may decode though the whole does not.
+    starts = tf.strings.substr(encoded, 0, 2) == JPEG_START
+    ends = tf.strings.substr(encoded, -2, 2) == JPEG_END
+    pixels, window, size = tf.cond(starts & ends, part, whole)
+    return augmentation.crop_scaled(pixels, window, size, new_size, start, img_size, mirror)
 
 
 def _keypoints(example):
@@ -89,3 +120,34 @@ def without_3d_labels(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         "label3d": tf.zeros([NUM_LABELS_3D]),
         "has3d": tf.constant([False, False]),
     }
+
+
+def fault_of(
+    serialized: bytes, spec: Mapping[str, tf.io.FixedLenFeature], decode: bool
+) -> str | None:
+    """What keeps a record from being used; None for a whole one.
+
+    Args:
+        serialized: an Example.
+        spec: the features it must have.
+        decode: also decode its picture, which takes longer than all else.
+    """
+    try:
+        features = tf.train.Example.FromString(serialized).features.feature
+    except message.DecodeError:
+        return "it is no tf.train.Example"
+    for name, wanted in spec.items():
+        if name not in features:
+            if wanted.default_value is None:
+                return f"it lacks {name}"
+            continue
+        values = getattr(features[name], _LISTS[wanted.dtype]).value
+        size = math.prod(wanted.shape)
+        if len(values) != size:
+            return f"{name} holds {len(values)} values of {wanted.dtype.name}, expected {size}"
+    if decode and "image/encoded" in spec:
+        try:
+            tf.io.decode_jpeg(features["image/encoded"].bytes_list.value[0], channels=3)
+        except tf.errors.InvalidArgumentError:
+            return "its picture cannot be decoded"
+    return None

@@ -1,11 +1,5 @@
-"""numba's compiler with its cache where there is a place for one."""
+"""Where `compiled` was; it serves more packages than this one now."""
 
-import numba
+from hmr_tf2.compiled import compiled
 
-
-def compiled(function):
-    """`numba.njit(function)`, cached on disk unless no folder for a cache can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba: "no locator available", for read-only installs without a home
-        return numba.njit(nogil=True)(function)
+__all__ = ["compiled"]

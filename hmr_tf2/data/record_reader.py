@@ -1,0 +1,142 @@
+"""Reads records for training: names a corrupt one, or takes the next whole one in its place."""
+
+import bisect
+import collections
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from hmr_tf2.data import parsing
+from hmr_tf2.data.record_index import RecordIndex
+
+# More corrupt records than both are no accident that training should pass over.
+MAX_CORRUPT = 10
+MAX_CORRUPT_SHARE = 0.01
+# As many records as may be on their way through the pipeline at a time.
+NUM_RECENT = 4096
+
+
+class RecordReader:
+    """Reads records of an index by number and checks them.
+
+    A corrupt record (its checksum differs, a feature is wrong, its picture cannot be decoded) is
+    an error that names file and byte. With `skip_corrupt` the next whole record of its source
+    stands in for it, so that what is read still depends on nothing but numbers and files.
+
+    Args:
+        index: the records of S sources, which lie one behind the other.
+        ends: the number behind the last record of each source.
+        specs: the features of the records of each source.
+        skip_corrupt: whether to pass over corrupt records.
+
+    Raises:
+        ValueError: too much of the files is damaged.
+    """
+
+    def __init__(
+        self,
+        index: RecordIndex,
+        ends: Sequence[int],
+        specs: Sequence[Mapping[str, tf.io.FixedLenFeature]],
+        skip_corrupt: bool = False,
+    ):
+        self.index = index
+        self.ends = ends
+        self.specs = specs
+        self.skip_corrupt = skip_corrupt
+        self._corrupt: dict[int, str] = {}
+        self._is_whole = np.zeros(len(index), bool)
+        self._recent: collections.deque[int] = collections.deque(maxlen=NUM_RECENT)
+        self._failure: Exception | None = None
+        self._lock = threading.Lock()
+        for damage in index.damage:
+            logging.warning("Passed over %s.", damage)
+        self._check_number()
+
+    @property
+    def num_corrupt(self) -> int:
+        """Corrupt records that were passed over so far."""
+        return len(self._corrupt) + len(self.index.damage)
+
+    def __call__(self, numbers: tf.Tensor) -> tf.Tensor:
+        """The records `numbers` int64 [N] as strings [N]."""
+        serialized = tf.numpy_function(self._read_all, [numbers], tf.string, stateful=False)
+        return tf.ensure_shape(serialized, numbers.shape)
+
+    def explain(self, error: Exception) -> ValueError | OSError | None:
+        """What is wrong with a record, where that is behind an error of the pipeline."""
+        if self._failure is not None and str(self._failure) in str(error):
+            return self._failure
+        if isinstance(error, tf.errors.InvalidArgumentError):
+            # Pictures are decoded behind the reader, where a record has no number any more.
+            for number in dict.fromkeys(self._recent):
+                _, fault = self._check(number, decode=True)
+                if fault:
+                    return self._corrupt_error(number, fault)
+        return None
+
+    def _read_all(self, numbers):
+        read = self._read_or_stand_in if self.skip_corrupt else self._read
+        try:
+            return np.array([read(number) for number in numbers.tolist()], object)
+        except (OSError, ValueError) as error:
+            self._failure = error
+            raise
+
+    def _read(self, number):
+        self._recent.append(number)
+        data, fault = self._check(number, decode=False)
+        if fault:
+            raise self._corrupt_error(number, fault)
+        return data
+
+    def _read_or_stand_in(self, number):
+        source = self._source(number)
+        start, end = [0, *self.ends][source], self.ends[source]
+        for candidate in itertools.chain(range(number, end), range(start, number)):
+            if candidate in self._corrupt:
+                continue
+            data, fault = self._check(candidate, decode=not self._is_whole[candidate])
+            if not fault:
+                self._is_whole[candidate] = True
+                return data
+            self._pass_over(candidate, fault)
+        raise ValueError(f"{self.index.where(number)} and all others of its kind are corrupt.")
+
+    def _check(self, number, decode):
+        """The data of a record, and what is wrong with it if anything is."""
+        try:
+            data = self.index.read(number)
+        except ValueError as error:
+            return b"", str(error)
+        return data, parsing.fault_of(data, self.specs[self._source(number)], decode)
+
+    def _source(self, number):
+        return bisect.bisect_right(self.ends, number)
+
+    def _pass_over(self, number, fault):
+        with self._lock:
+            if number in self._corrupt:
+                return
+            self._corrupt[number] = fault
+            logging.warning(
+                "Passed over %s: %s; %d so far.", self.index.where(number), fault, self.num_corrupt
+            )
+            self._check_number()
+
+    def _check_number(self):
+        if self.num_corrupt > max(MAX_CORRUPT, MAX_CORRUPT_SHARE * len(self.index)):
+            raise ValueError(
+                f"{self.num_corrupt} of {len(self.index)} records are corrupt: too many for "
+                "--skip_corrupt. `python -m tfrecords_tools.verify` names them; convert again."
+            )
+
+    def _corrupt_error(self, number, fault):
+        return ValueError(
+            f"{self.index.where(number)} is corrupt: {fault}. Convert the data set again, or pass "
+            "--skip_corrupt to leave such records out."
+        )
