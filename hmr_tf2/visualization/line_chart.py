@@ -20,8 +20,8 @@ def color_class(k: int) -> str:
     return f"c{k % NUM_COLORS}"
 
 
-def draw_lines(title: str, lines: Sequence[np.ndarray]) -> str:
-    """An `<svg>` of lines [N, 2] of (step, value).
+def draw_lines(title: str, lines: Sequence[np.ndarray], across: str = "step") -> str:
+    """An `<svg>` of lines [N, 2] of (step, value); `across` is what the steps are.
 
     Values that are not finite leave a gap. Long lines are drawn pale, their moving mean over them.
     Values that are all positive and differ widely get a logarithmic axis.
@@ -36,7 +36,7 @@ def draw_lines(title: str, lines: Sequence[np.ndarray]) -> str:
     steps = _Axis(seen[:, 0], _LEFT, _WIDTH - _RIGHT)
     values = _Axis(seen[:, 1], _HEIGHT - _BOTTOM, _TOP, may_be_log=True)
     drawn = "".join(_line(line, steps, values, k) for k, line in enumerate(lines))
-    return f"{opening}{_frame(steps, values)}{drawn}</svg>"
+    return f"{opening}{_frame(steps, values, across)}{drawn}</svg>"
 
 
 class _Axis:
@@ -50,7 +50,7 @@ class _Axis:
             self.ticks = _powers(low, high)
             self._low, self._high = math.log10(low), math.log10(high)
         else:
-            self.ticks, self._low, self._high = _round_ticks(low, high)
+            self.ticks, self._low, self._high = round_ticks(low, high)
             if not may_be_log:  # steps fill the width, values get room to the next tick
                 self._low, self._high = low, high
                 self.ticks = [tick for tick in self.ticks if low <= tick <= high]
@@ -65,7 +65,7 @@ class _Axis:
         return self._start + share * (self._end - self._start)
 
 
-def _round_ticks(low: float, high: float) -> tuple[list[float], float, float]:
+def round_ticks(low: float, high: float) -> tuple[list[float], float, float]:
     """About five multiples of 1, 2 or 5 times a power of ten, and the ends they reach to."""
     if high <= low:
         return [low], low, low
@@ -83,25 +83,26 @@ def _powers(low: float, high: float) -> list[float]:
     return [10.0**k for k in exponents[:: 1 + len(exponents) // 6]]
 
 
-def _frame(steps, values) -> str:
+def _frame(steps, values, across) -> str:
     parts = []
     bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
     for tick in values.ticks:
         y = f"{float(values.place(tick)):.1f}"
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text class="value" x="{_LEFT - 7}" y="{y}" dy="0.35em">'
-                     f"{_tick_text(tick)}</text>")  # fmt: skip
+                     f"{tick_text(tick)}</text>")  # fmt: skip
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     for tick in steps.ticks:
         x = f"{float(steps.place(tick)):.1f}"
         parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="{bottom}" y2="{bottom + 4}"/>')
-        parts.append(f'<text class="step" x="{x}" y="{bottom + 17}">{_tick_text(tick)}</text>')
-    note = "step, values on a logarithmic axis" if values.is_log else "step"
+        parts.append(f'<text class="step" x="{x}" y="{bottom + 17}">{tick_text(tick)}</text>')
+    note = html.escape(across) + ", values on a logarithmic axis" * values.is_log
     parts.append(f'<text class="step" x="{(_LEFT + right) / 2}" y="{_HEIGHT - 5}">{note}</text>')
     return "".join(parts)
 
 
-def _tick_text(tick: float) -> str:
+def tick_text(tick: float) -> str:
+    """A tick's number, short."""
     text = f"{tick:.6g}"
     whole, _, digits = text.partition("e")
     return f"{whole}e{int(digits)}" if digits else text

@@ -35,6 +35,7 @@ def write_results_page(
     tables: Sequence[Table] = (),
     pictures: Sequence[tuple[str, np.ndarray]] = (),
     notes: Sequence[str] = (),
+    sections: Sequence[tuple[str, str]] = (),
 ) -> pathlib.Path:
     """Writes the page; it appears under its name when it is complete.
 
@@ -46,17 +47,22 @@ def write_results_page(
         tables: (caption, header, rows); cells are text or numbers, the first column is a label.
         pictures: (caption, RGB uint8 [H, W, 3]), embedded without loss.
         notes: paragraphs of plain text under the title.
+        sections: (heading, HTML) of more parts, made with `chart_grid` and `gallery`; they stand
+            behind the tables.
 
     Returns:
         `path`.
     """
     path = pathlib.Path(path)
-    sections = [
+    parts = [
         ("Results", "".join(_table(*table) for table in tables)),
-        ("Pictures", _gallery(pictures)),
-        ("Curves", _charts(curves or {})),
+        *sections,
+        ("Pictures", gallery(pictures)),
+        ("Curves", chart_grid([_chart(*chart) for chart in (curves or {}).items()])),
     ]
-    body = "".join(f"<section><h2>{name}</h2>{part}</section>" for name, part in sections if part)
+    body = "".join(
+        f"<section><h2>{_text(name)}</h2>{part}</section>" for name, part in parts if part
+    )
     intro = "".join(f"<p>{_text(note)}</p>" for note in notes)
     page = _PAGE.format(
         title=_text(title), style=_STYLE, notes=intro,
@@ -96,7 +102,10 @@ def _cell(value) -> str:
     return f"<td>{_text(_number(value) if is_float else value)}</td>"
 
 
-def _gallery(pictures) -> str:
+def gallery(
+    pictures: Sequence[tuple[str, np.ndarray]], jpeg_quality: int | None = None
+) -> str:
+    """HTML of (caption, RGB uint8 [H, W, 3]) pictures, without loss unless a quality is given."""
     if not pictures:
         return ""
     for caption, picture in pictures:
@@ -107,49 +116,66 @@ def _gallery(pictures) -> str:
             )
     # Cells as wide as the widest picture wants, so that strips of several views stay legible.
     aspect = max(picture.shape[1] / max(1, picture.shape[0]) for _, picture in pictures)
-    figures = "".join(_figure(caption, picture) for caption, picture in pictures)
+    figures = "".join(_figure(*picture, jpeg_quality) for picture in pictures)
     width = min(13 * max(1, aspect), 30)
     return f'<div class="gallery" style="--cell:{width:.3g}rem">{figures}</div>'
 
 
-def _figure(caption, picture) -> str:
+def _figure(caption, picture, jpeg_quality) -> str:
     height, width = picture.shape[:2]
-    source = base64.b64encode(_png(picture)).decode("ascii")
+    kind, options = ("png", []) if jpeg_quality is None else (
+        "jpeg", [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
+    )
+    source = base64.b64encode(_encoded(picture, kind, options)).decode("ascii")
     words = _text(caption)
     return (
-        f'<figure><img src="data:image/png;base64,{source}" alt="{words}" width="{width}" '
+        f'<figure><img src="data:image/{kind};base64,{source}" alt="{words}" width="{width}" '
         f'height="{height}"><figcaption>{words}</figcaption></figure>'
     )
 
 
-def _png(picture: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+def _encoded(picture: np.ndarray, kind: str, options: list[int]) -> bytes:
+    done, data = cv2.imencode(f".{kind}", np.ascontiguousarray(picture[..., ::-1]), options)
     if not done:
         raise OSError(f"OpenCV could not encode a picture of {list(picture.shape)}.")
     return data.tobytes()
 
 
-def _charts(curves) -> str:
-    charts = "".join(_chart(title, lines) for title, lines in curves.items())
-    return f'<div class="charts">{charts}</div>' if charts else ""
+def chart_grid(charts: Sequence[str]) -> str:
+    """HTML of charts made by `chart_card`, side by side."""
+    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+
+
+def chart_card(title: str, drawing: str, legend: str = "") -> str:
+    """HTML of one chart: its title, the items of its legend, its `<svg>`."""
+    return (
+        f'<figure class="chart"><figcaption><b>{_text(title)}</b></figcaption>'
+        f'<ul class="legend">{legend}</ul>{drawing}</figure>'
+    )
 
 
 def _chart(title, lines) -> str:
-    """A figure with the title, a legend that tells the last values, and the drawing."""
+    """Lines with a legend that tells the last values."""
     data = {name: np.array(line, np.float64).reshape(-1, 2) for name, line in lines.items()}
     keys = "".join(_key(k, name, line[:, 1]) for k, (name, line) in enumerate(data.items()))
-    return (
-        f'<figure class="chart"><figcaption><b>{_text(title)}</b></figcaption>'
-        f'<ul class="legend">{keys}</ul>{draw_lines(title, list(data.values()))}</figure>'
-    )
+    return chart_card(title, draw_lines(title, list(data.values())), keys)
 
 
 def _key(k, name, values) -> str:
     finite = values[np.isfinite(values)]
-    words = _number(finite[-1]) if len(finite) else "no values"
     lost = len(values) - len(finite)
-    warning = f" <em>{lost} not finite</em>" if lost else ""
-    return f'<li><i class="{color_class(k)}"></i>{_text(name)} <span>{words}</span>{warning}</li>'
+    warning = f"{lost} not finite" if lost else ""
+    words = _number(finite[-1]) if len(finite) else "no values"
+    return legend_item(k, name, words, warning)
+
+
+def legend_item(k: int, name: str, words: str = "", warning: str = "") -> str:
+    """HTML of what colour `k` stands for; `words` beside it, `warning` in red."""
+    warning = f" <em>{_text(warning)}</em>" if warning else ""
+    return (
+        f'<li><i class="{color_class(k)}"></i>{_text(name)} <span>{_text(words)}</span>'
+        f"{warning}</li>"
+    )
 
 
 _PAGE = """<!DOCTYPE html>
@@ -222,8 +248,10 @@ svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-num
 .axis { stroke: var(--soft); }
 polyline { fill: none; stroke: currentColor; stroke-width: 1.9; stroke-linejoin: round;
   stroke-linecap: round; }
-circle { fill: currentColor; }
+circle, rect { fill: currentColor; }
 .pale { opacity: 0.28; }
+.half { opacity: 0.6; }
+svg .small { font-size: 8.5px; }
 polyline.pale { stroke-width: 1; }
 .c0 { color: var(--c0); } .c1 { color: var(--c1); } .c2 { color: var(--c2); }
 .c3 { color: var(--c3); } .c4 { color: var(--c4); } .c5 { color: var(--c5); }

@@ -182,7 +182,7 @@ def test_values_over_decades_get_a_logarithmic_axis():
 
 @pytest.mark.parametrize("low, high", [(0, 1), (-7, 12), (0.31, 0.33), (5, 1e6), (1e-8, 3e-8)])
 def test_ticks_are_round_and_enclose_the_values(low, high):
-    ticks, first, last = line_chart._round_ticks(low, high)
+    ticks, first, last = line_chart.round_ticks(low, high)
     assert 3 <= len(ticks) <= 8
     assert first <= low + 1e-9 * (high - low) and high - 1e-9 * (high - low) <= last
     pace = ticks[1] - ticks[0]
