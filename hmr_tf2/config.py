@@ -144,6 +144,14 @@ class TrainConfig(HMRConfig):
     skip_corrupt: bool = setting(
         False, "Log and count corrupt records and use the next whole one instead.", "data"
     )
+    val_datasets: tuple[str, ...] = setting(
+        (), "Data sets whose test records are predicted after each epoch; the run with the least "
+        "error is kept in model_dir/best.", "data", choices=DATASETS, free=True,
+    )
+    val_people: int = setting(
+        512, "People of each of --val_datasets, at equal distances; 0: all.", "data", minimum=0,
+        free=True,
+    )
     trans_max: int = setting(20, "Jitter of the crop's centre, pixels, [-t, t).", "data",
                              minimum=0)
     scale_max: float = setting(1.23, "Largest random scale.", "data", above=0)
@@ -193,8 +201,14 @@ class TrainConfig(HMRConfig):
     )
     keep_checkpoints: int = setting(3, "Newest checkpoints to keep, besides the best one.", "run",
                                     minimum=1, free=True)
-    log_img_step: int = setting(100, "Steps after which TensorBoard files are flushed.", "run",
-                                minimum=1, free=True)
+    log_img_step: int = setting(
+        100, "Steps between pictures and histograms for TensorBoard; 0: none.", "run", minimum=0,
+        free=True,
+    )
+    explosion_factor: float = setting(
+        100.0, "Stop where e_loss stays this many times above its median; 0: on NaN alone.", "run",
+        minimum=0, free=True,
+    )
 
     strategy: str = setting(
         "single", "One device; all GPUs of this machine; or several machines, named in TF_CONFIG. "
@@ -213,8 +227,28 @@ class TrainConfig(HMRConfig):
             raise ValueError(
                 f"--scale_min ({self.scale_min}) must not exceed --scale_max ({self.scale_max})."
             )
+        self._check_schedule()
+        if self.deterministic and self.strategy != "single":
+            raise ValueError(
+                f"--deterministic is for one device; got --strategy={self.strategy}."
+            )
         if self.load_path and self.pretrained_model_path:
             raise ValueError(
                 "--load_path and --pretrained_model_path exclude each other: the first continues "
                 "training, the second starts a new one from given weights."
+            )
+
+    def _check_schedule(self):
+        if (self.lr_schedule == "steps") != bool(self.lr_steps):
+            raise ValueError(
+                "--lr_schedule=steps and --lr_steps=EPOCH,... belong together; got "
+                f"--lr_schedule={self.lr_schedule} --lr_steps={','.join(self.lr_steps)}."
+            )
+        try:
+            epochs = [float(epoch) for epoch in self.lr_steps]
+        except ValueError:
+            epochs = [-1.0]
+        if any(after <= before for before, after in zip([0.0, *epochs], epochs, strict=False)):
+            raise ValueError(
+                f"--lr_steps must be rising numbers above 0; got {','.join(self.lr_steps)}."
             )

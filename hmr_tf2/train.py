@@ -12,9 +12,16 @@ def main(config: TrainConfig) -> None:
     from hmr_tf2 import training  # TensorFlow takes seconds that --help should not
 
     summary = training.train(config)
+    print(f"Steps {summary.start_step} to {summary.end_step}; checkpoint {summary.checkpoint}")
+    if summary.stopped:
+        print(f"Stopped by {summary.stopped}. The same command continues at step "
+              f"{summary.end_step}; so does\n  python -m hmr_tf2.train "
+              f"--flagfile={summary.model_dir}/flags.cfg")
+        if summary.stopped == "SIGINT":
+            raise KeyboardInterrupt
+        return
     for name, value in summary.losses.items():
         print(f"{name:20} {value:10.4f}")
-    print(f"Steps {summary.start_step} to {summary.end_step}; checkpoint {summary.checkpoint}")
     print(f"Watch it:  tensorboard --logdir={summary.model_dir}")
     print(f"Export it: python -m hmr_tf2.export --load_path={summary.model_dir} --export_dir=...")
 

@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import shutil
 
 import tensorflow as tf
+from absl import logging
 
 from hmr_tf2.checkpoints import tf1
 
@@ -20,7 +22,8 @@ def training_state(model) -> tf.train.Checkpoint:
     parts = {
         "encoder": model.encoder,
         "regressor": model.regressor,
-        "e_optimizer": model.optimizer,
+        # Without the loss scale of float16, which is found anew, so that precisions may change.
+        "e_optimizer": getattr(model.optimizer, "inner_optimizer", model.optimizer),
     }
     if model.discriminator is not None:
         parts.update(discriminator=model.discriminator, d_optimizer=model.d_optimizer)
@@ -28,8 +31,43 @@ def training_state(model) -> tf.train.Checkpoint:
 
 
 def latest_checkpoint(path: str | os.PathLike) -> str | None:
-    """The newest checkpoint's prefix if `path` is a run's folder, else None."""
-    return tf.train.latest_checkpoint(os.fspath(path)) if os.path.isdir(path) else None
+    """The newest whole checkpoint's prefix if `path` is a run's folder, else None.
+
+    Raises:
+        ValueError: the folder names checkpoints, and all of them are damaged.
+    """
+    state = tf.train.get_checkpoint_state(os.fspath(path)) if os.path.isdir(path) else None
+    if state is None:
+        return None
+    for prefix in reversed(state.all_model_checkpoint_paths):
+        fault = damage(prefix)
+        if fault is None:
+            return prefix
+        logging.warning("Passing over %s, which is damaged: %s", prefix, fault)
+    raise ValueError(f"{state.model_checkpoint_path} is damaged, and so are those before it.")
+
+
+def damage(prefix: str) -> str | None:
+    """What is wrong with a checkpoint's files: every value is read and its checksum compared."""
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except tf1.READ_ERRORS as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def remove_partial(folder: str | os.PathLike) -> None:
+    """Deletes what a checkpoint that was not finished left: files that the folder does not list.
+
+    They are of no use, and would take the room of a whole checkpoint each.
+    """
+    state = tf.train.get_checkpoint_state(os.fspath(folder))
+    listed = {os.path.basename(p) for p in state.all_model_checkpoint_paths} if state else set()
+    for path in pathlib.Path(folder).glob("ckpt-*"):
+        if path.name.split(".")[0].removesuffix("_temp") not in listed:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def checkpoint_prefix(path: str | os.PathLike) -> str:

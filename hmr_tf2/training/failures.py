@@ -85,18 +85,26 @@ class StopOnFailure(keras.callbacks.Callback):
             )
 
     def _stop(self, what, steps, logs):
-        batches = _suspects({step: self.read_batch(step) for step in steps[:MAX_BATCHES]})
-        files = [
-            str(write_batch(self.model_dir, step + 1, batch, logs))
-            for step, batch in batches.items()
-        ]
         checkpoint = tf.train.latest_checkpoint(os.fspath(self.model_dir))
         raise FloatingPointError(
             f"{what}. Losses: {', '.join(f'{n} {v:.4g}' for n, v in logs.items())}.\n"
-            f"Its batch: {', '.join(files)}. Last good checkpoint: {checkpoint or 'none yet'}.\n"
+            f"Its batch: {self._keep(steps, logs)}. "
+            f"Last good checkpoint: {checkpoint or 'none yet'}.\n"
             "The same command would meet the same batch again. Look at the batch; then lower "
             "--e_lr or --d_lr, or give another --seed for another order of the data."
         )
+
+    def _keep(self, steps, logs) -> str:
+        """Writes the batches that may be at fault and tells where."""
+        batches = _suspects({step: self.read_batch(step) for step in steps[:MAX_BATCHES]})
+        try:
+            files = [
+                write_batch(self.model_dir, step + 1, batch, logs)
+                for step, batch in batches.items()
+            ]
+        except OSError as error:
+            return f"could not be written ({error})"
+        return ", ".join(map(str, files))
 
 
 def write_batch(

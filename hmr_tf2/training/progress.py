@@ -4,6 +4,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 from absl import logging
 from tensorflow_addons.callbacks import TQDMProgressBar
 from tqdm import tqdm
@@ -67,45 +68,43 @@ class ProgressLines(keras.callbacks.Callback):
         super().__init__()
         self.end_step = end_step
         self.seconds = seconds
-        self._due = 0.0
-
-    def on_train_begin(self, logs=None):
-        self._due = 0.0
+        self._is_first = True
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
         self._restart(0)
 
     def on_train_batch_end(self, batch, logs=None):
-        for name in SHOWN:
-            if name in logs:
-                self._sums[name] = self._sums.get(name, 0.0) + logs[name]
-        self._count += 1
-        if time.perf_counter() >= self._due:
+        self._seen.append({name: logs[name] for name in SHOWN if name in logs})
+        if self._is_first or time.perf_counter() - self._since >= self.seconds:
             self._log(batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._count:
+        if self._seen:
             self._log(self.params["steps"])
 
     def _log(self, done):
-        now = time.perf_counter()
-        rate = (done - self._done) / max(now - self._since, 1e-9)
         step = int(self.model.optimizer.iterations.numpy())
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: np.mean([seen[name] for seen in self._seen]) for name in self._seen[0]}
+        seconds = time.perf_counter() - self._since
+        rate = (done - self._done) / seconds
+        if self._is_first:
+            speed = f"the first step, compiled, took {seconds:.0f} s"
+        else:
+            speed = ", ".join([
+                f"{rate * self.model.config.batch_size:.3g} images/s",
+                f"epoch {tqdm.format_interval((self.params['steps'] - done) / rate)} to go",
+                f"run {tqdm.format_interval((self.end_step - step) / rate)}",
+            ])
         logging.info(
-            "Epoch %d, step %d of %d: %s, %.3g images/s, epoch %s to go, run %s",
-            self.epoch + 1, step, self.end_step, losses_text(means),
-            rate * self.model.config.batch_size,
-            tqdm.format_interval((self.params["steps"] - done) / rate),
-            tqdm.format_interval((self.end_step - step) / rate),
+            "Epoch %d, step %d of %d: %s, %s",
+            self.epoch + 1, step, self.end_step, losses_text(means), speed,
         )
+        self._is_first = False
         self._restart(done)
-        self._due = now + self.seconds
 
     def _restart(self, done):
-        self._since, self._done = time.perf_counter(), done
-        self._sums, self._count = {}, 0
+        self._since, self._done, self._seen = time.perf_counter(), done, []
 
 
 def losses_text(logs) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from hmr_tf2 import camera
-from hmr_tf2.smpl import PosedBody
 from hmr_tf2.training import pictures
 from tfrecords_tools import joints
 
@@ -44,6 +43,10 @@ class Snapshots(keras.callbacks.Callback):
         self.every = every
         self._period = None
 
+    def on_epoch_begin(self, epoch, logs=None):
+        # The session's first one; before its first step, Keras would call that step slow.
+        self.on_train_batch_begin(0)
+
     def on_train_batch_begin(self, batch, logs=None):
         done = int(self.model.optimizer.iterations.numpy())
         if done // self.every == self._period:
@@ -65,8 +68,7 @@ def snapshot(model, batch) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
         stages = model.train_stages(batch["image"])
     # Stage 0's rows lie first: [T, rows].
     picked = np.add.outer(np.arange(config.num_stage) * len(batch["image"]), rows)
-    body = PosedBody(*(tf.gather(part, picked.reshape(-1)) for part in stages.body))
-    vertices = model.smpl.vertices_of(body).numpy()
+    vertices = model.smpl.vertices_of(stages.body.take(picked.reshape(-1))).numpy()
     vertices = vertices.reshape(*picked.shape, *vertices.shape[1:])
     points = camera.crop_to_pixels(stages.joints, config.img_size).numpy()[picked]
     cams = stages.cams.numpy()[picked]
@@ -113,7 +115,7 @@ def batch_reader(batches: Callable[[tf.Tensor], tf.data.Dataset]):
     The pipeline is built once.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)
     def read(step):
         return batches(step).take(1).get_single_element()
 

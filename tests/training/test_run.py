@@ -11,7 +11,7 @@ import tensorflow as tf
 from hmr_tf2 import HMR, flagfiles, loading, pictures, predictor, serving, training
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import TrainConfig
-from hmr_tf2.training import callbacks, history
+from hmr_tf2.training import history, summaries
 from tfrecords_tools.convert import convert
 from tfrecords_tools.settings import ConvertSettings
 
@@ -205,7 +205,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(config):
 
 def test_scalars_leave_out_the_weights_the_original_leaves_out():
     config = TrainConfig(e_loss_weight=60.0, e_3d_weight=20.0)
-    scalars = callbacks.original_scalars(
+    scalars = summaries.original_scalars(
         dict(e_loss=7.0, e_loss_kp=6.0, e_loss_3d=2.0, d_loss=3.0, kp_loss_stage1=0.5), config
     )
     assert scalars == pytest.approx({

@@ -1,0 +1,51 @@
+"""A run that continues with other settings than it was begun with says so first."""
+
+import dataclasses
+import os
+from typing import Any
+
+from absl import logging
+
+from hmr_tf2 import flagfiles
+from hmr_tf2.config import TrainConfig
+
+
+def changed_settings(config: TrainConfig, flags_file: str | os.PathLike) -> dict[str, Any]:
+    """Settings with which the run would compute something else: name to (then, now).
+
+    Fields marked `free` (folders, how often to save, how long to train) may differ.
+
+    Args:
+        config: the settings now.
+        flags_file: what the run wrote when it was begun.
+    """
+    then = dataclasses.replace(TrainConfig(), **flagfiles.read_flagfile(flags_file, TrainConfig))
+    pairs = {
+        field.name: (getattr(then, field.name), getattr(config, field.name))
+        for field in dataclasses.fields(TrainConfig)
+        if not field.metadata.get("free")
+    }
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def check_unchanged(config: TrainConfig, flags_file: str | os.PathLike) -> None:
+    """Logs changed settings where `accept_changes` is set.
+
+    Raises:
+        ValueError: settings have changed, and `accept_changes` is not set; lists them.
+    """
+    changed = changed_settings(config, flags_file)
+    if not changed:
+        return
+    table = "\n".join(
+        f"  --{name}: {flagfiles.value_text(then) or '(none)'} then, "
+        f"{flagfiles.value_text(now) or '(none)'} now"
+        for name, (then, now) in changed.items()
+    )
+    if not config.accept_changes:
+        raise ValueError(
+            f"The settings differ from those the checkpoint was made with ({flags_file}):\n"
+            f"{table}\nPass --accept_changes to go on with them, --flagfile={flags_file} for "
+            "those of then, or another --model_dir to begin anew."
+        )
+    logging.warning("Going on with changed settings:\n%s", table)

@@ -1,0 +1,149 @@
+"""Checkpoints while a run goes on: when they are written, and what is never lost."""
+
+import json
+import os
+import pathlib
+import shutil
+import time
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.training.failures import StopOnFailure
+from hmr_tf2.training.stopping import StopSignals, TrainingStopped
+from hmr_tf2.training.strategies import Agreement
+
+BEST_METRICS_FILE = "metrics.json"
+# Of the validation, the first that is there decides; all are errors.
+DECISIVE = ("val_mpjpe_mm", "val_keypoint_px")
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves every so many minutes and steps, at the end of an epoch, and when asked to stop.
+
+    A checkpoint is complete or not there at all: TensorFlow writes it beside, and names it in the
+    folder's `checkpoint` file last.
+
+    Args:
+        manager: of the run's state.
+        minutes: between checkpoints.
+        steps: between checkpoints; 0 for any number.
+        failure: does not let a state be saved while its loss is in doubt.
+        signals: ask the run to stop.
+        agreement: of the run's processes.
+
+    Raises:
+        TrainingStopped: a signal came, and the state is saved.
+        FloatingPointError: a weight is no longer finite; nothing was saved.
+        OSError: the checkpoint could not be written; the last one is intact.
+    """
+
+    def __init__(
+        self,
+        manager: tf.train.CheckpointManager,
+        minutes: float,
+        steps: int,
+        failure: StopOnFailure,
+        signals: StopSignals,
+        agreement: Agreement,
+    ):
+        super().__init__()
+        self.manager = manager
+        self.minutes = minutes
+        self.steps = steps
+        self.failure = failure
+        self.signals = signals
+        self.agreement = agreement
+        self._saved_at = (time.monotonic(), None)
+
+    def on_train_begin(self, logs=None):
+        self._saved_at = (time.monotonic(), self._step())
+
+    def on_train_batch_end(self, batch, logs=None):
+        save, stop = self.agreement([self._is_due(), self.signals.received is not None])
+        if (save or stop) and not self.failure.in_doubt:
+            self.save()
+        if stop:
+            raise TrainingStopped(self.signals.received or "Stopped by another process of the run")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.failure.in_doubt:
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint of this step, unless the last one is of it."""
+        step = self._step()
+        if step != self._saved_at[1]:
+            save_state(self.model, self.manager)
+        self._saved_at = (time.monotonic(), step)
+
+    def _is_due(self):
+        when, step = self._saved_at
+        by_steps = self.steps and self._step() - step >= self.steps
+        return bool(by_steps) or time.monotonic() - when >= 60.0 * self.minutes
+
+    def _step(self):
+        return int(self.model.optimizer.iterations.numpy())
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keeps the state with the least validation error in a folder of its own; after `Validate`.
+
+    Args:
+        manager: of the run's state, in that folder.
+        flags_file: the run's, copied there so that `--load_path` takes the folder.
+    """
+
+    def __init__(self, manager: tf.train.CheckpointManager, flags_file: str | os.PathLike):
+        super().__init__()
+        self.manager = manager
+        self.flags_file = flags_file
+
+    def on_epoch_end(self, epoch, logs=None):
+        metric = next((name for name in DECISIVE if name in (logs or {})), None)
+        if metric is None:
+            return
+        path = pathlib.Path(self.manager.directory, BEST_METRICS_FILE)
+        before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if not logs[metric] < before.get(metric, float("inf")):
+            return
+        save_state(self.model, self.manager)
+        shutil.copy(self.flags_file, self.manager.directory)
+        errors = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
+        errors["step"] = int(self.model.optimizer.iterations.numpy())
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(errors, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+        logging.info("Best so far: %s %.4g; kept in %s", metric, logs[metric], path.parent)
+
+
+def save_state(model, manager: tf.train.CheckpointManager) -> None:
+    """Writes a checkpoint of finite weights.
+
+    Raises:
+        FloatingPointError, OSError: see `Checkpoints`.
+    """
+    step = int(model.optimizer.iterations.numpy())
+    intact = f"Last good checkpoint: {manager.latest_checkpoint or 'none yet'}."
+    if not bool(_all_finite(model.variables)):
+        raise FloatingPointError(
+            f"A weight is no longer finite after step {step}; it was not saved. {intact} "
+            "A lower --e_lr or --d_lr may help."
+        )
+    try:
+        manager.save(checkpoint_number=step)
+    except (tf.errors.OpError, OSError) as error:
+        run_folder.remove_partial(manager.directory)
+        reason = str(error).splitlines()[0]
+        raise OSError(
+            f"No checkpoint of step {step} could be written to {manager.directory}: {reason}\n"
+            f"{intact} Make room there; the same command continues from it."
+        ) from error
+
+
+@tf.function
+def _all_finite(variables):
+    floats = [variable for variable in variables if variable.dtype.is_floating]
+    return tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in floats])
