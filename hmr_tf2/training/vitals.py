@@ -77,7 +77,7 @@ def learning_rates(model) -> dict[str, float]:
             rate = optimizer.learning_rate
             if callable(rate):  # a schedule
                 rate = rate(optimizer.iterations)
-            rates[f"learning_rate/{name}"] = float(rate)
+            rates[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))
     return rates
 
 
