@@ -1,8 +1,10 @@
 """A model, or a predictor, from whatever `--load_path` names."""
 
 import dataclasses
+import glob
 import os
 import pathlib
+from typing import Any
 
 import tensorflow as tf
 from absl import logging
@@ -60,18 +62,50 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
         ValueError, OSError: nothing usable is there; the message says what to do.
     """
     prefix = run_folder.checkpoint_prefix(load_path)
-    flags_file = run_folder.flags_file(load_path)
+    settings = model_settings(prefix, smpl_model_path)
+    model = HMR(dataclasses.replace(HMRConfig(), **settings))
+    model.compile()
+    run_folder.restore(model, prefix)
+    logging.info("Loaded %s", prefix)
+    return model
+
+
+def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str, Any]:
+    """The settings of the model in a checkpoint: those of its run, and where its body lies."""
+    flags_file = run_folder.flags_file(prefix)
     settings = flagfiles.read_flagfile(flags_file, HMRConfig) if flags_file else {}
     if smpl_model_path:
         settings["smpl_model_path"] = smpl_model_path
     beside = pathlib.Path(prefix).with_name(SMPL_FILE)
     if not settings.get("smpl_model_path") and beside.is_file():
         settings["smpl_model_path"] = str(beside)
-    model = HMR(dataclasses.replace(HMRConfig(), **settings))
-    model.compile()
-    run_folder.restore(model, prefix)
-    logging.info("Loaded %s", prefix)
-    return model
+    return settings
+
+
+def model_files(
+    load_path: str | os.PathLike, smpl_model_path: str | None = None
+) -> tuple[str, list[pathlib.Path]]:
+    """What `load_predictor` would read now.
+
+    Returns:
+        The checkpoint's prefix or the SavedModel's version folder, which as `load_path` means the
+        same also when newer ones appear; and the files that decide what it predicts.
+
+    Raises:
+        ValueError, OSError: nothing usable is there.
+    """
+    folder = export_folder(load_path)
+    if folder is not None:
+        files = [folder / "saved_model.pb", *folder.glob("variables/*")]
+        return str(folder), files + ([pathlib.Path(smpl_model_path)] if smpl_model_path else [])
+    prefix = run_folder.checkpoint_prefix(load_path)
+    body = model_settings(prefix, smpl_model_path).get("smpl_model_path")
+    files = [
+        *pathlib.Path(prefix).parent.glob(f"{glob.escape(pathlib.Path(prefix).name)}.*"),
+        run_folder.flags_file(prefix),
+        pathlib.Path(body) if body else None,
+    ]
+    return prefix, [path for path in files if path is not None]
 
 
 def _predictor_of_export(folder, smpl_model_path, batch_size):

@@ -113,3 +113,18 @@ def test_a_damaged_export_is_named(tmp_path, content):
 def test_a_folder_of_nothing_is_named(tmp_path):
     with pytest.raises(OSError, match="holds no checkpoint"):
         loading.load_predictor(tmp_path)
+
+
+def test_the_files_that_decide_are_those_of_the_newest(sources, reference_files):
+    prefix, files = loading.model_files(sources["tf1"])
+    assert prefix == sources["tf1"]
+    assert {path.name for path in files} >= {
+        "model.ckpt-667589.index", "model.ckpt-667589.data-00000-of-00001", loading.SMPL_FILE
+    }
+    prefix, files = loading.model_files(sources["run"])
+    assert prefix == str(sources["run"] / "ckpt-1")
+    assert {run_folder.FLAGS_FILE, loading.SMPL_FILE} < {path.name for path in files}
+    folder, files = loading.model_files(sources["export"])
+    assert folder == str(sources["export"] / "1")
+    assert {"saved_model.pb", "variables.index"} < {path.name for path in files}
+    assert all(path.is_file() for path in files)
