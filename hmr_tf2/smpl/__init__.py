@@ -1,8 +1,9 @@
 """The SMPL body model."""
 
-from hmr_tf2.smpl.body_model import SMPL, PosedBody
+from hmr_tf2.smpl.body_model import SMPL
 from hmr_tf2.smpl.kinematics import batch_global_rigid_transformation
 from hmr_tf2.smpl.model_file import load_mean_params, load_smpl_file, mean_theta
+from hmr_tf2.smpl.posed_body import PosedBody
 from hmr_tf2.smpl.rotations import batch_rodrigues
 
 __all__ = [

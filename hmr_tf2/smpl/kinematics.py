@@ -1,4 +1,8 @@
-"""The kinematic chain: joint rotations and rest positions to rigid transforms of the bones."""
+"""The kinematic chain: joint rotations and rest positions to rigid transforms of the bones.
+
+Inside, components stand first and bodies last (matrices [3, 3, J, N], points [3, J, N]), so that
+a product of many small matrices is a few operations on long vectors.
+"""
 
 from collections.abc import Sequence
 
@@ -20,10 +24,66 @@ def tree_levels(parents: Sequence[int]) -> list[list[int]]:
     return [[j for j, d in enumerate(depth) if d == level] for level in range(max(depth) + 1)]
 
 
+def forward_kinematics(
+    rotations: tf.Tensor, bones: tf.Tensor, parents: Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Chains the joints' rotations down the tree, one product a level.
+
+    The gradient needs no chain: what pulls at the bodies below a joint turns them about it, and
+    these torques, taken about the origin, add up over the subtree.
+
+    Args:
+        rotations: float [3, 3, J, N], of each joint relative to its parent. The gradient is right
+            for rotations only, not for other matrices.
+        bones: float [3, J, N], from each joint's parent to the joint at rest, metres; for the
+            root its position.
+        parents: parent of each joint, -1 for the root.
+
+    Returns:
+        Rotations [3, 3, J, N] and positions [3, J, N] of the joints in the body's frame.
+    """
+    levels = tree_levels(parents)
+    reach = _ancestors(parents).astype(rotations.dtype.as_numpy_dtype)
+
+    @tf.custom_gradient
+    def chain(rotations, bones):
+        world = _chain_rotations(rotations, parents, levels)
+        frame = _parents_of(world, parents)
+        positions = tf.matmul(reach, turned(frame, bones))
+
+        def gradient(d_world, d_positions):
+            force = tf.matmul(reach.T, d_positions)
+            about_origin = _product(columns(d_world), columns(world))
+            about_origin += _outer(d_positions, positions)
+            torque = tf.matmul(reach.T, about_origin) - _outer(force, positions)
+            in_frame = _product(rows(frame), rows(torque))
+            d_rotations = _product(columns(in_frame), rows(world))
+            return d_rotations, tf.reduce_sum(frame * force[:, tf.newaxis], axis=0)
+
+        return (world, positions), gradient
+
+    return chain(rotations, bones)
+
+
+def turned(matrices: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Matrices [3, 3, ...] times points [3, ...]."""
+    return tf.reduce_sum(matrices * points, axis=1)
+
+
+def rows(matrices: tf.Tensor) -> list[tf.Tensor]:
+    """Of [3, 3, ...]: three [3, ...]."""
+    return tf.unstack(matrices, axis=0)
+
+
+def columns(matrices: tf.Tensor) -> list[tf.Tensor]:
+    """Of [3, 3, ...]: three [3, ...]."""
+    return tf.unstack(matrices, axis=1)
+
+
 def global_transforms(
     Rs: tf.Tensor, Js: tf.Tensor, parents: Sequence[int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Chains the joints' rotations down the tree, one batched product a level.
+    """`forward_kinematics` with the bodies first.
 
     Args:
         Rs: float [N, J, 3, 3], rotation of each joint relative to its parent.
@@ -33,22 +93,10 @@ def global_transforms(
     Returns:
         Rotations [N, J, 3, 3] and positions [N, J, 3] of the joints in the body's frame.
     """
-    levels = tree_levels(parents)
-    rotations, positions = [Rs[:, :1]], [Js[:, :1]]
-    for above, level in zip(levels, levels[1:], strict=False):
-        parent_of_level = [parents[j] for j in level]
-        rows = [above.index(p) for p in parent_of_level]
-        parent_rotations = tf.gather(rotations[-1], rows, axis=1)
-        bones = tf.gather(Js, level, axis=1) - tf.gather(Js, parent_of_level, axis=1)
-        rotations.append(parent_rotations @ tf.gather(Rs, level, axis=1))
-        positions.append(
-            tf.gather(positions[-1], rows, axis=1) + tf.linalg.matvec(parent_rotations, bones)
-        )
-    order = np.argsort([j for level in levels for j in level])
-    return (
-        tf.gather(tf.concat(rotations, axis=1), order, axis=1),
-        tf.gather(tf.concat(positions, axis=1), order, axis=1),
-    )
+    rest = tf.transpose(Js, [2, 1, 0])
+    bones = tf.concat([rest[:, :1], rest[:, 1:] - tf.gather(rest, parents[1:], axis=1)], axis=1)
+    rotations, positions = forward_kinematics(tf.transpose(Rs, [2, 3, 1, 0]), bones, parents)
+    return tf.transpose(rotations, [3, 2, 0, 1]), tf.transpose(positions, [2, 1, 0])
 
 
 def batch_global_rigid_transformation(
@@ -78,3 +126,42 @@ def batch_global_rigid_transformation(
         tf.constant([0.0, 0.0, 0.0, 1.0], Rs.dtype), tf.concat([tf.shape(top)[:2], [1, 4]], axis=0)
     )
     return positions, tf.concat([top, bottom], axis=-2)
+
+
+def _ancestors(parents):
+    """[J, J], 1 where the column's joint is the row's or above it."""
+    reach = np.eye(len(parents))
+    for joint, parent in enumerate(parents[1:], start=1):
+        reach[joint] += reach[parent]
+    return reach
+
+
+def _chain_rotations(rotations, parents, levels):
+    world = [rotations[:, :, :1]]
+    for above, level in zip(levels, levels[1:], strict=False):
+        frame = tf.gather(world[-1], [above.index(parents[j]) for j in level], axis=2)
+        world.append(_product(columns(frame), rows(tf.gather(rotations, level, axis=2))))
+    order = np.argsort([j for level in levels for j in level])
+    return tf.gather(tf.concat(world, axis=2), order, axis=2)
+
+
+def _parents_of(world, parents):
+    """The frame that each joint's own rotation and bone are relative to."""
+    identity = tf.eye(3, dtype=world.dtype)[:, :, tf.newaxis, tf.newaxis]
+    return tf.concat(
+        [
+            tf.broadcast_to(identity, tf.shape(world[:, :, :1])),
+            tf.gather(world, parents[1:], axis=2),
+        ],
+        axis=2,
+    )
+
+
+def _outer(a, b):
+    return a[:, tf.newaxis] * b
+
+
+def _product(columns_of_first, rows_of_second):
+    """The matrix product, as the sum of its outer products."""
+    first, second, third = map(_outer, columns_of_first, rows_of_second)
+    return first + second + third

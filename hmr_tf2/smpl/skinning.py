@@ -1,0 +1,82 @@
+"""Linear blend skinning: a posed body to the vertices of its mesh (Loper et al. 2015)."""
+
+import numpy as np
+import tensorflow as tf
+
+from hmr_tf2.smpl.kinematics import columns, turned
+from hmr_tf2.smpl.posed_body import PosedBody
+
+# What skinning one block writes in between stays in the cache for some 200 bodies, and the memory
+# of a large batch is that of the vertices.
+BLOCK_VERTICES = 512
+
+
+def frozen(array: np.ndarray, name: str) -> tf.Variable:
+    """A float32 constant that is saved once, however many functions use it."""
+    return tf.Variable(array, trainable=False, dtype=tf.float32, name=name)
+
+
+class BlendedPoints(tf.Module):
+    """P points that blend shapes move.
+
+    Args:
+        shapes: [1 + D, P, 3], metres: the points, and how one unit of each blend shape moves them.
+    """
+
+    def __init__(self, shapes: np.ndarray, name: str):
+        super().__init__(name=name)
+        # The template is added, not a row of the product: a GPU may multiply in TF32.
+        self.template = frozen(shapes[0].T[:, :, np.newaxis], "template")
+        self.directions = frozen(shapes[1:].T.reshape(-1, len(shapes) - 1), "directions")
+
+    def __call__(self, blend: tf.Tensor) -> tf.Tensor:
+        """Weights [D, N] of the blend shapes to points [3, P, N]."""
+        moved = tf.reshape(self.directions @ blend, [3, self.template.shape[1], -1])
+        return moved + self.template
+
+
+class Skin(tf.Module):
+    """Vertices that follow the bones.
+
+    Args:
+        shapes: [1 + D, V, 3], metres, see `BlendedPoints`.
+        weights: [V, J], share of each bone in a vertex; any number of bones a vertex.
+    """
+
+    def __init__(self, shapes: np.ndarray, weights: np.ndarray):
+        super().__init__(name="skin")
+        starts = range(0, len(weights), BLOCK_VERTICES)
+        self._blocks = [
+            _Block(shapes[:, start : start + BLOCK_VERTICES],
+                   weights[start : start + BLOCK_VERTICES])
+            for start in starts
+        ]  # fmt: skip
+
+    def __call__(self, body: PosedBody) -> tf.Tensor:
+        """Float32 [N, V, 3], metres."""
+        translations = body.positions - turned(body.bone_rotations, body.rest)
+        transforms = tf.stack([*columns(body.bone_rotations), translations])
+        vertices = []
+        for block in self._blocks:
+            # One after the other, so that one block's intermediate results exist at a time.
+            with tf.control_dependencies(vertices[-1:]):
+                vertices.append(block(body.blend, transforms))
+        return tf.concat(vertices, axis=1)
+
+
+class _Block(tf.Module):
+    """Some of the vertices, and the bones that move any of them."""
+
+    def __init__(self, shapes, weights):
+        super().__init__(name="block")
+        self._bones = np.flatnonzero(weights.any(axis=0)).tolist()
+        self._weights = frozen(weights[:, self._bones], "weights")
+        self._rest = BlendedPoints(shapes, "rest")
+
+    def __call__(self, blend, transforms):
+        """[D, N] and [4, 3, J, N], columns of rotation and translation, to [N, V, 3]."""
+        x, y, z = tf.unstack(self._rest(blend))
+        of_bones = tf.gather(transforms, self._bones, axis=2)
+        # Mixed column by column: none is cut out of a tensor of all four.
+        by_x, by_y, by_z, moved = (self._weights @ column for column in tf.unstack(of_bones))
+        return tf.transpose(by_x * x + by_y * y + by_z * z + moved, [2, 1, 0])
