@@ -53,6 +53,12 @@ class TrainingData:
         """Every record file that is read."""
         return [path for stream in self._streams for path in stream.reader.index.paths]
 
+    def records(self, step: int) -> list[str]:
+        """File and byte of each picture of batch `step`; `skip_corrupt` may take the next one."""
+        size = self.config.batch_size
+        found, _ = self.images.locate(tf.range(step * size, (step + 1) * size, dtype=tf.int64))
+        return [self.images.reader.index.where(record) for record in found.numpy()]
+
     @property
     def num_corrupt(self) -> int:
         """Corrupt records that `skip_corrupt` passed over so far."""
@@ -180,9 +186,14 @@ class Stream:
 
     def draw(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws `numbers` int64 [N]: records as strings [N] and their sources int64 [N]."""
+        record, source = self.locate(numbers)
+        return self.reader(record), source
+
+    def locate(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of draws `numbers` int64 [N]: which records of the index, and their sources."""
         source, draw = self.mixture.draws(numbers)
         position = shuffled(draw, tf.gather(self.sizes, source), tf.gather(self.keys, source))
-        return self.reader(tf.gather(self.starts, source) + position), source
+        return tf.gather(self.starts, source) + position, source
 
 
 def image_sources(config: TrainConfig) -> tuple[list[Source], list]:

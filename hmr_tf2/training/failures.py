@@ -1,6 +1,5 @@
 """Stops a run whose losses have gone wrong, and keeps the batch that did it."""
 
-import collections
 import json
 import math
 import os
@@ -31,6 +30,7 @@ class StopOnFailure(keras.callbacks.Callback):
     Args:
         model_dir: where batches are written.
         read_batch: from a step's number, counted from 0, to its batch.
+        records: from a step's number to what names the records in it.
         factor: see above; 0 waits for NaN.
 
     Attributes:
@@ -44,13 +44,15 @@ class StopOnFailure(keras.callbacks.Callback):
         self,
         model_dir: str | os.PathLike,
         read_batch: Callable[[int], Mapping[str, tf.Tensor]],
+        records: Callable[[int], Sequence[str]],
         factor: float = 100.0,
     ):
         super().__init__()
         self.model_dir = model_dir
         self.read_batch = read_batch
+        self.records = records
         self.factor = factor
-        self._before = collections.deque(maxlen=WINDOW)
+        self._before, self._count = np.empty(WINDOW), 0
         self._above = []
 
     @property
@@ -71,14 +73,15 @@ class StopOnFailure(keras.callbacks.Callback):
 
     def _watch(self, steps, logs):
         value = logs[WATCHED]
-        if len(self._before) < LEAST or value <= self.factor * np.median(self._before):
-            self._before.append(value)
+        usual = np.median(self._before[: self._count]) if self._count >= LEAST else math.inf
+        if value <= self.factor * usual:
+            self._before[self._count % WINDOW] = value
+            self._count += 1
             self._above = []
             return
         self._above.append((steps, dict(logs)))
-        if self._above[-1][0][-1] - self._above[0][0][0] + 1 >= PATIENCE:
-            usual = float(np.median(self._before))
-            started, losses = self._above[0]
+        started, losses = self._above[0]
+        if steps[-1] - started[0] + 1 >= PATIENCE:
             self._stop(
                 f"{WATCHED} is {value:.4g}, and for {PATIENCE} steps was above {self.factor:g} "
                 f"times its usual {usual:.4g}; it began {_in_steps(started)}", started, losses,
@@ -90,8 +93,9 @@ class StopOnFailure(keras.callbacks.Callback):
             f"{what}. Losses: {', '.join(f'{n} {v:.4g}' for n, v in logs.items())}.\n"
             f"Its batch: {self._keep(steps, logs)}. "
             f"Last good checkpoint: {checkpoint or 'none yet'}.\n"
-            "The same command would meet the same batch again. Look at the batch; then lower "
-            "--e_lr or --d_lr, or give another --seed for another order of the data."
+            "The same command would meet the same batch again. Look at the batch; then add "
+            "--accept_changes and a lower --e_lr or --d_lr, or --clip_norm, or another --seed for "
+            "another order of the data."
         )
 
     def _keep(self, steps, logs) -> str:
@@ -99,7 +103,7 @@ class StopOnFailure(keras.callbacks.Callback):
         batches = _suspects({step: self.read_batch(step) for step in steps[:MAX_BATCHES]})
         try:
             files = [
-                write_batch(self.model_dir, step + 1, batch, logs)
+                write_batch(self.model_dir, step + 1, batch, self.records(step), logs)
                 for step, batch in batches.items()
             ]
         except OSError as error:
@@ -108,15 +112,23 @@ class StopOnFailure(keras.callbacks.Callback):
 
 
 def write_batch(
-    model_dir: str | os.PathLike, step: int, batch: Mapping[str, np.ndarray], losses: Mapping
+    model_dir: str | os.PathLike,
+    step: int,
+    batch: Mapping[str, np.ndarray],
+    records: Sequence[str],
+    losses: Mapping[str, float],
 ) -> pathlib.Path:
-    """Writes the arrays of a batch, and `step` and `losses` (JSON), as an .npz file.
+    """Writes the arrays of a batch, and `step`, `records` and `losses` (JSON), as an .npz file.
 
-    >>> found = np.load(path); model.train_on_batch({name: found[name] for name in ("image", ...)})
+    >>> found = np.load(path)
+    >>> model.train_on_batch({name: found[name] for name in ("image", "label", ...)})
     """
     path = pathlib.Path(model_dir, f"failed_batch_{step}.npz")
     partial = path.with_suffix(".partial")
-    about = {"step": step, "losses": json.dumps({k: float(v) for k, v in losses.items()})}
+    about = {
+        "step": step, "records": np.array(records),
+        "losses": json.dumps({name: float(value) for name, value in losses.items()}),
+    }
     with open(partial, "wb") as file:
         np.savez(file, **{name: np.asarray(value) for name, value in batch.items()}, **about)
         file.flush()

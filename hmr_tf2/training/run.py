@@ -146,7 +146,7 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
         )
 
     read_batch = batch_reader(data.batches)
-    failure = StopOnFailure(folder, read_batch, config.explosion_factor)
+    failure = StopOnFailure(folder, read_batch, data.records, config.explosion_factor)
     signals = StopSignals()
     checkpoints = Checkpoints(
         manager, config.checkpoint_minutes, config.checkpoint_steps, failure, signals,
