@@ -36,11 +36,11 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
-    package_data={"hmr_tf2": ["standin/assets/*"]},
+    package_data={"hmr_tf2": ["standin/assets/*", "visualization/viewer.html"]},
     python_requires=">=3.10,<3.12",
     install_requires=REQUIRED,
     extras_require={
         "beam": ["apache-beam==2.77.0"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "trimesh>=4"],
     },
 )

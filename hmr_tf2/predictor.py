@@ -150,17 +150,17 @@ class PinholeCamera(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Crop:
-    """A square cut from the resized and edge-padded picture.
+class CropPlace:
+    """Where a square crop lies in the picture.
 
-    `image` is float32 [S, S, 3] in [-1, 1]; `scale` the factors of x and y from the picture to the
-    resized one; `start` the x, y of the crop's corner in it, pixels; negative in the padding, and
-    whole unless only a part of the picture was resized.
+    `scale` are the factors of x and y from the picture to the resized one that the crop is cut
+    from; `start` the x, y of its corner there, pixels, negative in the padding, and whole unless
+    only a part of the picture was resized; `img_size` its side, pixels.
     """
 
-    image: np.ndarray
     scale: np.ndarray
     start: np.ndarray
+    img_size: int
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
         """Pixels of the crop [..., 2] to pixels of the picture."""
@@ -171,17 +171,37 @@ class Crop:
 
         It takes points where `to_picture` takes their projections.
         """
-        half = len(self.image) / 2.0
+        half = self.img_size / 2.0
         scale = half * np.float64(cam[0])
         return PictureCamera(
             scale / self.scale, np.asarray(cam[1:], np.float64) + (half + self.start) / scale
         )
 
     def cam_of(self, camera: PictureCamera) -> np.ndarray:
-        """The inverse of `picture_camera`: float64 [3], `[s, tx, ty]`."""
-        half = len(self.image) / 2.0
+        """The inverse of `picture_camera`: float64 [3], `[s, tx, ty]`.
+
+        A crop has one scale for both axes: of another camera's, the geometric mean is taken, and
+        the body's origin stays on its pixel.
+        """
+        half = self.img_size / 2.0
         scale = np.sqrt((camera.scale * self.scale).prod())
-        return np.array([scale / half, *(camera.translation - (half + self.start) / scale)])
+        origin = camera.scale * camera.translation * self.scale
+        return np.array([scale / half, *((origin - half - self.start) / scale)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop(CropPlace):
+    """A square cut from the resized and edge-padded picture.
+
+    `image` is float32 [S, S, 3] in [-1, 1].
+    """
+
+    image: np.ndarray
+
+    @property
+    def place(self) -> CropPlace:
+        """Where it lies, without its pixels."""
+        return CropPlace(self.scale, self.start, self.img_size)
 
     @property
     def pixels(self) -> np.ndarray:
@@ -255,7 +275,7 @@ def scale_and_crop(
         for offset, limit in zip(start, size, strict=True)
     )
     cut = resized[rows[:, np.newaxis], columns]
-    return Crop(2.0 * (cut.astype(np.float32) / 255.0 - 0.5), factors, start)
+    return Crop(factors, start, img_size, 2.0 * (cut.astype(np.float32) / 255.0 - 0.5))
 
 
 def _part_around(picture, center, side):

@@ -19,9 +19,10 @@ LAYERS = [
     ["hmr_tf2.hmr", "hmr_tf2.data"],
     ["hmr_tf2.pictures", "hmr_tf2.predictor", "hmr_tf2.loading"],
     ["hmr_tf2.training", "hmr_tf2.evaluation", "hmr_tf2.serving", "hmr_tf2.visualization",
-     "hmr_tf2.standin"],
+     "hmr_tf2.standin", "hmr_tf2.capture"],
     ["hmr_tf2.commands"],
-    ["hmr_tf2.convert_datasets", "hmr_tf2.train", "hmr_tf2.export"],
+    ["hmr_tf2.convert_datasets", "hmr_tf2.train", "hmr_tf2.export",
+     "hmr_tf2.demo"],
     ["hmr_tf2.quickstart"],
 ]
 MODULES = sorted([*ROOT.glob("hmr_tf2/**/*.py"), *ROOT.glob("tfrecords_tools/**/*.py")])

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from hmr_tf2.visualization.cameras import Camera
 from hmr_tf2.visualization.renderer import render, weak_perspective
 from tfrecords_tools import joints
 
@@ -82,6 +83,50 @@ def panel(
         ],
         axis=1,
     )
+
+
+def draw_bodies(picture: np.ndarray, bodies, faces: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    """Draws bodies over the whole picture, in the order given: the farthest should come first.
+
+    Args:
+        picture: RGB uint8 [H, W, 3].
+        bodies: triples of vertices float [V, 3] in metres, the weak-perspective camera of the
+            picture (what has `scale` [2] in pixels a metre and `translation` [2] in metres), and
+            an RGB colour in [0, 1].
+        faces: int [F, 3].
+        alpha: opacity of the bodies.
+    """
+    for vertices, camera, color in bodies:
+        view = Camera(
+            camera.scale, np.zeros(2), np.eye(3), np.array([*camera.translation, 0.0]),
+            is_perspective=False,
+        )  # fmt: skip
+        picture = render(
+            vertices, faces, view, picture.shape[:2], background=picture, colors=color, alpha=alpha
+        ).image
+    return picture
+
+
+def six_views(
+    cut: np.ndarray, vertices: np.ndarray, joints: np.ndarray, camera: np.ndarray,
+    faces: np.ndarray,
+) -> np.ndarray:
+    """The panel of the original's demo: RGB uint8 [2 S, 3 S, 3].
+
+    Above the input, its joints, the mesh over it; below the mesh alone, and turned by 60 and -60
+    degrees (akanazawa/hmr demo.py, visualize).
+
+    Args:
+        cut: RGB uint8 [S, S, 3], what the crop shows, of any resolution.
+        vertices: float [V, 3], metres.
+        joints: float [K, 2], pixels of `cut`.
+        camera: float [3], `[s, tx, ty]`.
+        faces: int [F, 3].
+    """  # fmt: skip
+    side = len(cut)
+    above = [cut, draw_skeleton(cut, joints), draw_mesh(cut, vertices, camera, faces)]
+    below = [draw_side(vertices, camera, faces, side, degrees) for degrees in (0.0, 60.0, -60.0)]
+    return np.vstack([np.hstack(above), np.hstack(below)])
 
 
 def _side_color(start: int, end: int):

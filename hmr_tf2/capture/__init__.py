@@ -1,0 +1,1 @@
+"""People in pictures and videos to bodies in files."""

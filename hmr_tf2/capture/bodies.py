@@ -1,0 +1,121 @@
+"""What was seen of a person in a picture, and the body, joints and cameras that follow from it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from hmr_tf2.predictor import Crop, CropPlace, PictureCamera, PinholeCamera, Predictor
+from hmr_tf2.visualization.renderer import BODY_COLOR
+
+# The original draws with 500 pixels for a crop of 224; this is that for a crop of the whole
+# picture (akanazawa/hmr src/util/renderer.py).
+FOCAL_TO_SIDE = 500.0 / 224.0
+
+# Of several people; after the last the first follows again.
+PERSON_COLORS = (BODY_COLOR, (0.95, 0.71, 0.53), (0.66, 0.84, 0.62), (0.90, 0.66, 0.80),
+                 (0.93, 0.87, 0.55), (0.60, 0.84, 0.84))  # fmt: skip
+
+Tag = TypeVar("Tag")
+
+
+class Sighting(NamedTuple):
+    """One person in one picture: what is kept of each frame of a video until it is drawn.
+
+    `person` numbers the people of a picture or video from 0; `box` float64 [4] is x, y, width,
+    height in pixels; `score` is that of the box, NaN if nobody gave one; `theta` float32 [85].
+    """
+
+    person: int
+    box: np.ndarray
+    score: float
+    place: CropPlace
+    theta: np.ndarray
+
+    @property
+    def camera(self) -> PictureCamera:
+        return self.place.picture_camera(self.theta[:3])
+
+
+class Body(NamedTuple):
+    """A sighting with its body.
+
+    `verts` float32 [V, 3], `joints3d` [K, 3] in metres, in camera axes round the body's origin;
+    `rotations` [24, 3, 3]; `joints` [K, 2] in pixels of the crop, `joints_px` of the picture.
+    """
+
+    sighting: Sighting
+    verts: np.ndarray
+    joints3d: np.ndarray
+    joints: np.ndarray
+    joints_px: np.ndarray
+    rotations: np.ndarray
+    camera: PictureCamera
+    pinhole: PinholeCamera
+
+
+def default_focal_length(size: tuple[int, int]) -> float:
+    """Pixels; for a picture of (width, height)."""
+    return FOCAL_TO_SIDE * max(size)
+
+
+def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str) -> Sighting:
+    """A sighting from what the network gave.
+
+    Raises:
+        ValueError: no body can be drawn of it; the message starts with `name`.
+    """
+    if not (np.isfinite(theta).all() and theta[0] > 0):
+        raise ValueError(
+            f"{name}: the network sees no body here: its camera scale is {theta[0]:g}, and "
+            f"{int((~np.isfinite(theta)).sum())} of its numbers are not finite."
+        )
+    return Sighting(person, np.asarray(box, np.float64), float(score), crop.place, theta)
+
+
+def predict(
+    crops: Iterable[tuple[Tag, Crop]], predictor: Predictor
+) -> Iterator[tuple[Tag, Crop, np.ndarray]]:
+    """Yields each crop with its tag and its theta [85], predicted in the predictor's batches."""
+    crops = iter(crops)
+    while batch := list(islice(crops, predictor.batch_size)):
+        theta = predictor.predict_crops(np.stack([crop.image for _, crop in batch]))["theta"]
+        for (tag, crop), row in zip(batch, theta, strict=True):
+            yield tag, crop, row
+
+
+def bodies_of(
+    sightings: Sequence[Sighting], predictor: Predictor, size: tuple[int, int], focal_length: float
+) -> list[Body]:
+    """The body of each sighting.
+
+    Args:
+        sightings: in pictures of the same size.
+        predictor: gives the bodies.
+        size: (width, height) of the pictures.
+        focal_length: of the pinhole cameras, pixels.
+    """
+    if not sightings:
+        return []
+    out = predictor.bodies_of(np.stack([sighting.theta for sighting in sightings]))
+    found = []
+    for row, sighting in enumerate(sightings):
+        joints, camera = out["joints"][row], sighting.camera
+        found.append(Body(
+            sighting, out["verts"][row], out["joints3d"][row], joints,
+            sighting.place.to_picture(joints), out["rotations"][row], camera,
+            camera.perspective(size, focal_length),
+        ))  # fmt: skip
+    return found
+
+
+def to_draw(bodies: Iterable[Body]) -> list[tuple[np.ndarray, PictureCamera, tuple]]:
+    """Vertices, camera and colour of each body, the farthest first."""
+    order = sorted(bodies, key=lambda body: -body.pinhole.translation[2])
+    return [(body.verts, body.camera, color_of(body.sighting)) for body in order]
+
+
+def color_of(sighting: Sighting) -> tuple[float, float, float]:
+    """The RGB colour in [0, 1] that this person is drawn in."""
+    return PERSON_COLORS[sighting.person % len(PERSON_COLORS)]

@@ -1,0 +1,85 @@
+"""Boxes round people, and what finds them: a protocol that files and detectors fulfil."""
+
+import pathlib
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Boxes(NamedTuple):
+    """`boxes` float64 [P, 4] x, y, width, height in pixels; `scores` float64 [P], best first."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def of(cls, boxes, scores) -> "Boxes":
+        """From any sequences; sorted by score."""
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        scores = np.asarray(scores, np.float64).reshape(-1)
+        order = np.argsort(-scores, kind="stable")
+        return cls(boxes[order], scores[order])
+
+
+class BoxSource(Protocol):
+    """Finds people.
+
+    `is_per_frame`: it knows the people of every frame of a video. `is_for_one`: what it knows
+    holds for one picture or video only.
+    """
+
+    is_per_frame: bool
+    is_for_one: bool
+
+    def find(self, path: pathlib.Path, picture: np.ndarray, frame: int | None = None) -> Boxes:
+        """The people of a picture, at least one; or of a video's frame (from 0), maybe none.
+
+        Args:
+            path: of the picture or video.
+            picture: RGB uint8 [H, W, 3].
+            frame: its number in the video; None for a picture.
+
+        Raises:
+            ValueError, OSError: nobody is in the picture, or what should tell is missing or
+                damaged; the message names the file.
+        """
+
+
+class GivenBoxes:
+    """Boxes that were typed in, or of one file; of a video, those in its first frame."""
+
+    is_per_frame = False
+    is_for_one = True
+
+    def __init__(self, boxes: Boxes):
+        self._boxes = boxes
+
+    def find(self, path, picture, frame=None) -> Boxes:
+        return self._boxes
+
+
+def parse_boxes(text: str) -> Boxes:
+    """Boxes from 'x,y,w,h', several separated by ';'.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        rows = [[float(number) for number in part.split(",")] for part in text.split(";")]
+        if any(len(row) != 4 or not np.isfinite(row).all() for row in rows):
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"--bbox={text} must be x,y,width,height in pixels; several are separated by ';'."
+        ) from None
+    return Boxes.of(rows, np.ones(len(rows)))
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float64 [P, Q]: intersection over union of boxes [P, 4] and [Q, 4], each x, y, w, h."""
+    first, second = first[:, np.newaxis], second[np.newaxis]
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=-1)
+    union = first[..., 2:].prod(axis=-1) + second[..., 2:].prod(axis=-1) - shared
+    return shared / np.maximum(union, 1e-9)

@@ -1,0 +1,170 @@
+"""Recovers everyone in a number of pictures, and draws them."""
+
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from hmr_tf2.capture.bodies import (
+    Body,
+    Sighting,
+    bodies_of,
+    color_of,
+    default_focal_length,
+    see,
+    to_draw,
+)
+from hmr_tf2.capture.boxes import BoxSource
+from hmr_tf2.capture.results_file import ResultsFile
+from hmr_tf2.pictures import read_picture, write_picture
+from hmr_tf2.predictor import Crop, CropPlace, Predictor, crop_box, crop_whole_picture
+from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
+
+# Resolution of one view of a panel.
+VIEW_PX = 448
+# Box, score and crop of a person.
+Cut = tuple[np.ndarray, float, Crop]
+
+
+def run(
+    folders: dict[pathlib.Path, pathlib.Path],
+    predictor: Predictor,
+    source: BoxSource | None,
+    results: ResultsFile,
+    focal_length: float | None,
+) -> None:
+    """Writes what was seen of each picture to its folder; one that fails is noted in `results`.
+
+    Args:
+        folders: of the results of each picture.
+        predictor: sees the bodies.
+        source: tells where people are; none means one person, who fills the picture.
+        results: collects all people.
+        focal_length: of the pinhole cameras, pixels; none means `default_focal_length`.
+    """
+    with tqdm(total=len(folders), unit="picture", desc="Pictures") as progress:
+        for path, seen in _see_all(folders, predictor, source):
+            if not isinstance(seen, Exception):
+                seen = _attempt(_finish, path, folders[path], seen, predictor, results,
+                                focal_length)  # fmt: skip
+            if isinstance(seen, Exception):
+                logging.error("%s", seen)
+                results.fail(str(path), seen)
+            progress.update()
+
+
+def write_drawings(
+    folder: pathlib.Path, picture: np.ndarray, bodies: list[Body], faces: np.ndarray
+) -> None:
+    """Writes overlay.png, viewer.html, and of each person a panel, an OBJ and a GLB file.
+
+    Args:
+        folder: made where it is missing.
+        picture: RGB uint8 [H, W, 3].
+        bodies: the people in it.
+        faces: int [F, 3].
+    """
+    drawn = to_draw(bodies)
+    write_picture(folder / "overlay.png", overlay.draw_bodies(picture, drawn, faces))
+    viewer.write_viewer(folder / "viewer.html", picture, drawn, faces)
+    size = picture.shape[1::-1]
+    for body in bodies:
+        name = folder / f"person{body.sighting.person}"
+        place, side = body.sighting.place, VIEW_PX
+        panel = overlay.six_views(
+            cut_out(picture, place, side), body.verts, body.joints * (side / place.img_size),
+            body.sighting.theta[:3], faces,
+        )  # fmt: skip
+        write_picture(name.with_suffix(".png"), panel)
+        mesh_files.write_obj(name.with_suffix(".obj"), body.verts, faces)
+        gltf.write_body(
+            name.with_suffix(".glb"), body.verts, faces, body.pinhole.translation, size,
+            body.pinhole.focal_length[1], color_of(body.sighting),
+        )  # fmt: skip
+
+
+def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
+    """What a crop shows, uint8 [side, side, 3], with what the picture has of its resolution."""
+    zoom = side / place.img_size * place.scale  # pixels of the result for one of the picture
+    shrink = min(1.0, 2.0 * float(zoom.max()))
+    if shrink < 1:  # sampling single points of a far larger picture would show a moiré
+        small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    else:
+        small = picture
+    actual = np.array(small.shape[1::-1]) / picture.shape[1::-1]
+    matrix = np.zeros((2, 3))
+    matrix[:, :2] = np.diag(actual / zoom)
+    matrix[:, 2] = actual * place.start / place.scale
+    return cv2.warpAffine(
+        small, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+def _see_all(
+    files: Iterable[pathlib.Path], predictor: Predictor, source: BoxSource | None
+) -> Iterator[tuple[pathlib.Path, list[Sighting] | Exception]]:
+    """Each picture with the people seen in it, or with what went wrong.
+
+    Pictures are taken together until their crops fill a batch. Only the crops wait for that: the
+    pictures, which may be large, are read again for drawing.
+    """
+    together: list[tuple[pathlib.Path, list[Cut] | Exception]] = []
+    num_crops = 0
+    for path in files:
+        cuts = _attempt(_cuts_of, path, predictor.img_size, source)
+        together.append((path, cuts))
+        num_crops += 0 if isinstance(cuts, Exception) else len(cuts)
+        if num_crops >= predictor.batch_size:
+            yield from _see(together, predictor)
+            together, num_crops = [], 0
+    yield from _see(together, predictor)
+
+
+def _see(together, predictor):
+    crops = [crop.image for _, cuts in together if not isinstance(cuts, Exception)
+             for _, _, crop in cuts]  # fmt: skip
+    thetas = iter(predictor.predict_crops(np.stack(crops))["theta"] if crops else ())
+    for path, cuts in together:
+        if isinstance(cuts, Exception):
+            yield path, cuts
+            continue
+        rows = [next(thetas) for _ in cuts]
+        yield path, _attempt(
+            lambda cuts=cuts, rows=rows, path=path: [
+                see(person, box, score, crop, theta, str(path))
+                for person, ((box, score, crop), theta) in enumerate(zip(cuts, rows, strict=True))
+            ]
+        )
+
+
+def _cuts_of(path, img_size, source) -> list[Cut]:
+    picture = read_picture(path)
+    if source is None:
+        box = np.array([0, 0, *picture.shape[1::-1]])
+        return [(box, np.nan, crop_whole_picture(picture, img_size))]
+    found = source.find(path, picture)
+    try:
+        return [(box, score, crop_box(picture, box, img_size))
+                for box, score in zip(*found, strict=True)]  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _finish(path, folder, seen, predictor, results, focal_length):
+    picture = read_picture(path)
+    size = picture.shape[1::-1]
+    bodies = bodies_of(seen, predictor, size, focal_length or default_focal_length(size))
+    write_drawings(folder, picture, bodies, predictor.faces)
+    results.add(str(path), None, size, bodies)
+
+
+def _attempt(function, *args):
+    """What `function` returns, or the error that a file caused."""
+    try:
+        return function(*args)
+    except (ValueError, OSError) as error:
+        return error

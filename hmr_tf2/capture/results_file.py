@@ -1,0 +1,168 @@
+"""results.json and results.npz: everything that was recovered, for other programs.
+
+docs/outputs.md describes every entry.
+"""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from hmr_tf2.capture.bodies import Body
+from tfrecords_tools import joints
+
+FORMAT, VERSION = "hmr_tf2 results", 1
+JSON_NAME, NPZ_NAME = "results.json", "results.npz"
+# Ten thousandths of a pixel or a millimetre: what float32 holds of them.
+_DECIMALS = 6
+
+
+class ResultsFile:
+    """Collects people as they come; the two files appear when the block ends.
+
+    Vertices wait in a temporary file, as those of a long video do not fit into memory.
+
+    >>> with ResultsFile("out", predictor.faces, load_path) as results:
+    ...     results.add("a.jpg", None, (640, 480), bodies)
+    """
+
+    def __init__(self, out_dir: str | os.PathLike, faces: np.ndarray, load_path: str):
+        self._out_dir = pathlib.Path(out_dir)
+        self._faces = faces
+        self._load_path = str(load_path)
+        self._images: list[dict] = []
+        self._rows: list[dict[str, np.ndarray]] = []
+        self._failed: list[dict[str, str]] = []
+        self._num_vertices = 0
+
+    def __enter__(self) -> "ResultsFile":
+        self._out_dir.mkdir(parents=True, exist_ok=True)
+        self._stack = contextlib.ExitStack()
+        self._verts = self._stack.enter_context(
+            tempfile.TemporaryFile(prefix=".verts", dir=self._out_dir)
+        )
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        with self._stack:
+            if kind is None:
+                self._write()
+
+    def add(
+        self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]
+    ) -> None:
+        """Adds the people of a picture, or of a video's frame (from 0), in their order there."""
+        people = []
+        for body in sorted(bodies, key=lambda body: body.sighting.person):
+            entry = _arrays(body)
+            people.append({"row": len(self._rows), **_as_json(entry)})
+            self._rows.append({
+                "image": np.array(str(file)), "frame": np.array(-1 if frame is None else frame),
+                **entry,
+            })  # fmt: skip
+            self._num_vertices = len(body.verts)
+            self._verts.write(np.ascontiguousarray(body.verts, np.float32).tobytes())
+        self._images.append({
+            "file": str(file), "frame": frame, "width": size[0], "height": size[1],
+            "people": people,
+        })  # fmt: skip
+
+    def fail(self, file: str, error: Exception) -> None:
+        """Notes a file that gave no result."""
+        self._failed.append({"file": str(file), "error": str(error)})
+
+    @property
+    def failed(self) -> list[dict[str, str]]:
+        """`file` and `error` of what failed."""
+        return self._failed
+
+    @property
+    def num_people(self) -> int:
+        return len(self._rows)
+
+    def _write(self):
+        content = {
+            "format": FORMAT, "version": VERSION, "load_path": self._load_path,
+            "keypoint_names": list(joints.COCO_PLUS.names), "joint_names": list(joints.SMPL.names),
+            "images": self._images, "failed": self._failed,
+        }  # fmt: skip
+        with _replacing(self._out_dir / JSON_NAME) as partial:
+            with open(partial, "w", encoding="utf-8") as file:
+                json.dump(content, file, allow_nan=False)
+        columns = {
+            name: np.stack([row[name] for row in self._rows]) for name in (self._rows or [{}])[0]
+        }
+        self._verts.flush()
+        verts = np.zeros((0, 0, 3), np.float32)
+        if self._rows:
+            verts = np.memmap(
+                self._verts, np.float32, "r", shape=(len(self._rows), self._num_vertices, 3)
+            )
+        with _replacing(self._out_dir / NPZ_NAME) as partial:
+            with open(partial, "wb") as file:
+                np.savez(
+                    file, verts=verts, faces=self._faces,
+                    keypoint_names=np.array(joints.COCO_PLUS.names),
+                    joint_names=np.array(joints.SMPL.names), **columns,
+                )  # fmt: skip
+
+
+def _arrays(body: Body) -> dict[str, np.ndarray]:
+    """The entries of a person, named as in results.npz."""
+    sighting = body.sighting
+    return {
+        "person": np.array(sighting.person),
+        "box": sighting.box,
+        "score": np.array(sighting.score),
+        "theta": sighting.theta,
+        "rotations": body.rotations,
+        "joints": body.joints_px,
+        "joints3d": body.joints3d,
+        "cam": sighting.theta[:3],
+        "crop_size": np.array(sighting.place.img_size),
+        "crop_scale": sighting.place.scale,
+        "crop_start": np.asarray(sighting.place.start, np.float64),
+        "weak_scale": body.camera.scale,
+        "weak_translation": body.camera.translation,
+        "focal_length": body.pinhole.focal_length,
+        "principal_point": body.pinhole.principal_point,
+        "translation": body.pinhole.translation,
+    }
+
+
+def _as_json(entry) -> dict:
+    """The same as results.json has it: numbers as lists, the cameras in one place."""
+    number = {name: _plain(value) for name, value in entry.items()}
+    return {
+        **{name: number[name] for name in ("person", "box", "score", "theta", "rotations",
+                                           "joints", "joints3d")},
+        "camera": {
+            "crop": {"cam": number["cam"], "size": number["crop_size"],
+                     "scale": number["crop_scale"], "start": number["crop_start"]},
+            "weak_perspective": {"scale": number["weak_scale"],
+                                 "translation": number["weak_translation"]},
+            "perspective": {name: number[name] for name in
+                            ("focal_length", "principal_point", "translation")},
+        },
+    }  # fmt: skip
+
+
+def _plain(value):
+    if value.ndim == 0:
+        value = value.item()
+        return None if isinstance(value, float) and math.isnan(value) else value
+    return np.round(value.astype(np.float64), _DECIMALS).tolist()
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,124 @@
+"""What `--img_path` names: picture files, video files, and the frames of a video or webcam."""
+
+import glob
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from absl import logging
+
+from hmr_tf2.visualization.video_file import video_writer
+from tfrecords_tools import video
+from tfrecords_tools.images import BadSampleError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+FALLBACK_FPS = 30.0
+MAX_FPS = 1000.0
+
+
+class VideoInfo(NamedTuple):
+    """`size` (width, height) in pixels, `fps` frames a second, `num_frames` as its header says."""
+
+    size: tuple[int, int]
+    fps: float
+    num_frames: int
+
+
+def find_files(img_path: str) -> list[pathlib.Path]:
+    """The files that `img_path` (a file, a folder or a pattern such as 'in/*.jpg') means, sorted.
+
+    Of a folder, those whose names end as pictures and videos do.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    path = pathlib.Path(img_path)
+    if path.is_dir():
+        files = [p for p in path.iterdir() if _suffix(p) in PICTURE_SUFFIXES + VIDEO_SUFFIXES]
+        what = f"no picture or video ({', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)}) lies in it"
+    else:
+        files = [path] if path.exists() else [pathlib.Path(p) for p in glob.glob(img_path)]
+        files = [p for p in files if p.is_file()]
+        what = "no such file, folder or match of a pattern"
+    if not files:
+        raise FileNotFoundError(f"--img_path={img_path}: {what}.")
+    return sorted(files)
+
+
+def is_video(path: pathlib.Path) -> bool:
+    """Whether the name of the file ends as a video's."""
+    return _suffix(path) in VIDEO_SUFFIXES
+
+
+def video_info(path: str | os.PathLike) -> VideoInfo:
+    """What the first frame and the header tell.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no video, or has no frame.
+    """
+    first = next(frames(path), None)
+    if first is None:
+        raise ValueError(f"{path} has no frame that can be read.")
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    capture.release()
+    if not 0 < fps <= MAX_FPS:
+        logging.warning("%s does not tell its frames a second; %g are assumed.", path,
+                        FALLBACK_FPS)  # fmt: skip
+        fps = FALLBACK_FPS
+    return VideoInfo(first.shape[1::-1], float(fps), max(int(count), 0))
+
+
+def frames(path: str | os.PathLike, limit: int | None = None) -> Iterator[np.ndarray]:
+    """Yields the frames of a video as RGB uint8 [H, W, 3], upright, at most `limit`.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no video.
+    """
+    numbers = itertools.count() if limit is None else range(limit)
+    if not pathlib.Path(path).is_file():
+        raise FileNotFoundError(f"No video at {path}.")
+    try:
+        for _, picture in video.frames(pathlib.Path(path), numbers):
+            yield picture
+    except BadSampleError:
+        raise ValueError(f"{path} is not a video that can be read.") from None
+
+
+def record_webcam(device: int, path: pathlib.Path, num_frames: int) -> None:
+    """Records the camera `device` to an MP4 file; Ctrl-C ends it early.
+
+    Raises:
+        OSError: there is no such camera, or it gives no pictures.
+    """
+    camera = cv2.VideoCapture(device)
+    try:
+        ok, picture = camera.read()
+        if not ok:
+            raise OSError(f"--webcam={device}: no camera of this number gives pictures.")
+        fps = camera.get(cv2.CAP_PROP_FPS)
+        fps = fps if 0 < fps <= MAX_FPS else FALLBACK_FPS
+        logging.info("Recording %.0f seconds from camera %d; Ctrl-C ends it.",
+                     num_frames / fps, device)  # fmt: skip
+        with video_writer(path, picture.shape[1::-1], fps) as append:
+            try:
+                for _ in range(num_frames):
+                    append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+                    ok, picture = camera.read()
+                    if not ok:
+                        break
+            except KeyboardInterrupt:
+                logging.info("Recording ended.")
+    finally:
+        camera.release()
+
+
+def _suffix(path: pathlib.Path) -> str:
+    return path.suffix.lower()

@@ -1,0 +1,152 @@
+"""Who is who from frame to frame of a video."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from absl import logging
+from scipy.optimize import linear_sum_assignment
+
+from hmr_tf2.capture.bodies import Sighting, see
+from hmr_tf2.capture.boxes import Boxes, overlap
+from hmr_tf2.predictor import Predictor, crop_box, crop_whole_picture
+
+# Boxes of one person in two frames overlap by this much at least.
+SAME_PERSON = 0.3
+# Frames for which a detector may lose a person; boxes in between are interpolated.
+MAX_GAP = 10
+# Followed boxes that overlap by this much have come to follow the same person.
+MERGED = 0.8
+# A person smaller than this, or larger than this many pictures, is not followed on.
+MIN_SIDE_PX, MAX_PICTURES = 10.0, 2.0
+
+Tracked = tuple[int, np.ndarray, float]
+
+
+def link(found: list[Boxes]) -> list[list[Tracked]]:
+    """Gives the boxes of each frame to persons, and fills short gaps.
+
+    A box goes to the person whose last box, at most `MAX_GAP` frames ago, it overlaps most, all
+    boxes of a frame considered together; others are new persons.
+
+    Returns:
+        For each frame (person, box [4], score) of everyone in it, ordered by person; of a box that
+        was filled in, the score is NaN.
+    """
+    frames: list[list[Tracked]] = [[] for _ in found]
+    last: dict[int, tuple[int, np.ndarray]] = {}
+    num_persons = 0
+    for number, (boxes, scores) in enumerate(found):
+        recent = [p for p, (seen, _) in last.items() if number - seen <= MAX_GAP + 1]
+        owner = _owners(boxes, [last[p][1] for p in recent])
+        for k, (box, score) in enumerate(zip(boxes, scores, strict=True)):
+            if k in owner:
+                person = recent[owner[k]]
+                _fill(frames, person, *last[person], number, box)
+            else:
+                person, num_persons = num_persons, num_persons + 1
+            frames[number].append((person, box, float(score)))
+            last[person] = (number, box)
+    return [sorted(frame, key=lambda tracked: tracked[0]) for frame in frames]
+
+
+def follow(
+    pictures: Iterable[np.ndarray],
+    predictor: Predictor,
+    find: Callable[[np.ndarray, int], Boxes] | None,
+    find_every: int | None,
+    name: str,
+) -> Iterator[list[Sighting]]:
+    """Follows people by their predicted joints: those of a frame tell the boxes of the next.
+
+    Args:
+        pictures: the frames, RGB uint8 [H, W, 3].
+        predictor: sees the bodies.
+        find: gives the boxes of a frame with its number; none means that one person fills the
+            whole picture, in the first frame and whenever nobody is left.
+        find_every: frames after which `find` looks for newcomers; none means only in frame 0.
+        name: of the video.
+
+    Yields:
+        The people of each frame.
+    """
+    boxes: dict[int, tuple[np.ndarray | None, float]] = {}
+    num_persons = 0
+    for number, picture in enumerate(pictures):
+        for box, score in _newcomers(boxes, picture, number, find, find_every):
+            boxes[num_persons] = (box, score)
+            num_persons += 1
+        seen = list(_look(picture, boxes, predictor, f"{name}, frame {number}"))
+        yield [sighting for sighting, _ in seen]
+        boxes = _still_there(
+            {sighting.person: (box_round(joints), np.nan) for sighting, joints in seen},
+            np.array(picture.shape[1::-1]),
+        )
+
+
+def box_round(points: np.ndarray) -> np.ndarray:
+    """x, y, width, height of the box round points [K, 2]: float [4]."""
+    low = points.min(axis=0)
+    return np.concatenate([low, points.max(axis=0) - low])
+
+
+def _owners(boxes, candidates) -> dict[int, int]:
+    """The candidate box that each box continues, one to one."""
+    if not len(boxes) or not candidates:
+        return {}
+    shared = overlap(boxes, np.stack(candidates))
+    pairs = zip(*linear_sum_assignment(-shared), strict=True)
+    return {int(k): int(c) for k, c in pairs if shared[k, c] >= SAME_PERSON}
+
+
+def _fill(frames, person, start, first, end, second):
+    for number in range(start + 1, end):
+        share = (number - start) / (end - start)
+        frames[number].append((person, (1 - share) * first + share * second, np.nan))
+
+
+def _newcomers(boxes, picture, number, find, find_every):
+    """(box, score) of people who are not followed yet; the box None means the whole picture."""
+    if find is None:
+        return [] if boxes else [(None, np.nan)]
+    is_time = number == 0 if find_every is None else (number % find_every == 0 or not boxes)
+    if not is_time:
+        return []
+    found = find(picture, number)
+    known = np.array([box for box, _ in boxes.values()]).reshape(-1, 4)
+    shared = overlap(found.boxes, known).max(axis=1, initial=0.0)
+    rows = np.flatnonzero(shared < SAME_PERSON)
+    return [(found.boxes[k], found.scores[k]) for k in rows]
+
+
+def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarray]]:
+    """Everyone who is seen in the frame, with their joints [K, 2] in its pixels."""
+    crops = {
+        person: crop_whole_picture(picture, predictor.img_size) if box is None
+        else crop_box(picture, box, predictor.img_size)
+        for person, (box, _) in boxes.items()
+    }  # fmt: skip
+    if not crops:
+        return
+    out = predictor.predict_crops(np.stack([crop.image for crop in crops.values()]))
+    for row, (person, crop) in enumerate(crops.items()):
+        box, score = boxes[person]
+        box = [0, 0, *picture.shape[1::-1]] if box is None else box
+        try:
+            sighting = see(person, box, score, crop, out["theta"][row], name)
+            yield sighting, crop.to_picture(out["joints"][row])
+        except ValueError as error:
+            logging.warning("%s", error)
+
+
+def _still_there(boxes, size):
+    """The boxes that can be cropped in the next frame and do not follow somebody followed."""
+    kept: dict[int, tuple[np.ndarray, float]] = {}
+    for person, (box, score) in boxes.items():
+        middle, extent = box[:2] + box[2:] / 2, np.hypot(*box[2:])
+        is_inside = (middle >= 0).all() and (middle < size).all()
+        is_sized = MIN_SIDE_PX <= extent <= MAX_PICTURES * np.hypot(*size)
+        known = np.array([b for b, _ in kept.values()]).reshape(-1, 4)
+        is_new = overlap(box[np.newaxis], known).max(initial=0.0) < MERGED
+        if is_inside and is_sized and is_new:
+            kept[person] = (box, score)
+    return kept

@@ -1,0 +1,177 @@
+"""Recovers the people in pictures and videos, and writes what can be looked at and used.
+
+python -m hmr_tf2.demo --load_path=models/model.ckpt-667589 --img_path=picture.jpg
+"""
+
+import dataclasses
+import pathlib
+import webbrowser
+
+from hmr_tf2 import commands
+from hmr_tf2.config import check_settings, setting
+
+QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
+WEBCAM_FRAMES = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoSettings:
+    """What to look at, with which network, and what to write."""
+
+    img_path: str | None = setting(
+        None, "A picture, a video, a folder of them, or a pattern such as 'in/*.jpg'.", "input"
+    )
+    webcam: int | None = setting(
+        None, "Number of a camera: records max_frames frames from it first.", "input", minimum=0
+    )
+    max_frames: int | None = setting(
+        None, f"Frames of a video to use; none means all, of a webcam {WEBCAM_FRAMES}.", "input",
+        minimum=1,
+    )
+
+    load_path: str | None = setting(
+        None, "A run's folder, a checkpoint, a TF 1 HMR checkpoint, or a SavedModel's folder.",
+        "network",
+    )
+    smpl_model_path: str | None = setting(
+        None, "SMPL file; needed only where load_path does not tell of one.", "network"
+    )
+    batch_size: int = setting(16, "People to look at at once.", "network", minimum=1)
+
+    bbox: str | None = setting(
+        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
+        "people",
+    )
+    json_path: str | None = setting(
+        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
+    )
+    detector: str = setting(
+        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
+    )
+    min_score: float = setting(
+        0.3, "Detections of json_path with a lower score are left out.", "people"
+    )
+
+    out_dir: str = setting("demo_out", "Folder for the results.", "output")
+    focal_length: float | None = setting(
+        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
+        above=0,
+    )
+    smooth: bool = setting(
+        False, "Pass motions in videos through the one-euro filter.", "output"
+    )
+    show: bool = setting(False, "Open the results in the web browser.", "output")
+
+    def __post_init__(self):
+        check_settings(self)
+        if (self.img_path is None) == (self.webcam is None):
+            raise ValueError("Give either --img_path or --webcam: what is to be looked at.")
+        if not self.load_path:
+            raise ValueError(no_load_path())
+
+
+def no_load_path() -> str:
+    """How to get a network."""
+    lines = ["--load_path is needed: the network that recovers bodies."]
+    if QUICKSTART_RUN.is_dir():
+        lines.append(f"The quickstart left one here: --load_path={QUICKSTART_RUN}")
+    else:
+        lines.append("A small one, made in minutes: python -m hmr_tf2.quickstart, "
+                     f"then --load_path={QUICKSTART_RUN}")  # fmt: skip
+    lines.append("The authors', from their download (see the README): "
+                 "--load_path=models/model.ckpt-667589")  # fmt: skip
+    return "\n".join(lines)
+
+
+def main(settings: DemoSettings) -> None:
+    # TensorFlow and what it brings take seconds that --help should not.
+    from hmr_tf2 import loading
+    from hmr_tf2.capture import picture_run, sources, video_run
+    from hmr_tf2.capture.results_file import ResultsFile
+
+    out = pathlib.Path(settings.out_dir)
+    source = box_source(settings)
+    if settings.webcam is None:
+        files = sources.find_files(settings.img_path)
+    else:
+        files = [out / "webcam.mp4"]
+        sources.record_webcam(settings.webcam, files[0], settings.max_frames or WEBCAM_FRAMES)
+    if source is not None and source.is_for_one and len(files) > 1:
+        raise ValueError(
+            f"--bbox, or one file of OpenPose, is for one picture; --img_path means {len(files)}. "
+            "Give --json_path the folder of all files."
+        )
+    predictor = loading.load_predictor(
+        settings.load_path, settings.smpl_model_path, settings.batch_size
+    )
+    folders = folders_of(files, out)
+    with ResultsFile(out, predictor.faces, settings.load_path) as results:
+        pictures = {path: folders[path] for path in files if not sources.is_video(path)}
+        picture_run.run(pictures, predictor, source, results, settings.focal_length)
+        for path in filter(sources.is_video, files):
+            try:
+                video_run.run(
+                    path, folders[path], predictor, source, results, settings.focal_length,
+                    settings.smooth, settings.max_frames,
+                )  # fmt: skip
+            except (ValueError, OSError) as error:
+                results.fail(str(path), error)
+    finish(settings, out, folders, results)
+
+
+def box_source(settings: DemoSettings):
+    """What finds people, as the flags say; None if they say nothing.
+
+    Raises:
+        ValueError, OSError: flags exclude each other, or a file cannot be read.
+    """
+    from hmr_tf2.capture import box_files, boxes, detector
+
+    asked = {"--bbox": settings.bbox, "--json_path": settings.json_path,
+             "--detector": settings.detector != "none"}  # fmt: skip
+    given = [flag for flag, value in asked.items() if value]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} exclude each other.")
+    if settings.bbox:
+        return boxes.GivenBoxes(boxes.parse_boxes(settings.bbox))
+    if settings.json_path:
+        return box_files.read_boxes(pathlib.Path(settings.json_path), settings.min_score)
+    return detector.HogDetector() if given else None
+
+
+def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
+    """A folder in `out` for each file, named as the file; alike ones keep their ending."""
+    stems = [path.stem for path in files]
+    folders, taken = {}, set()
+    for path in files:
+        name = path.stem if stems.count(path.stem) == 1 else path.name
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        folders[path] = out / name
+    return folders
+
+
+def finish(settings: DemoSettings, out, folders, results) -> None:
+    """Says what lies where.
+
+    Raises:
+        ValueError: something failed; the message lists it.
+    """
+    done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
+    print(f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
+          f"{out / 'results.json'}, {out / 'results.npz'}")  # fmt: skip
+    for path in done[:10]:
+        print(f"  {path} -> {folders[path]}/")
+    if len(done) > 10:
+        print(f"  and {len(done) - 10} more in {out}/")
+    if settings.show and done:
+        pages = [folders[done[0]] / name for name in ("viewer.html", "overlay.mp4")]
+        webbrowser.open(next(page for page in pages if page.is_file()).resolve().as_uri())
+    if results.failed:
+        lines = "\n".join(f"  {entry['error']}" for entry in results.failed)
+        raise ValueError(f"{len(results.failed)} of {len(folders)} files failed:\n{lines}")
+
+
+if __name__ == "__main__":
+    commands.run(main, DemoSettings, __doc__)
