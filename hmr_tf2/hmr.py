@@ -62,6 +62,8 @@ class HMR(keras.Model):
                 "stand-in to try things with."
             )
         self.config = config
+        # `train_step` returns losses of all replicas; Keras would sum them once more.
+        self.distribute_reduction_method = "first"
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
         several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
         with _layer_policy(config.mixed_precision):
