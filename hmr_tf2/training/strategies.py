@@ -98,5 +98,6 @@ class Agreement:
         return [count > 0 for count in self._total(tf.constant(wishes, tf.float32)).numpy()]
 
     def _total_of_replicas(self, wishes):
-        totals = self.strategy.run(replicas.total, args=(wishes,))
+        # The copy lies on the replica's device, which the sum needs to know.
+        totals = self.strategy.run(lambda own: replicas.total(tf.identity(own)), args=(wishes,))
         return self.strategy.experimental_local_results(totals)[0]
