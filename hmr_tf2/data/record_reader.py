@@ -113,6 +113,12 @@ class RecordReader:
             data = self.index.read(number)
         except ValueError as error:
             return b"", str(error)
+        except OSError as error:
+            path = self.index.paths[self.index.file_of[number]]
+            raise OSError(
+                f"{path} can no longer be read: {error.strerror}. Training needs its records to "
+                "stay where they are; once they are back, the same command continues."
+            ) from error
         return data, parsing.fault_of(data, self.specs[self._source(number)], decode)
 
     def _source(self, number):

@@ -60,19 +60,61 @@ def test_another_seed_gives_other_batches(config):
                for a, b in zip(take(config, 4), take(other, 4), strict=True))
 
 
-def test_batches_do_not_depend_on_the_number_of_threads(config):
+VARIANTS = {
+    "3-D and 2-D": {},
+    "weights": dict(datasets=("lsp", "mpi_inf_3dhp", "coco"),
+                    dataset_weights=("lsp:1", "mpi_inf_3dhp:3", "coco:0.5")),
+    "2-D only, without mocap": dict(datasets=("lsp", "coco"), use_3d_label=False,
+                                    encoder_only=True),
+    "other batch size": dict(batch_size=5, num_stage=3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_batches_do_not_depend_on_the_number_of_threads(config, variant):
+    batches = pipeline.training_batches(dataclasses.replace(config, **VARIANTS[variant])).take(8)
+
     def with_threads(number):
         options = tf.data.Options()
         options.threading.private_threadpool_size = number
-        batches = pipeline.training_batches(config).with_options(options).take(4)
-        return list(batches.as_numpy_iterator())
+        return list(batches.with_options(options).as_numpy_iterator())
 
     assert_equal_batches(with_threads(1), with_threads(4))
 
 
-@pytest.mark.parametrize("start", range(1, 8))
-def test_starting_at_a_step_gives_the_batches_from_there(config, start):
-    assert_equal_batches(take(config, 8)[start:], take(config, 8 - start, start))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_stopped_at_any_step_the_next_batches_are_those_that_would_have_come(config, variant):
+    """The position in all streams is the number of steps, in the middle of an epoch too."""
+    config = dataclasses.replace(config, **VARIANTS[variant])
+    whole = take(config, 5)
+    for step in range(1, 5):
+        assert_equal_batches(whole[step:], take(config, 5 - step, step))
+
+
+def test_weights_are_the_shares_of_the_data_sets(config):
+    config = dataclasses.replace(
+        config, datasets=("lsp", "mpi_inf_3dhp", "coco"), encoder_only=True,
+        dataset_weights=("lsp:1", "mpi_inf_3dhp:2", "coco:5"),
+    )
+    for batch in take(dataclasses.replace(config, batch_size=8), 3):
+        found = grey(batch)
+        assert np.sum(found < 90) == 1
+        assert np.sum((found > 90) & (found < 120)) == 5
+        assert np.sum(found > 120) == np.sum(batch["has3d"][:, 0]) == 2
+
+
+def test_without_weights_sets_of_a_kind_come_by_size(config):
+    config = dataclasses.replace(config, datasets=("lsp", "mpi_inf_3dhp", "coco"), batch_size=14)
+    (batch,) = take(config, 1)
+    assert sorted(grey(batch)[1::2]) == [0, 20, 40, 60, 80, 100, 110]
+
+
+def test_a_weight_of_0_leaves_a_set_out(config):
+    config = dataclasses.replace(
+        config, datasets=("lsp", "mpi_inf_3dhp", "h36m"),
+        dataset_weights=("lsp:1", "mpi_inf_3dhp:1", "h36m:0"),
+    )
+    assert pipeline.TrainingData(config).num_images == 8
 
 
 @pytest.mark.parametrize("num_shards", [2, 4])

@@ -1,10 +1,11 @@
 """Training crops equal the original's; the parts of the augmentation behave as they say."""
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2.data import augmentation, preprocess_example
+from hmr_tf2.data import augmentation, parsing, preprocess_example
 from tfrecords_tools import records
 
 NUM_GOLDEN = 26
@@ -103,6 +104,55 @@ def test_KEEP_legacy_resize_then_edge_pad_then_crop(rng, size, scale, start):
     padded = np.pad(resized, ((500, 500), (500, 500), (0, 0)), mode="edge")
     x, y = start[0] + 500, start[1] + 500
     np.testing.assert_array_equal(crop, (padded[y:y + 64, x:x + 64] - 0.5) * 2.0)
+
+
+SAMPLINGS = {name: getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{name}")
+             for name in ("411", "420", "422", "440", "444")}  # fmt: skip
+
+
+def jpeg(rng, sampling, progressive, restart):
+    """A picture of noise, in which neighbours differ as much as they can."""
+    height, width = rng.integers(40, 400, 2)
+    picture = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (int(width), int(height)))
+    picture = np.clip(picture + rng.normal(0, 40, picture.shape), 0, 255).astype(np.uint8)
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, restart,
+               cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 98))]  # fmt: skip
+    if sampling == "grey":
+        picture = picture[..., 0]
+    else:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLINGS[sampling]]
+    return cv2.imencode(".jpg", picture, options)[1].tobytes()
+
+
+@pytest.mark.parametrize("restart", [0, 3])
+@pytest.mark.parametrize("progressive", [0, 1])
+@pytest.mark.parametrize("sampling", ["grey", *SAMPLINGS])
+def test_what_the_crop_needs_decodes_to_the_pixels_of_the_whole(
+    rng, sampling, progressive, restart
+):
+    """Anywhere in the picture and over its borders, in every kind of JPEG there is."""
+    for _ in range(4):
+        encoded = jpeg(rng, sampling, progressive, restart)
+        picture = tf.io.decode_jpeg(encoded, channels=3)
+        size = tf.shape(picture)[:2]
+        for _ in range(4):
+            new_size = augmentation.scaled_size(size[0], size[1], rng.uniform(0.8, 1.23))
+            start = tf.constant(rng.integers(-80, 300, 2), tf.int32)
+            side, mirror = int(rng.integers(1, 150)), tf.constant(bool(rng.integers(2)))
+            part = parsing._crop(tf.constant(encoded), new_size, start, side, mirror)
+            whole = augmentation.crop_scaled(
+                picture, tf.zeros([2], tf.int32), size, new_size, start, side, mirror
+            )
+            np.testing.assert_array_equal(part, whole)
+
+
+def test_only_a_part_of_the_picture_is_decoded(rng, monkeypatch):
+    encoded = tf.io.encode_jpeg(rng.integers(0, 255, (600, 500, 3), np.uint8))
+    decode, windows = tf.io.decode_and_crop_jpeg, []
+    monkeypatch.setattr(tf.io, "decode_and_crop_jpeg", lambda encoded, window, **options: (
+        windows.append(window.numpy().tolist()) or decode(encoded, window, **options)))
+    parsing._crop(encoded, tf.constant([600, 500]), tf.constant([100, 40]), 224, True)
+    assert windows == [[40, 99, 224, 226]]
 
 
 def test_invisible_points_become_zero(rng):
