@@ -6,6 +6,8 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from absl import logging
+
 FILE = "train.log"
 
 
@@ -13,14 +15,21 @@ FILE = "train.log"
 def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Meanwhile, appends to `train.log` what is logged, and the error that ends it, if any.
 
+    absl's verbosity is at least INFO until then.
+
     Args:
         model_dir: exists.
     """
     path = pathlib.Path(model_dir, FILE)
-    handler = python_logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(python_logging.Formatter("%(asctime)s %(message)s"))
+    to_file = python_logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(python_logging.Formatter("%(asctime)s %(message)s"))
     root = python_logging.getLogger()
-    root.addHandler(handler)
+    # Without any handler Python shows warnings on stderr; it still should.
+    added = [to_file] if root.handlers else [to_file, python_logging.lastResort]
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(max(verbosity, logging.INFO))
+    for handler in added:
+        root.addHandler(handler)
     try:
         yield path
     except BaseException as error:
@@ -28,8 +37,10 @@ def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
             root.name, python_logging.ERROR, __file__, 0, "Ended by %s: %s",
             (type(error).__name__, error), (type(error), error, error.__traceback__),
         )
-        handler.handle(record)
+        to_file.handle(record)
         raise
     finally:
-        root.removeHandler(handler)
-        handler.close()
+        for handler in added:
+            root.removeHandler(handler)
+        logging.set_verbosity(verbosity)
+        to_file.close()

@@ -1,6 +1,8 @@
 """train.log: what a run said."""
 
 import logging as python_logging
+import subprocess
+import sys
 
 import pytest
 from absl import logging
@@ -8,13 +10,16 @@ from absl import logging
 from hmr_tf2.training import log_file
 
 
-@pytest.fixture
-def at_info(caplog):
-    with caplog.at_level("INFO", logger="absl"):
-        yield
+@pytest.fixture(autouse=True)
+def warnings_only():
+    """As in a program that has not asked for more."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    yield
+    logging.set_verbosity(before)
 
 
-def test_sessions_are_appended_and_each_line_stands_once(at_info, tmp_path):
+def test_sessions_are_appended_and_each_line_stands_once(tmp_path):
     for session in ("first", "second"):
         with log_file.log_to(tmp_path) as path:
             logging.info("The %s session", session)
@@ -23,9 +28,24 @@ def test_sessions_are_appended_and_each_line_stands_once(at_info, tmp_path):
     assert [line.split(" ", 2)[2] for line in lines] == ["The first session", "The second session"]
 
 
-def test_the_error_that_ends_a_run_stands_in_its_log(at_info, tmp_path):
+def test_the_error_that_ends_a_run_stands_in_its_log(tmp_path):
     handlers = list(python_logging.getLogger().handlers)
     with pytest.raises(FloatingPointError), log_file.log_to(tmp_path) as path:
         raise FloatingPointError("e_loss is nan")
     assert "Ended by FloatingPointError: e_loss is nan\nTraceback" in path.read_text()
     assert python_logging.getLogger().handlers == handlers
+    assert logging.get_verbosity() == logging.WARNING
+
+
+def test_warnings_still_reach_a_terminal_that_nobody_set_up(tmp_path):
+    script = (
+        "from absl import logging; from hmr_tf2.training import log_file\n"
+        f"with log_file.log_to({str(tmp_path)!r}):\n"
+        "    logging.info('aside'); logging.warning('look here')"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stderr
+    assert shown.count("look here") == 1 and "aside" not in shown
+    log = (tmp_path / "train.log").read_text()
+    assert log.count("look here") == 1 and log.count("aside") == 1
