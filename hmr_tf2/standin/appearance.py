@@ -5,9 +5,9 @@ import functools
 
 import numpy as np
 
+from hmr_tf2.compiled import compiled
 from hmr_tf2.standin import body
 from hmr_tf2.standin.skinning_weights import skinning_weights
-from hmr_tf2.visualization.compiled import compiled
 from hmr_tf2.visualization.renderer import Lights
 from tfrecords_tools import joints
 

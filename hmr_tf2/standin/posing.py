@@ -9,8 +9,8 @@ import functools
 
 import numpy as np
 
+from hmr_tf2.compiled import compiled
 from hmr_tf2.standin import body, skeleton
-from hmr_tf2.visualization.compiled import compiled
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ grows towards the eye, and agree bit for bit. Of two equally near triangles the 
 
 import numpy as np
 
-from hmr_tf2.visualization.compiled import compiled
+from hmr_tf2.compiled import compiled
 
 EMPTY = -np.inf
 

@@ -1,6 +1,6 @@
 """The compiler's wrapper."""
 
-from hmr_tf2.visualization.compiled import compiled
+from hmr_tf2.compiled import compiled
 
 
 def test_a_function_without_a_place_for_a_cache_compiles_all_the_same():
