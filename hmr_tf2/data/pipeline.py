@@ -165,8 +165,7 @@ class Stream:
         paths = [[path for name in source.datasets for path in files[name]] for source in sources]
         index = index_files([path for part in paths for path in part], config.skip_corrupt)
         in_file = index.counts()
-        if not config.skip_corrupt:
-            record_files.check_counts(in_file)
+        record_files.check_counts(in_file, {damage.path for damage in index.damage})
         self.sizes = np.array([sum(in_file[path] for path in part) for part in paths])
         for source, size in zip(sources, self.sizes, strict=True):
             if not size:

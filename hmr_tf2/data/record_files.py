@@ -3,7 +3,7 @@
 import glob
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from absl import logging
 
@@ -39,11 +39,12 @@ def find_files(data_dir: str, datasets: Sequence[str]) -> dict[str, list[str]]:
     return {name: found[name] for name in datasets}
 
 
-def check_counts(counts: Mapping[str, int]) -> None:
+def check_counts(counts: Mapping[str, int], damaged: Collection[str] = ()) -> None:
     """Compares the records of shards with their manifests, where they have one.
 
     Args:
         counts: shard -> number of its records.
+        damaged: shards that may hold fewer than their manifests say.
 
     Raises:
         ValueError: a shard that a manifest lists is missing or holds another number.
@@ -53,7 +54,7 @@ def check_counts(counts: Mapping[str, int]) -> None:
             raise ValueError(
                 f"{path} is missing: the manifest beside it lists it. Convert the data set again."
             )
-        if counts[path] != promised:
+        if counts[path] != promised and path not in damaged:
             raise ValueError(
                 f"{path} holds {counts[path]} records, its manifest says {promised}. "
                 "`python -m tfrecords_tools.verify` tells more; convert the data set again."
