@@ -14,14 +14,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 # from its own layer and from those below.
 LAYERS = [
     ["tfrecords_tools"],
-    ["hmr_tf2.compiled", "hmr_tf2.config", "hmr_tf2.flagfiles", "hmr_tf2.camera", "hmr_tf2.losses",
-     "hmr_tf2.smpl", "hmr_tf2.networks", "hmr_tf2.checkpoints"],
+    ["hmr_tf2.compiled", "hmr_tf2.config", "hmr_tf2.flagfiles", "hmr_tf2.replicas",
+     "hmr_tf2.camera", "hmr_tf2.losses", "hmr_tf2.updates", "hmr_tf2.smpl", "hmr_tf2.networks",
+     "hmr_tf2.checkpoints"],
     ["hmr_tf2.hmr", "hmr_tf2.data"],
     ["hmr_tf2.pictures", "hmr_tf2.predictor", "hmr_tf2.loading"],
     ["hmr_tf2.training", "hmr_tf2.evaluation", "hmr_tf2.serving", "hmr_tf2.visualization",
      "hmr_tf2.standin", "hmr_tf2.capture"],
     ["hmr_tf2.commands"],
-    ["hmr_tf2.convert_datasets", "hmr_tf2.train", "hmr_tf2.export",
+    ["hmr_tf2.convert_datasets", "hmr_tf2.train", "hmr_tf2.export", "hmr_tf2.evaluate",
      "hmr_tf2.demo"],
     ["hmr_tf2.quickstart"],
 ]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from hmr_tf2.compiled import compiled
 from hmr_tf2.evaluation import similarity
 from hmr_tf2.evaluation.similarity import compute_similarity_transform
-from hmr_tf2.visualization.compiled import compiled
 from tfrecords_tools import joints
 
 __all__ = [

@@ -12,6 +12,8 @@ from hmr_tf2.data import parsing
 from hmr_tf2.data.record_index import RecordIndex
 from tfrecords_tools import records
 
+_READ_AHEAD = 64  # records
+
 
 def find_files(data_dir: str | os.PathLike | None, dataset: str, split: str = "test") -> list[str]:
     """The record files of a data set's test or training people, sorted.
@@ -41,33 +43,27 @@ def find_files(data_dir: str | os.PathLike | None, dataset: str, split: str = "t
 
 
 def read_batches(
-    index: RecordIndex,
-    numbers: Sequence[int],
-    *,
-    has_3d: bool,
-    batch_size: int,
-    img_size: int = 224,
+    index: RecordIndex, batches: Sequence[np.ndarray], *, has_3d: bool, img_size: int = 224
 ) -> Iterator[dict[str, np.ndarray]]:
     """Crops as the original evaluates them: scale 1, round `image/center`, no jitter, no mirror.
 
-    Source: akanazawa/hmr src/benchmark/evaluate_h36m.py (get_data).
+    Source: akanazawa/hmr src/benchmark/evaluate_h36m.py (get_data). Records are read and decoded
+    ahead, over the ends of batches.
 
     Args:
         index: where the records lie.
-        numbers: which of them, in this order.
+        batches: int [N] each, numbers of records, N as it comes.
         has_3d: whether they have the 3-D features.
-        batch_size: crops in a batch; the last one holds what is left.
-        img_size: side of a crop.
+        img_size: side S of a crop.
 
     Yields:
-        `image` float32 [N, S, S, 3] in [-1, 1]; `keypoints` float32 [N, 19, 3], x, y in pixels of
-        the crop and visibility; `filename` object [N]; with `has_3d` also `joints3d` float32
-        [N, 14, 3] in metres and `activity` int64 [N], 0 where it is not known.
+        for each batch `image` float32 [N, S, S, 3] in [-1, 1]; `keypoints` float32 [N, 19, 3],
+        x, y in pixels of the crop and visibility; `filename` object [N]; with `has_3d` also
+        `joints3d` float32 [N, 14, 3] in metres and `activity` int64 [N], 0 where it is not known.
 
     Raises:
         ValueError: a record is damaged; names its file.
     """
-    numbers = np.asarray(numbers, np.int64)
 
     def read(number):
         record = tf.numpy_function(
@@ -75,19 +71,24 @@ def read_batches(
         )
         return _example(tf.ensure_shape(record, []), has_3d, img_size)
 
-    batches = (
+    numbers = np.concatenate([np.zeros(0, np.int64), *batches])
+    rows = (
         tf.data.Dataset.from_tensor_slices(numbers)
         .map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size)
-        .prefetch(2)
+        .prefetch(_READ_AHEAD)
         .as_numpy_iterator()
     )
-    for start in range(0, len(numbers), batch_size):
+    for batch in batches:
         try:
-            yield next(batches)
+            taken = [next(rows) for _ in batch]
         except tf.errors.OpError as error:
-            in_batch = numbers[start : start + batch_size]
-            raise _named(error, index, in_batch, has_3d, img_size) from error
+            raise _named(error, index, batch, has_3d, img_size) from error
+        yield {name: np.stack([row[name] for row in taken]) for name in taken[0]}
+
+
+def in_batches(numbers: np.ndarray, size: int) -> list[np.ndarray]:
+    """`numbers` in pieces of `size`; the last one holds what is left."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _named(error, index, numbers, has_3d, img_size) -> ValueError:

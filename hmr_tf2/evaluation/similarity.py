@@ -6,7 +6,7 @@ being called.
 
 import numpy as np
 
-from hmr_tf2.visualization.compiled import compiled
+from hmr_tf2.compiled import compiled
 
 _MAX_SWEEPS = 30  # five are enough for double precision; a bound all the same
 _EPSILON = float(np.finfo(np.float64).eps)

@@ -46,8 +46,8 @@ class Validation:
         batch_size: int = 32,
         img_size: int = 224,
     ):
-        self._batch_size, self._img_size = batch_size, img_size
-        self._people = {name: _people(data_dir, name, limit) for name in datasets}
+        self._img_size = img_size
+        self._people = {name: _people(data_dir, name, limit, batch_size) for name in datasets}
 
     def run(self, predict: Predict) -> dict[str, float]:
         """The errors of `predict` on each data set.
@@ -62,16 +62,16 @@ class Validation:
             sets with 3-D joints also `val_<data set>_mpjpe_mm` and `val_<data set>_pa_mpjpe_mm`.
         """
         results = {}
-        for name, (index, numbers) in self._people.items():
-            for metric, value in self._errors(predict, name, index, numbers).items():
+        for name, (index, batches) in self._people.items():
+            for metric, value in self._errors(predict, name, index, batches).items():
                 results[f"val_{name}_{metric}"] = value
         return results
 
-    def _errors(self, predict, name, index, numbers):
+    def _errors(self, predict, name, index, batches):
         has_3d = name in records.DATASETS_3D
         parts = []
         for batch in reading.read_batches(
-            index, numbers, has_3d=has_3d, batch_size=self._batch_size, img_size=self._img_size
+            index, batches, has_3d=has_3d, img_size=self._img_size
         ):
             out = predict(batch["image"])
             errors_px = metrics.keypoint_errors(batch["keypoints"], np.asarray(out["joints"]))
@@ -92,7 +92,7 @@ def _mean(values):
     return float(values.mean()) if values.size else float("nan")
 
 
-def _people(data_dir, dataset, limit) -> tuple[RecordIndex, np.ndarray]:
+def _people(data_dir, dataset, limit, batch_size) -> tuple[RecordIndex, list[np.ndarray]]:
     if dataset not in DATASETS:
         raise ValueError(
             f"{dataset!r} has no people set aside for testing; --val_datasets accepts "
@@ -102,4 +102,4 @@ def _people(data_dir, dataset, limit) -> tuple[RecordIndex, np.ndarray]:
     if not len(index):
         raise ValueError(f"The test records of {dataset!r} in {data_dir} are empty.")
     count = min(limit, len(index)) if limit else len(index)
-    return index, np.arange(count) * len(index) // count
+    return index, reading.in_batches(np.arange(count) * len(index) // count, batch_size)

@@ -10,9 +10,9 @@ from hmr_tf2.visualization.line_chart import color_class, round_ticks, tick_text
 _WIDTH = 380
 _RIGHT, _TOP, _BOTTOM = 40, 4, 36
 _NAMES = 106  # left of the bars
-_BAR, _GAP = 9, 7
+_BAR, _GAP = 8, 5
 
-_HEIGHT = 240
+_HEIGHT = 290
 _LEFT = 42
 _NUM_BINS = 40
 _COVERED = 99.5  # per cent of the values that the bins span; the last one holds the rest

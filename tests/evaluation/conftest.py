@@ -76,6 +76,35 @@ class People:
         }
 
 
+class TruthfulPredictor:
+    """A `Predictor` that says what `answer` makes of the truth; its body is a tetrahedron."""
+
+    img_size, batch_size = 224, 3
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32)
+
+    def __init__(self, people: People, answer=lambda out: out):
+        self.people, self.answer = people, answer
+        self.calls: list[list[int]] = []
+
+    def predict_crops(self, images):
+        self.calls.append(self.people.who(images).tolist())
+        return self.answer(self.people.predict(images))
+
+    def bodies_of(self, theta):
+        body = np.float32([[0, 0.8, 0], [0.3, -0.6, 0.2], [-0.3, -0.6, 0.2], [0, -0.6, -0.3]])
+        return {"verts": np.tile(body, (len(theta), 1, 1))}
+
+    @property
+    def seen(self) -> list[int]:
+        return [number for call in self.calls for number in call]
+
+
 @pytest.fixture
 def people(tmp_path):
     return People(tmp_path / "records")
+
+
+@pytest.fixture
+def truthful(people):
+    """truthful(answer) -> a predictor of `people`; see `TruthfulPredictor`."""
+    return lambda *answer: TruthfulPredictor(people, *answer)

@@ -8,9 +8,10 @@ from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import reading
 
 
-def read_all(files, **options):
+def read_all(files, batch_size, **options):
     index = index_files([str(file) for file in files])
-    batches = list(reading.read_batches(index, range(len(index)), **options))
+    numbers = reading.in_batches(np.arange(len(index)), batch_size)
+    batches = list(reading.read_batches(index, numbers, **options))
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}, [
         len(batch["image"]) for batch in batches
     ]
@@ -48,8 +49,8 @@ def test_records_come_in_order_with_what_is_known_of_them(people):
 def test_any_records_can_be_asked_for(people):
     people.write("lsp/test_000.tfrecord", 6, has_3d=False)
     index = index_files(reading.find_files(people.data_dir, "lsp"))
-    (batch,) = reading.read_batches(index, [5, 0, 3], has_3d=False, batch_size=8)
-    assert people.who(batch["image"]).tolist() == [5, 0, 3]
+    batches = reading.read_batches(index, [np.array([5, 0, 3]), np.array([2])], has_3d=False)
+    assert [people.who(batch["image"]).tolist() for batch in batches] == [[5, 0, 3], [2]]
 
 
 def test_a_data_set_without_the_split_is_told_with_the_remedy(tmp_path):

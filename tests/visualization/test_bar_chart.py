@@ -38,7 +38,7 @@ def test_columns_hold_every_value(rng):
     svg = bar_chart.draw_histogram("t", [values], "mm")
     heights = rectangles(svg)[:, 3]
     top_percent = float(re.findall(r">([\d.]+) %<", svg)[-1])
-    assert heights.sum() / (240 - 36 - 4 - 8) * top_percent == pytest.approx(100.0, abs=1.5)
+    assert heights.sum() / (290 - 36 - 4 - 8) * top_percent == pytest.approx(100.0, abs=1.5)
 
 
 def test_what_is_far_off_stands_in_the_last_column():

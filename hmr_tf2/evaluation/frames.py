@@ -1,0 +1,105 @@
+"""The errors of every frame of an evaluation, and which recording and group it belongs to."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from hmr_tf2.evaluation import metrics
+from hmr_tf2.evaluation.predictions import Arrays
+from hmr_tf2.evaluation.protocols import Protocol
+from tfrecords_tools import joints
+
+UNKNOWN_ACTIVITY = "not known"
+
+
+@dataclasses.dataclass(frozen=True)
+class Frames:
+    """F frames of all recordings, one behind the other.
+
+    Attributes:
+        recording: int [F], index into `Protocol.recordings`.
+        record: int [F], number of the record in its file.
+        filename: object [F], of the source picture.
+        errors_mm: float [F, 14] of each joint after the hips are aligned; [F, 0] without 3-D.
+        errors_pa_mm: float [F, 14] after the best similarity.
+        errors_px: float [F, K] of each keypoint in pixels of the crop; NaN where invisible.
+        torso_px, head_px: float [F], lengths that PCK and PCKh measure by; NaN where unknown.
+        labels: kind of group -> object [F], the group of each frame.
+    """
+
+    recording: np.ndarray
+    record: np.ndarray
+    filename: np.ndarray
+    errors_mm: np.ndarray
+    errors_pa_mm: np.ndarray
+    errors_px: np.ndarray
+    torso_px: np.ndarray
+    head_px: np.ndarray
+    labels: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.recording)
+
+    def __getitem__(self, chosen: np.ndarray) -> "Frames":
+        """The frames that `chosen` (bool or numbers) names."""
+        rows = {
+            field.name: getattr(self, field.name)[chosen]
+            for field in dataclasses.fields(self) if field.name != "labels"
+        }
+        return Frames(**rows, labels={kind: of[chosen] for kind, of in self.labels.items()})
+
+    @property
+    def unit(self) -> str:
+        """Of `ranking`."""
+        return "mm" if self.errors_mm.shape[1] else "px"
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """float [F]: MPJPE in mm, or the mean 2-D error in px where no 3-D joints are known."""
+        if self.errors_mm.shape[1]:
+            return self.errors_mm.mean(1)
+        is_visible = ~np.isnan(self.errors_px)
+        total = np.where(is_visible, self.errors_px, 0.0).sum(1)
+        return np.where(is_visible.any(1), total / np.maximum(1, is_visible.sum(1)), np.nan)
+
+
+def measure(protocol: Protocol, predicted: Mapping[str, Arrays]) -> Frames:
+    """The errors of what was predicted (`predictions`) for some recordings of the protocol."""
+    numbers = {recording.name: k for k, recording in enumerate(protocol.recordings)}
+    parts = [_errors(protocol, arrays) for arrays in predicted.values()]
+    number = np.repeat(
+        [numbers[name] for name in predicted], [len(part["record"]) for part in parts]
+    )
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    labels = {}
+    if protocol.grouped_by:
+        groups = np.array([recording.group for recording in protocol.recordings], object)
+        labels[protocol.grouped_by] = groups[number]
+    activity = columns.pop("activity", None)
+    if protocol.activities:
+        names = np.array([UNKNOWN_ACTIVITY, *protocol.activities], object)
+        is_known = (activity > 0) & (activity < len(names))
+        labels["activity"] = names[np.where(is_known, activity, 0)]
+    return Frames(recording=number, labels=labels, **columns)
+
+
+def _errors(protocol, arrays) -> dict[str, np.ndarray]:
+    keypoints = arrays["truth/keypoints"]
+    count = len(keypoints)
+    columns = {
+        "record": arrays["record"],
+        "filename": arrays["truth/filename"],
+        "errors_px": metrics.keypoint_errors(keypoints, arrays["prediction/joints"]),
+        "torso_px": metrics.torso_lengths(keypoints),
+        "head_px": metrics.head_lengths(keypoints),
+        "errors_mm": np.zeros((count, 0)),
+        "errors_pa_mm": np.zeros((count, 0)),
+    }
+    if protocol.has_3d:
+        columns["errors_mm"], columns["errors_pa_mm"] = metrics.joint_errors(
+            1000.0 * arrays["truth/joints3d"].astype(np.float64),
+            1000.0 * arrays["prediction/joints3d"][:, : len(joints.LSP)].astype(np.float64),
+        )
+        columns["activity"] = arrays["truth/activity"]
+    return columns

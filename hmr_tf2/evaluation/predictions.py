@@ -1,0 +1,100 @@
+"""What a model saw on a recording: kept in HDF5, and used again only while it holds.
+
+A file `<recording>.h5` has the groups `prediction` (`theta`, `cams`, `joints` in pixels of the
+crop, `joints3d` in metres) and `truth` (`keypoints`, `filename`, and where 3-D joints are known
+`joints3d` and `activity`), and `record`, the number of each frame's record in its file.
+"""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import h5py
+import numpy as np
+from absl import logging
+
+from hmr_tf2.data.record_index import RecordIndex
+from hmr_tf2.evaluation import reading
+from hmr_tf2.evaluation.validation import Predict
+from tfrecords_tools import plan
+
+# Part of every fingerprint: raised when what is kept, or how it is computed, changes.
+FORMAT = 1
+KEPT = ("theta", "cams", "joints", "joints3d")
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def fingerprint(files: Sequence[str | os.PathLike], **settings) -> str:
+    """A hash of the files' names and content and of the settings; the same wherever they lie."""
+    digest = hashlib.sha256(repr((FORMAT, sorted(settings.items()))).encode())
+    for path in sorted(map(pathlib.Path, files), key=lambda path: path.name):
+        digest.update(plan.fingerprint(path.parent, [path]).encode())
+    return digest.hexdigest()
+
+
+def predict_batches(
+    predict: Predict,
+    index: RecordIndex,
+    batches: Sequence[np.ndarray],
+    has_3d: bool,
+    img_size: int,
+) -> Iterator[Arrays]:
+    """Predicts records and yields, batch by batch, what `save` keeps of them.
+
+    Args:
+        predict: see `validation.Predict`; its result also has `theta` and `cams`.
+        index, batches, has_3d, img_size: see `reading.read_batches`.
+
+    Raises:
+        FloatingPointError: the model predicts what is no number.
+    """
+    read = reading.read_batches(index, batches, has_3d=has_3d, img_size=img_size)
+    for numbers, batch in zip(batches, read, strict=True):
+        out = predict(batch["image"])
+        arrays = {f"prediction/{name}": np.asarray(out[name]) for name in KEPT}
+        for name, values in arrays.items():
+            if not np.isfinite(values).all():
+                raise FloatingPointError(
+                    f"The model's {name} is not finite for pictures of "
+                    f"{index.paths[index.file_of[numbers[0]]]}: its weights are damaged or its "
+                    "training diverged."
+                )
+        truth = {f"truth/{name}": values for name, values in batch.items() if name != "image"}
+        yield {**arrays, **truth}
+
+
+def load(path: pathlib.Path, key: str) -> Arrays | None:
+    """The arrays of a file that `save` wrote, None if there is none with the fingerprint `key`."""
+    if not path.is_file():
+        return None
+    try:
+        with h5py.File(path) as file:
+            if file.attrs.get("fingerprint") != key:
+                logging.info("%s is of other weights, records or settings: predicted anew", path)
+                return None
+            arrays = {}
+            file.visititems(
+                lambda name, item: arrays.update({name: item[()]})
+                if isinstance(item, h5py.Dataset) else None
+            )
+            return arrays
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        logging.warning("%s is damaged (%s): predicted anew", path, error)
+        return None
+
+
+def save(path: pathlib.Path, arrays: Arrays, key: str) -> None:
+    """Writes the file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with h5py.File(partial, "w") as file:
+        file.attrs["fingerprint"] = key
+        for name, values in arrays.items():
+            # Text of any length is an object array of bytes, which HDF5 wants told.
+            kind = h5py.string_dtype() if values.dtype == object else values.dtype
+            file.create_dataset(name, data=values, dtype=kind)
+    with open(partial, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)

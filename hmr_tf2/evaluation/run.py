@@ -1,0 +1,177 @@
+"""One evaluation: predictions of each recording, their errors, the report."""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tqdm
+from absl import logging
+
+from hmr_tf2.data.record_index import index_files
+from hmr_tf2.evaluation import extremes, predictions, reading, report, tables
+from hmr_tf2.evaluation.frames import measure
+from hmr_tf2.evaluation.predictions import Arrays
+from hmr_tf2.evaluation.protocols import Protocol
+from hmr_tf2.evaluation.summary import summarise
+from hmr_tf2.evaluation.validation import Predict
+from hmr_tf2.predictor import Predictor
+
+
+def evaluate(
+    protocol: Protocol,
+    predictor: Predictor,
+    model_path: str,
+    model_files: Sequence[pathlib.Path],
+    out_dir: str | os.PathLike,
+    *,
+    frame_step: int = 1,
+    overwrite: bool = False,
+    num_pictures: int = 30,
+) -> tuple[str, pathlib.Path]:
+    """Evaluates a predictor on the recordings of a protocol and writes the report.
+
+    Args:
+        protocol: what to evaluate.
+        predictor: the model.
+        model_path: its checkpoint or SavedModel, to be told in the report.
+        model_files: the files that decide what it predicts (`loading.model_files`).
+        out_dir: gets `predictions/<people>/<recording>.h5` and the report in `<protocol>/`.
+        frame_step: evaluate every so many frames of a recording.
+        overwrite: predict what is there already, too.
+        num_pictures: of the largest and of the smallest errors.
+
+    Returns:
+        The tables as text, and the page.
+
+    Raises:
+        OSError, ValueError: records cannot be read.
+        FloatingPointError: the model predicts what is no number.
+    """
+    out_dir = pathlib.Path(out_dir)
+    model_key = predictions.fingerprint(model_files)
+    predicted = predict_all(
+        protocol, predictor.predict_crops, model_key, out_dir / "predictions" / protocol.people,
+        frame_step=frame_step, batch_size=predictor.batch_size, img_size=predictor.img_size,
+        overwrite=overwrite,
+    )  # fmt: skip
+    frames = measure(protocol, predicted)
+    summary = summarise(protocol, frames)
+    notes = _notes(protocol, model_path, len(frames), frame_step)
+    worst, best = (
+        extremes.draw(protocol, frames[chosen], predicted, predictor)
+        for chosen in extremes.worst_and_best(frames, num_pictures)
+    )
+    page = report.write_report(
+        out_dir / protocol.name, protocol, frames, summary,
+        about={
+            "model": model_path, "model_fingerprint": model_key, "frame_step": frame_step,
+            "missing_recordings": protocol.missing,
+        },
+        notes=notes, worst=worst, best=best,
+    )  # fmt: skip
+    text = tables.as_text(tables.tables_of(protocol, summary))
+    return "\n".join([protocol.title, *notes, "", text]), page
+
+
+def _notes(protocol, model_path, num_frames, frame_step) -> list[str]:
+    """What one must know beside the numbers."""
+    of_each = f", every {frame_step}th of each recording" if frame_step > 1 else ""
+    notes = [f"{model_path} on {num_frames:,} frames{of_each}."]
+    if protocol.missing:
+        total = len(protocol.missing) + len(protocol.recordings)
+        notes.append(
+            f"Not comparable with published numbers: {len(protocol.missing)} of {total} "
+            f"recordings are missing, among them {', '.join(protocol.missing[:5])}."
+        )
+    return notes
+
+
+def predict_all(
+    protocol: Protocol,
+    predict: Predict,
+    model_key: str,
+    folder: str | os.PathLike,
+    *,
+    frame_step: int = 1,
+    batch_size: int = 32,
+    img_size: int = 224,
+    overwrite: bool = False,
+) -> dict[str, Arrays]:
+    """Recording -> predictions on it, kept in `folder` for the next time.
+
+    Recordings without a record are left out.
+    A recording is written when it is complete, so a run that was stopped continues with the one
+    it was at. A file made with other weights, other records or other settings is not used.
+
+    Args:
+        protocol: what to evaluate.
+        predict: see `validation.Predict`; its result also has `theta` and `cams`.
+        model_key: `predictions.fingerprint` of the model's files.
+        folder: where `<recording>.h5` lie.
+        frame_step: predict every so many frames of a recording.
+        batch_size: crops in a call of `predict`; the last call of a recording gets what is left.
+        img_size: side of a crop.
+        overwrite: predict what is there already, too.
+
+    Raises:
+        OSError, ValueError: records cannot be read.
+        FloatingPointError: the model predicts what is no number.
+    """
+    index = index_files([recording.file for recording in protocol.recordings])
+    rows_of = {
+        recording.name: np.flatnonzero(index.file_of == k)[::frame_step]
+        for k, recording in enumerate(protocol.recordings)
+    }
+    keys = {
+        recording.name: predictions.fingerprint(
+            [recording.file], model=model_key, step=frame_step, img_size=img_size
+        )
+        for recording in protocol.recordings
+    }
+    paths = {name: pathlib.Path(folder) / f"{name}.h5" for name in rows_of}
+    names = [name for name, rows in rows_of.items() if len(rows)]
+    if not names:
+        raise ValueError(f"The records of {protocol.title} are empty: {index.paths[0]} ...")
+    kept = {name: predictions.load(paths[name], keys[name]) for name in names if not overwrite}
+    kept = {name: arrays for name, arrays in kept.items() if arrays is not None}
+    if kept:
+        logging.info(
+            "%s: %d of %d recordings are predicted already, in %s",
+            protocol.title, len(kept), len(names), folder,
+        )
+
+    todo = {
+        name: reading.in_batches(rows_of[name], batch_size) for name in names if name not in kept
+    }
+    parts = predictions.predict_batches(
+        predict, index, [batch for batches in todo.values() for batch in batches],
+        protocol.has_3d, img_size,
+    )
+    with tqdm.tqdm(
+        total=sum(len(rows) for rows in rows_of.values()), unit="frame", desc=protocol.title,
+        initial=sum(len(rows_of[name]) for name in kept),
+    ) as bar:
+        for name, batches in todo.items():
+            arrays = _joined(itertools.islice(parts, len(batches)), bar)
+            arrays["record"] = np.arange(len(rows_of[name])) * frame_step
+            predictions.save(paths[name], arrays, keys[name])
+            kept[name] = arrays
+            bar.set_postfix_str(_progress(protocol, name, arrays))
+    return {name: kept[name] for name in names}
+
+
+def _joined(parts: Iterable[Arrays], bar: tqdm.tqdm) -> dict[str, np.ndarray]:
+    """The batches one behind the other; the bar moves with each."""
+    taken: list[Arrays] = []
+    for part in parts:
+        taken.append(part)
+        bar.update(len(part["truth/keypoints"]))
+    return {name: np.concatenate([part[name] for part in taken]) for name in taken[0]}
+
+
+def _progress(protocol: Protocol, name: str, arrays: Arrays) -> str:
+    """What is shown beside the bar: the last recording's mean error."""
+    frames = measure(protocol, {name: arrays})
+    return f"{name} {frames.ranking.mean():.1f} {frames.unit}"

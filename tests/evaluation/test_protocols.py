@@ -1,0 +1,63 @@
+"""Which recordings count: the original's, whatever else lies beside them."""
+
+import pytest
+
+from hmr_tf2.evaluation import protocols
+from tfrecords_tools import human36m_names
+
+TEST = "tf_records_human36m_wjoints/test"
+
+
+def test_protocol_1_has_all_but_the_damaged_recording():
+    found = protocols.human36m_recordings(1)
+    assert len(found) == 2 * 15 * 2 * 4 - 1
+    assert "S11_Directions_1_cam0" not in found and found["S9_Directions_1_cam0"] == "Directions"
+    assert {name.split("_")[0] for name in found} == {"S9", "S11"}
+
+
+def test_protocol_2_has_the_frontal_camera_and_trial_0():
+    found = protocols.human36m_recordings(2)
+    assert len(found) == 2 * 15
+    assert all(name.endswith("_0_cam3") for name in found)
+    assert set(found) < set(protocols.human36m_recordings(1))
+
+
+def test_the_papers_order_names_every_action_once():
+    assert sorted(protocols.PAPER_ACTIONS) == sorted(human36m_names.ACTIONS)
+    assert protocols.PAPER_ACTIONS[5:7] == ["TakingPhoto", "Posing"]
+
+
+def test_recordings_of_other_subjects_and_missing_ones_are_kept_apart(people):
+    for name in ("S9_Eating_0_cam3", "S11_Walking_0_cam3", "S9_Eating_0_cam1", "S1_Eating_0_cam3"):
+        people.write(f"{TEST}/{name}.tfrecord", 1)
+    found = protocols.find(people.data_dir, "h36m", protocol=2)
+    assert [(r.name, r.group) for r in found.recordings] == [
+        ("S9_Eating_0_cam3", "Eating"), ("S11_Walking_0_cam3", "Walking")
+    ]
+    assert len(found.missing) == 28 and "S9_Walking_0_cam3" in found.missing
+    assert found.people == protocols.find(people.data_dir, "h36m", protocol=1).people
+
+
+def test_no_recording_of_the_protocol_is_an_error(people):
+    people.write(f"{TEST}/S1_Eating_0_cam3.tfrecord", 1)
+    with pytest.raises(FileNotFoundError, match="names such as S9_Directions_0_cam0"):
+        protocols.find(people.data_dir, "h36m")
+
+
+def test_test_sequences_of_3dhp_have_scenes(people):
+    for number in range(1, 7):
+        people.write(f"mpi_inf_3dhp/test/TS{number}.tfrecord", 1)
+    found = protocols.find(people.data_dir, "mpi_inf_3dhp")
+    assert [recording.group for recording in found.recordings] == [
+        "green screen", "green screen", "no green screen", "no green screen", "outdoors",
+        "outdoors",
+    ]
+    assert not found.missing
+
+
+def test_training_people_can_be_evaluated_too(people):
+    people.write("mpii/train_000.tfrecord", 1, has_3d=False)
+    people.write("mpi_inf_3dhp/train/train_0000.tfrecord", 1)
+    found = protocols.find(people.data_dir, "mpii", split="train")
+    assert not found.has_3d and found.name == "mpii_train"
+    assert protocols.find(people.data_dir, "mpi_inf_3dhp", split="train").has_3d
