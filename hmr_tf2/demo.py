@@ -107,7 +107,8 @@ def main(settings: DemoSettings) -> None:
     folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, settings.load_path) as results:
         pictures = {path: folders[path] for path in files if not sources.is_video(path)}
-        picture_run.run(pictures, predictor, source, results, settings.focal_length)
+        if pictures:
+            picture_run.run(pictures, predictor, source, results, settings.focal_length)
         for path in filter(sources.is_video, files):
             try:
                 video_run.run(

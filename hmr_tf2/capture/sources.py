@@ -39,15 +39,16 @@ def find_files(img_path: str) -> list[pathlib.Path]:
     """
     path = pathlib.Path(img_path)
     if path.is_dir():
-        files = [p for p in path.iterdir() if _suffix(p) in PICTURE_SUFFIXES + VIDEO_SUFFIXES]
-        what = f"no picture or video ({', '.join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)}) lies in it"
+        suffixes = PICTURE_SUFFIXES + VIDEO_SUFFIXES
+        found = [p for p in path.iterdir() if _suffix(p) in suffixes]
+        problem = f"no picture or video ({', '.join(suffixes)}) lies in it"
     else:
-        files = [path] if path.exists() else [pathlib.Path(p) for p in glob.glob(img_path)]
-        files = [p for p in files if p.is_file()]
-        what = "no such file, folder or match of a pattern"
+        found = [path] if path.exists() else map(pathlib.Path, glob.glob(img_path))
+        problem = "no such file, folder or match of a pattern"
+    files = sorted(p for p in found if p.is_file())
     if not files:
-        raise FileNotFoundError(f"--img_path={img_path}: {what}.")
-    return sorted(files)
+        raise FileNotFoundError(f"--img_path={img_path}: {problem}.")
+    return files
 
 
 def is_video(path: pathlib.Path) -> bool:

@@ -72,10 +72,10 @@ def follow(
     boxes: dict[int, tuple[np.ndarray | None, float]] = {}
     num_persons = 0
     for number, picture in enumerate(pictures):
-        for box, score in _newcomers(boxes, picture, number, find, find_every):
-            boxes[num_persons] = (box, score)
-            num_persons += 1
+        newcomers = _newcomers(boxes, picture, number, find, find_every)
+        boxes.update(enumerate(newcomers, start=num_persons))
         seen = list(_look(picture, boxes, predictor, f"{name}, frame {number}"))
+        num_persons = max([num_persons, *(1 + sighting.person for sighting, _ in seen)])
         yield [sighting for sighting, _ in seen]
         boxes = _still_there(
             {sighting.person: (box_round(joints), np.nan) for sighting, joints in seen},

@@ -1,0 +1,323 @@
+"""The demo: any picture or video in, files out that agree with each other and with the docs."""
+
+import json
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from hmr_tf2 import demo, loading
+from hmr_tf2.pictures import read_picture
+from hmr_tf2.visualization.video_file import video_writer
+
+DOCS = pathlib.Path(__file__).parents[2] / "docs" / "outputs.md"
+SIZE = (320, 240)
+
+
+@pytest.fixture
+def run(spotter, monkeypatch, tmp_path):
+    """run(**flags) -> what the demo wrote: its folder, results.json and results.npz."""
+    monkeypatch.setattr(loading, "load_predictor", lambda *args: spotter)
+
+    def run(fails=False, **flags):
+        out = tmp_path / "out"
+        settings = demo.DemoSettings(load_path="any", out_dir=str(out), **flags)
+        if fails:
+            with pytest.raises(ValueError) as caught:
+                demo.main(settings)
+        else:
+            demo.main(settings)
+        with np.load(out / "results.npz") as file:
+            arrays = dict(file)
+        document = json.loads((out / "results.json").read_text())
+        return out, document, arrays, str(caught.value) if fails else None
+
+    return run
+
+
+def save(path, picture):
+    Image.fromarray(picture).save(path)
+    return str(path)
+
+
+def write_film(path, places, make_spot, fps=20.0):
+    with video_writer(path, SIZE, fps) as append:
+        for place in places:
+            append(make_spot(SIZE, place))
+
+
+def inside(path, *names):
+    assert sorted(p.name for p in path.iterdir()) == sorted(names)
+
+
+def test_a_picture_gives_drawings_meshes_and_a_viewer(run, make_spot, tmp_path):
+    name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
+    out, document, arrays, _ = run(img_path=name)
+    inside(out, "a", "results.json", "results.npz")
+    inside(out / "a", "overlay.png", "viewer.html", "person0.png", "person0.obj", "person0.glb")
+    assert read_picture(out / "a" / "overlay.png").shape == (SIZE[1], SIZE[0], 3)
+    assert read_picture(out / "a" / "person0.png").shape == (2 * 448, 3 * 448, 3)
+    (image,) = document["images"]
+    assert (image["file"], image["frame"], image["width"], image["height"]) == (name, None, *SIZE)
+    joints = np.array(image["people"][0]["joints"])
+    np.testing.assert_allclose((joints.min(0) + joints.max(0)) / 2, [200, 130], atol=2)
+
+
+def test_json_and_npz_hold_the_same_and_the_docs_name_all_of_it(run, make_spot, tmp_path):
+    name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
+    _, document, arrays, _ = run(img_path=name, bbox="180,90,40,80;150,80,90,90")
+    people = document["images"][0]["people"]
+    flat = {"cam": ("crop", "cam"), "crop_size": ("crop", "size"), "crop_scale": ("crop", "scale"),
+            "crop_start": ("crop", "start"), "weak_scale": ("weak_perspective", "scale"),
+            "weak_translation": ("weak_perspective", "translation"),
+            "focal_length": ("perspective", "focal_length"),
+            "principal_point": ("perspective", "principal_point"),
+            "translation": ("perspective", "translation")}  # fmt: skip
+    for row, person in enumerate(people):
+        assert person["row"] == row
+        for key in ("person", "box", "score", "theta", "rotations", "joints", "joints3d"):
+            np.testing.assert_allclose(arrays[key][row], person[key], atol=2e-6)
+        for key, (camera, entry) in flat.items():
+            np.testing.assert_allclose(arrays[key][row], person["camera"][camera][entry],
+                                       atol=2e-6)  # fmt: skip
+    told = DOCS.read_text(encoding="utf-8")
+    names = {*arrays, *document, *document["images"][0], *people[0], *people[0]["camera"],
+             *(entry for camera in people[0]["camera"].values() for entry in camera)}  # fmt: skip
+    assert [name for name in sorted(names) if f"`{name}`" not in told] == []
+
+
+@pytest.mark.parametrize("box", ["180,90,40,80", "-20,-30,300,500", "205.5,100,7,11"])
+def test_joints_mesh_and_cameras_agree_in_the_picture(run, make_spot, tmp_path, box, spotter):
+    """Within a pixel: joints to weak perspective, mesh as drawn, and perspective at its depth."""
+    picture = make_spot((317, 233), (200, 130))
+    _, _, arrays, _ = run(img_path=save(tmp_path / "a.png", picture), bbox=box)
+    scale, shift = arrays["weak_scale"][0], arrays["weak_translation"][0]
+    projected = scale * (arrays["joints3d"][0, :, :2] + shift)
+    np.testing.assert_allclose(arrays["joints"][0], projected, atol=0.01)
+    cam, half = arrays["cam"][0], arrays["crop_size"][0] / 2
+    on_crop = half * (cam[0] * (arrays["joints3d"][0, :, :2] + cam[1:]) + 1)
+    back = (on_crop + arrays["crop_start"][0]) / arrays["crop_scale"][0]
+    np.testing.assert_allclose(arrays["joints"][0], back, atol=0.01)
+    flat = arrays["joints3d"][0] * [1, 1, 0]
+    moved = flat + arrays["translation"][0]
+    pinhole = arrays["focal_length"][0] * moved[:, :2] / moved[:, 2:] + arrays["principal_point"]
+    np.testing.assert_allclose(pinhole, projected, atol=0.01)
+    decoded = spotter.bodies_of(arrays["theta"])
+    np.testing.assert_allclose(arrays["verts"], decoded["verts"], atol=1e-5)
+    np.testing.assert_allclose(arrays["rotations"], decoded["rotations"], atol=1e-5)
+
+
+def odd_pictures(folder, spot):
+    """Name to the picture's size as it must be read; the spot is in all of them."""
+    grey = spot[..., 0]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(folder / "grey.png", grey)
+    save(folder / "deep.png", grey.astype(np.uint16) * 257)
+    save(folder / "clear.png", np.dstack([spot, np.full(grey.shape, 9, np.uint8)]))
+    Image.fromarray(spot).convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(np.ascontiguousarray(np.rot90(spot))).save(folder / "turned.jpg", exif=exif)
+    dark = Image.fromarray(np.zeros_like(spot))
+    Image.fromarray(spot).save(folder / "moving.gif", save_all=True, append_images=[dark])
+    return ["grey", "deep", "clear", "cmyk", "turned", "moving"]
+
+
+def test_pictures_of_every_kind_show_the_same_person(run, make_spot, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = odd_pictures(folder, make_spot(SIZE, (200, 130)))
+    _, document, _, _ = run(img_path=str(folder))
+    assert len(document["images"]) == len(names) and document["failed"] == []
+    for image in document["images"]:
+        assert (image["width"], image["height"]) == SIZE
+        joints = np.array(image["people"][0]["joints"])
+        np.testing.assert_allclose((joints.min(0) + joints.max(0)) / 2, [200, 130], atol=2.5)
+
+
+def test_a_folder_runs_on_past_pictures_that_fail(run, make_spot, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "c.jpg", "d.jpg"):
+        save(folder / name, make_spot(SIZE, (200, 130)))
+    save(folder / "dark.png", np.full((9, 9, 3), 20, np.uint8))
+    save(folder / "one.png", np.full((1, 1, 3), 250, np.uint8))
+    whole = (folder / "c.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "e.jpg").write_bytes(b"")
+    (folder / "f.mp4").write_bytes(b"no video")
+    out, document, _, message = run(fails=True, img_path=str(folder))
+    assert [pathlib.Path(i["file"]).name for i in document["images"]] == [
+        "a.jpg", "c.jpg", "d.jpg", "one.png"
+    ]  # fmt: skip
+    assert message.startswith("4 of 8 files failed:")
+    for name in ("b.jpg is not a whole picture", "e.jpg is not a picture", "f.mp4",
+                 "dark.png: the network sees no body"):
+        assert name in message
+    assert len(document["failed"]) == 4
+    assert "Recovered 4 bodies in 4 of 8 files" in capsys.readouterr().out
+    inside(out, "a", "c", "d", "one", "results.json", "results.npz")
+
+
+def test_an_empty_file_of_openpose_fails_its_picture_alone(run, make_spot, tmp_path):
+    folder, told = tmp_path / "in", tmp_path / "told"
+    folder.mkdir()
+    told.mkdir()
+    points = np.full((25, 3), 0.9)
+    points[:, :2] = np.random.default_rng(0).uniform([190, 100], [210, 160], (25, 2))
+    for name, content in (
+        ("a", json.dumps({"people": [{"pose_keypoints_2d": points.ravel().tolist()}]})),
+        ("b", ""), ("c", '{"people": []}'),
+    ):  # fmt: skip
+        save(folder / f"{name}.jpg", make_spot(SIZE, (200, 130)))
+        (told / f"{name}_keypoints.json").write_text(content)
+    save(folder / "d.jpg", make_spot(SIZE, (200, 130)))
+    _, document, arrays, message = run(fails=True, img_path=str(folder), json_path=str(told))
+    assert arrays["person"].tolist() == [0]
+    for text in ("b_keypoints.json is no JSON file", "c_keypoints.json has no person",
+                 "d.jpg has no keypoints"):
+        assert text in message
+
+
+def test_several_people_are_all_drawn_and_numbered_by_score(run, make_spot, tmp_path):
+    picture = np.maximum(make_spot(SIZE, (80, 120)), make_spot(SIZE, (240, 110)))
+    found = [{"file_name": "a.png", "bbox": [66, 88, 28, 64], "score": 0.5},
+             {"file_name": "a.png", "bbox": [226, 78, 28, 64], "score": 0.9}]  # fmt: skip
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    name = save(tmp_path / "a.png", picture)
+    out, document, arrays, _ = run(img_path=name, json_path=str(tmp_path / "found.json"))
+    assert {p.name for p in (out / "a").glob("*.obj")} == {"person0.obj", "person1.obj"}
+    np.testing.assert_array_equal(arrays["score"], [0.9, 0.5])
+    joints = arrays["joints"]
+    middle = (joints.min(axis=1) + joints.max(axis=1)) / 2
+    np.testing.assert_allclose(middle, [[240, 110], [80, 120]], atol=2)
+    overlay = read_picture(out / "a" / "overlay.png").astype(int)
+    changed = np.abs(overlay - picture).sum(axis=2) > 60
+    assert changed[:, :160].any() and changed[:, 160:].any()
+
+
+def test_pictures_whose_names_differ_in_the_ending_get_folders_of_their_own(run, make_spot,
+                                                                            tmp_path):  # fmt: skip
+    for name in ("a.jpg", "a.png"):
+        save(tmp_path / name, make_spot(SIZE, (200, 130)))
+    out, _, _, _ = run(img_path=str(tmp_path / "a.*"))
+    inside(out, "a.jpg", "a.png", "results.json", "results.npz")
+
+
+def test_a_video_gives_a_film_and_the_motion_of_who_is_in_it(run, make_spot, tmp_path):
+    places = [(80 + 8 * k, 120) for k in range(14)]
+    write_film(tmp_path / "film.mp4", places, make_spot)
+    out, document, arrays, _ = run(img_path=str(tmp_path / "film.mp4"))
+    inside(out / "film", "overlay.mp4", "person0.bvh", "person0.glb")
+    film = cv2.VideoCapture(str(out / "film" / "overlay.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 14 and film.get(cv2.CAP_PROP_FPS) == 20
+    assert [image["frame"] for image in document["images"]] == list(range(14))
+    assert arrays["frame"].tolist() == list(range(14)) and not arrays["person"].any()
+    middle = (arrays["joints"].min(axis=1) + arrays["joints"].max(axis=1)) / 2
+    np.testing.assert_allclose(middle, places, atol=3)
+    lines = (out / "film" / "person0.bvh").read_text().splitlines()
+    rows = np.array([line.split() for line in lines[lines.index("Frame Time: 0.05000000") + 1 :]],
+                    float)  # fmt: skip
+    assert len(rows) == 14
+    # Root motion in centimetres: the pixels it moves by, at its depth.
+    expected = 100 * (arrays["weak_translation"][-1] - arrays["weak_translation"][0])[0]
+    assert rows[-1, 0] - rows[0, 0] == pytest.approx(expected, abs=12)
+    assert expected > 100
+
+
+def test_smoothing_calms_a_video_and_keeps_its_path(run, make_spot, tmp_path, rng):
+    places = [(80 + 4 * k + rng.integers(-3, 4), 120 + rng.integers(-3, 4)) for k in range(24)]
+    write_film(tmp_path / "film.mp4", places, make_spot)
+
+    def jitter(arrays):
+        return np.abs(np.diff(arrays["joints"].mean(axis=1), 2, axis=0)).mean()
+
+    _, _, raw, _ = run(img_path=str(tmp_path / "film.mp4"))
+    _, _, smooth, _ = run(img_path=str(tmp_path / "film.mp4"), smooth=True)
+    assert jitter(smooth) < 0.5 * jitter(raw)
+    np.testing.assert_allclose(smooth["joints"].mean((0, 1)), raw["joints"].mean((0, 1)), atol=5)
+
+
+def test_boxes_of_every_frame_name_the_people_of_a_video(run, make_spot, tmp_path):
+    places = [(80 + 5 * k, 120) for k in range(8)]
+    write_film(tmp_path / "film.mp4", places, make_spot)
+    found = [{"image_id": k, "bbox": [x - 14, y - 32, 28, 64], "score": 1.0}
+             for k, (x, y) in enumerate(places) if k not in (3, 4)]  # fmt: skip
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    _, _, arrays, _ = run(
+        img_path=str(tmp_path / "film.mp4"), json_path=str(tmp_path / "found.json")
+    )
+    assert arrays["person"].tolist() == [0] * 8
+    assert np.isnan(arrays["score"]).tolist() == [k in (3, 4) for k in range(8)]
+    middle = (arrays["joints"].min(axis=1) + arrays["joints"].max(axis=1)) / 2
+    np.testing.assert_allclose(middle, places, atol=2)
+
+
+def test_a_video_that_is_cut_off_gives_what_it_has(run, make_spot, tmp_path):
+    path = tmp_path / "cut.mp4"
+    write_film(path, [(80 + 8 * k, 120) for k in range(14)], make_spot)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])  # of frames of which most take less
+    _, document, _, _ = run(img_path=str(path))
+    assert 1 <= len(document["images"]) < 14
+    assert all(len(image["people"]) == 1 for image in document["images"])
+
+
+def test_a_video_without_anybody_fails_and_leaves_nothing(run, make_spot, tmp_path):
+    path = tmp_path / "dark.mp4"
+    with video_writer(path, SIZE, 20.0) as append:
+        for _ in range(4):
+            append(np.full((SIZE[1], SIZE[0], 3), 20, np.uint8))
+    out, document, arrays, message = run(fails=True, img_path=str(path))
+    assert "dark.mp4: nobody was found in any of its 4 frames" in message
+    assert document["images"] == [] and len(arrays["verts"]) == 0
+    inside(out, "results.json", "results.npz")
+
+
+def test_without_a_network_it_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="python -m hmr_tf2.quickstart, then") as caught:
+        demo.DemoSettings(img_path="a.jpg")
+    assert "--load_path=models/model.ckpt-667589" in str(caught.value)
+    (tmp_path / demo.QUICKSTART_RUN).mkdir(parents=True)
+    with pytest.raises(ValueError, match="left one here: --load_path=quickstart_out/run"):
+        demo.DemoSettings(img_path="a.jpg")
+
+
+@pytest.mark.parametrize("flags, reason", [
+    ({}, "either --img_path or --webcam"),
+    ({"img_path": "a", "webcam": 0}, "either --img_path or --webcam"),
+    ({"img_path": "a", "detector": "yolo"}, "--detector accepts none, hog"),
+    ({"img_path": "a", "focal_length": 0.0}, "--focal_length must be above 0"),
+])
+def test_settings_that_cannot_be_are_refused(flags, reason):
+    with pytest.raises(ValueError, match=reason):
+        demo.DemoSettings(load_path="any", **flags)
+
+
+def test_sources_of_boxes_exclude_each_other():
+    settings = demo.DemoSettings(load_path="x", img_path="a", bbox="1,2,3,4", detector="hog")
+    with pytest.raises(ValueError, match="--bbox and --detector exclude each other"):
+        demo.box_source(settings)
+
+
+def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        save(tmp_path / name, make_spot(SIZE, (200, 130)))
+    settings = demo.DemoSettings(load_path="x", img_path=str(tmp_path), bbox="1,2,3,4",
+                                 out_dir=str(tmp_path / "out"))  # fmt: skip
+    with pytest.raises(ValueError, match="is for one picture; --img_path means 2"):
+        demo.main(settings)
+
+
+def test_the_authors_checkpoint_runs_the_demo(reference_files, make_spot, tmp_path):
+    """The networks of the original, whose body stands beside the checkpoint."""
+    out = tmp_path / "out"
+    demo.main(demo.DemoSettings(
+        load_path=str(reference_files(0) / "model.ckpt-667589"), out_dir=str(out),
+        img_path=save(tmp_path / "a.jpg", make_spot(SIZE, (200, 130))),
+    ))  # fmt: skip
+    with np.load(out / "results.npz") as arrays:
+        assert arrays["verts"].shape == (1, 6890, 3)
+    inside(out / "a", "overlay.png", "viewer.html", "person0.png", "person0.obj", "person0.glb")

@@ -1,0 +1,101 @@
+"""What --img_path means, and the frames of videos and webcams."""
+
+import cv2
+import numpy as np
+import pytest
+
+from hmr_tf2.capture import sources
+from hmr_tf2.visualization.video_file import video_writer
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.mp4"
+    with video_writer(path, (64, 48), 12.5) as append:
+        for k in range(6):
+            append(np.full((48, 64, 3), 40 * k, np.uint8))
+    return path
+
+
+def test_a_folder_means_its_pictures_and_videos_in_order(tmp_path):
+    for name in ("b.PNG", "a.jpg", "c.mp4", "notes.txt", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
+    found = sources.find_files(str(tmp_path))
+    assert [p.name for p in found] == ["a.jpg", "b.PNG", "c.mp4"]
+    assert [sources.is_video(p) for p in found] == [False, False, True]
+
+
+def test_a_folder_named_as_a_picture_is_none(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    with pytest.raises(FileNotFoundError, match="no picture or video"):
+        sources.find_files(str(tmp_path))
+
+
+def test_a_pattern_and_a_file_whose_name_looks_like_one(tmp_path):
+    for name in ("a1.jpg", "a2.jpg", "a[1].jpg"):
+        (tmp_path / name).touch()
+    assert [p.name for p in sources.find_files(f"{tmp_path}/a?.jpg")] == ["a1.jpg", "a2.jpg"]
+    assert [p.name for p in sources.find_files(f"{tmp_path}/a[1].jpg")] == ["a[1].jpg"]
+
+
+@pytest.mark.parametrize("name", ["none.jpg", "*.jpg"])
+def test_what_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match="--img_path=.*no such file"):
+        sources.find_files(str(tmp_path / name))
+
+
+def test_a_video_gives_its_frames_and_their_rate(film):
+    assert sources.video_info(film) == ((64, 48), 12.5, 6)
+    levels = [frame.mean() for frame in sources.frames(film)]
+    np.testing.assert_allclose(levels, 40 * np.arange(6), atol=4)
+    assert len(list(sources.frames(film, 2))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", None])
+def test_a_file_that_is_no_video_is_named(film, content):
+    whole = film.read_bytes()
+    film.write_bytes(whole[:500] if content is None else content)
+    with pytest.raises(ValueError, match="film.mp4"):
+        sources.video_info(film)
+
+
+def test_a_video_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No video at .*none.mp4"):
+        sources.video_info(tmp_path / "none.mp4")
+
+
+class FakeCamera:
+    """Gives three pictures; then none, or Ctrl-C."""
+
+    def __init__(self, end):
+        self.end, self.left = end, 3
+
+    def read(self):
+        self.left -= 1
+        if self.left >= 0:
+            return True, np.full((48, 64, 3), (200, 20, 20), np.uint8)
+        if self.end:
+            raise self.end
+        return False, None
+
+    def get(self, which):
+        return 0.0
+
+    def release(self):
+        self.left = -1
+
+
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt()])
+def test_a_webcam_is_recorded_until_it_ends(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(cv2, "VideoCapture", lambda device: FakeCamera(end))
+    path = tmp_path / "new" / "webcam.mp4"
+    sources.record_webcam(0, path, 10)
+    monkeypatch.undo()
+    pictures = list(sources.frames(path))
+    assert len(pictures) == 3 and pictures[0][..., 2].mean() > 150  # OpenCV's blue comes first
+
+
+def test_a_webcam_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(OSError, match="--webcam=99: no camera"):
+        sources.record_webcam(99, tmp_path / "webcam.mp4", 10)

@@ -1,0 +1,58 @@
+"""Videos: H.264 as browsers want it, whole or not at all."""
+
+import subprocess
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from hmr_tf2.visualization.video_file import video_writer
+
+
+def frames_of(path):
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while (got := capture.read())[0]:
+        frames.append(got[1][..., ::-1])
+    return np.stack(frames)
+
+
+def pictures(count, height, width):
+    """Smooth, and brighter from frame to frame."""
+    ramp = np.linspace(0, 100, width).astype(np.uint8)
+    picture = np.broadcast_to(ramp[:, np.newaxis], (height, width, 3))
+    return [picture + np.uint8(10 * k) for k in range(count)]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 49), (35, 20)])
+def test_frames_read_back_nearly_the_same(tmp_path, size):
+    sent = pictures(6, size[1], size[0])
+    with video_writer(tmp_path / "a.mp4", size, 12.5) as append:
+        for picture in sent:
+            append(picture)
+    got = frames_of(tmp_path / "a.mp4")
+    assert len(got) == 6 and got.shape[1] % 2 == got.shape[2] % 2 == 0
+    inner = got[:, : size[1] - 1, : size[0] - 1].astype(int)
+    assert np.abs(inner - np.stack(sent)[:, :-1, :-1]).mean() < 6
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_codec_colour_and_order_are_what_browsers_play(tmp_path):
+    with video_writer(tmp_path / "a.mp4", (64, 48), 25) as append:
+        for picture in pictures(3, 48, 64):
+            append(picture)
+    told = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", tmp_path / "a.mp4"],
+        capture_output=True, text=True, check=False,
+    ).stderr  # fmt: skip
+    assert "Video: h264" in told and "yuv420p" in told and "25 fps" in told
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")  # plays before it is loaded
+
+
+def test_a_video_that_is_not_finished_is_not_there(tmp_path):
+    with pytest.raises(KeyError):
+        with video_writer(tmp_path / "a.mp4", (64, 48), 25) as append:
+            append(pictures(1, 48, 64)[0])
+            raise KeyError
+    assert list(tmp_path.iterdir()) == []
