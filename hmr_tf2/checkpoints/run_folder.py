@@ -53,7 +53,7 @@ def damage(prefix: str) -> str | None:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except tf1.READ_ERRORS as error:
+    except (*tf1.READ_ERRORS, IndexError) as error:
         return str(error).splitlines()[0]
     return None
 

@@ -1,0 +1,210 @@
+"""A run that is killed, stopped or changed: nothing is lost, and nothing differs in the end."""
+
+import dataclasses
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hmr_tf2 import HMR, flagfiles, loading, training
+from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.config import TrainConfig
+from hmr_tf2.training import changes, saving
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+
+
+def command(config):
+    """The training command of `config`."""
+    flags = flagfiles.as_flagfile(config).splitlines()
+    return [sys.executable, "-m", "hmr_tf2.train", *flags]
+
+
+def run(config, until=None, number=signal.SIGKILL):
+    """Runs the command; when the checkpoint `until` is there, sends it the signal `number`."""
+    process = subprocess.Popen(command(config), env=QUIET, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    if until:
+        while process.poll() is None and not pathlib.Path(f"{until}.index").exists():
+            time.sleep(0.002)
+        process.send_signal(number)
+    output = process.communicate(timeout=300)[0]
+    return process.returncode, output
+
+
+def values_of(folder):
+    reader = tf.train.load_checkpoint(str(folder))
+    return {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+        if name.endswith("VARIABLE_VALUE") and "save_counter" not in name
+    }
+
+
+@pytest.fixture
+def config(small_config, tmp_path):
+    return dataclasses.replace(
+        small_config, model_dir=str(tmp_path / "run"), steps_per_epoch=7, epoch=2,
+        deterministic=True, checkpoint_steps=1, log_img_step=5,
+    )
+
+
+def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
+    """Two epochs of seven steps: SIGKILL, Ctrl-C, SIGTERM, and on; beside one left alone."""
+    whole = dataclasses.replace(config, model_dir=str(tmp_path / "whole"), checkpoint_steps=0)
+    assert run(whole)[0] == 0
+    first, second, third = sorted(random.Random(time.time_ns()).sample(range(1, 12), 3))
+    folder = pathlib.Path(config.model_dir)
+    assert run(config, folder / f"ckpt-{first}")[0] == -signal.SIGKILL
+    assert run(config, folder / f"ckpt-{second}", signal.SIGINT)[0] == 130
+    code, output = run(config, folder / f"ckpt-{third}", signal.SIGTERM)
+    assert code == 0 and "Stopped by SIGTERM. The same command continues" in output
+    code, output = run(config)
+    assert code == 0, output
+    expected, got = values_of(whole.model_dir), values_of(config.model_dir)
+    assert expected.keys() == got.keys() and len(got) > 250
+    for name, value in expected.items():
+        np.testing.assert_array_equal(got[name], value, err_msg=f"{name}, killed at {first}...")
+
+
+@pytest.fixture(scope="module")
+def finished(small_config, tmp_path_factory):
+    """A run of four steps with a checkpoint of each."""
+    config = dataclasses.replace(
+        small_config, model_dir=str(tmp_path_factory.mktemp("finished")), steps_per_epoch=4,
+        epoch=1, checkpoint_steps=1, log_img_step=0,
+    )
+    training.train(config)
+    return config
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of it, to be damaged."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.model_dir, folder)
+    return dataclasses.replace(finished, model_dir=str(folder))
+
+
+def test_the_last_checkpoints_are_kept(finished):
+    names = {path.stem for path in pathlib.Path(finished.model_dir).glob("ckpt-*.index")}
+    assert names == {"ckpt-2", "ckpt-3", "ckpt-4"}
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copied):
+    newest = next(pathlib.Path(copied.model_dir).glob("ckpt-4.data*"))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-3")
+    content = bytearray(next(pathlib.Path(copied.model_dir).glob("ckpt-3.data*")).read_bytes())
+    content[len(content) // 2] ^= 1
+    next(pathlib.Path(copied.model_dir).glob("ckpt-3.data*")).write_bytes(content)
+    assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-2")
+    assert training.train(copied).start_step == 2
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_deleted(copied):
+    folder = pathlib.Path(copied.model_dir)
+    (folder / "ckpt-9_temp").mkdir()
+    (folder / "ckpt-9_temp" / "part-0").write_bytes(b"half")
+    (folder / "ckpt-8.data-00000-of-00001").write_bytes(b"half")
+    before = values_of(folder)
+    assert training.train(copied).start_step == 4
+    assert {path.name.split(".")[0] for path in folder.glob("ckpt-*")} == {
+        "ckpt-2", "ckpt-3", "ckpt-4"
+    }
+    assert before.keys() == values_of(folder).keys()
+
+
+def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(copied):
+    """The system refuses longer files, as it does without room; TensorFlow sees a failed write."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="(?s)No checkpoint of step 5 .*ckpt-4.*Make room"):
+            training.train(dataclasses.replace(copied, epoch=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(pathlib.Path(copied.model_dir).glob("ckpt-5*"))
+    assert training.train(dataclasses.replace(copied, epoch=2)).start_step == 4
+
+
+def test_weights_that_are_not_finite_are_not_saved(copied):
+    model = HMR(copied)
+    model.compile()
+    model.build_optimizers()
+    manager = tf.train.CheckpointManager(
+        run_folder.training_state(model), copied.model_dir, max_to_keep=3
+    )
+    model.regressor.mean_param.assign(model.regressor.mean_param * np.nan)
+    with pytest.raises(FloatingPointError, match="no longer finite.*ckpt-4"):
+        saving.save_state(model, manager)
+    assert manager.latest_checkpoint.endswith("ckpt-4")
+
+
+def test_changed_settings_are_shown_and_must_be_accepted(copied):
+    changed = dataclasses.replace(copied, e_lr=3e-5, num_stage=3, batch_size=4, epoch=9)
+    with pytest.raises(ValueError) as refusal:
+        training.train(changed)
+    lines = [line.strip() for line in str(refusal.value).splitlines()]
+    assert "--e_lr: 1e-05 then, 3e-05 now" in lines and "--batch_size: 2 then, 4 now" in lines
+    assert "--accept_changes" in str(refusal.value) and "--epoch" not in str(refusal.value)
+    accepted = dataclasses.replace(changed, accept_changes=True, epoch=1)
+    assert training.train(accepted).start_step == 4
+    assert changes.changed_settings(
+        accepted, run_folder.flags_file(copied.model_dir)
+    ) == {}, "the run goes on under its new settings"
+
+
+def test_settings_behind_load_path_are_compared_as_well(finished, tmp_path):
+    other = dataclasses.replace(
+        finished, load_path=finished.model_dir, model_dir=str(tmp_path / "other"), d_lr=0.5
+    )
+    with pytest.raises(ValueError, match="--d_lr: 0.0001 then, 0.5 now"):
+        training.train(other)
+
+
+def test_the_best_by_validation_is_kept_apart(finished, tmp_path):
+    """Epochs whose errors are 30, 10 and 20 leave the second in best/, ready to load."""
+    model = HMR(finished)
+    model.compile()
+    model.build_optimizers()
+    flags_file = pathlib.Path(finished.model_dir, "flags.cfg")
+    manager = tf.train.CheckpointManager(
+        run_folder.training_state(model), str(tmp_path / "best"), max_to_keep=1
+    )
+    best = saving.KeepBest(manager, flags_file)
+    best.set_model(model)
+    for step, error in ((1, 30.0), (2, 10.0), (3, 20.0)):
+        model.optimizer.iterations.assign(step)
+        best.on_epoch_end(step, {"val_mpjpe_mm": error, "val_keypoint_px": -error})
+    assert [path.name for path in (tmp_path / "best").glob("*.index")] == ["ckpt-2.index"]
+    assert '"val_mpjpe_mm": 10.0' in (tmp_path / "best" / "metrics.json").read_text()
+    loaded = loading.load_model(str(tmp_path / "best"))
+    np.testing.assert_array_equal(loaded.regressor.mean_param, model.regressor.mean_param)
+
+
+def test_validation_each_epoch_chooses_the_best(finished, sample_records, tmp_path):
+    """Through `train`; the samples have no test people, so those of training stand in."""
+    records = tmp_path / "records"
+    shutil.copytree(sample_records, records)
+    shutil.copy(records / "lsp" / "train_000.tfrecord", records / "lsp" / "test_000.tfrecord")
+    summary = training.train(dataclasses.replace(
+        finished, model_dir=str(tmp_path / "validated"), data_dir=str(records),
+        val_datasets=("lsp",), steps_per_epoch=1, epoch=2, checkpoint_steps=0,
+    ))
+    assert np.isfinite(summary.losses["val_keypoint_px"])
+    assert (tmp_path / "validated" / "best" / "checkpoint").is_file()
+
+
+def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
+    flags = flagfiles.read_flagfile(pathlib.Path(finished.model_dir, "flags.cfg"), TrainConfig)
+    assert TrainConfig(**flags) == finished
