@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from hmr_tf2 import HMR, HMRConfig
+from hmr_tf2 import HMR, HMRConfig, flagfiles, loading, serving
+from hmr_tf2.checkpoints import run_folder
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 sys.path.insert(0, str(GOLDEN))
@@ -74,6 +76,19 @@ def untrained(smpl_path):
     model = HMR(HMRConfig(smpl_model_path=str(smpl_path)))
     model.compile()
     return model
+
+
+@pytest.fixture(scope="session")
+def sources(reference_files, tmp_path_factory):
+    """The same weights as a run's folder, a TF 1 checkpoint and a SavedModel."""
+    folder = tmp_path_factory.mktemp("sources")
+    tf1 = str(reference_files(0) / "model.ckpt-667589")
+    model = loading.load_model(tf1)
+    run = folder / "run"
+    run.mkdir()
+    (run / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
+    tf.train.CheckpointManager(run_folder.training_state(model), str(run), 1).save()
+    return {"run": run, "tf1": tf1, "export": serving.export(model, folder / "export").parent}
 
 
 @pytest.fixture

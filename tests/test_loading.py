@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import flagfiles, loading, serving
+from hmr_tf2 import loading
 from hmr_tf2.checkpoints import run_folder
 
 
@@ -30,19 +30,6 @@ def test_a_body_can_be_named(reference_files, small_smpl_path):
         str(reference_files(0) / "model.ckpt-667589"), str(small_smpl_path)
     )
     assert model.smpl.v_template.shape[0] == 120
-
-
-@pytest.fixture(scope="module")
-def sources(reference_files, tmp_path_factory):
-    """The same weights as a run's folder, a TF 1 checkpoint and a SavedModel."""
-    folder = tmp_path_factory.mktemp("sources")
-    tf1 = str(reference_files(0) / "model.ckpt-667589")
-    model = loading.load_model(tf1)
-    run = folder / "run"
-    run.mkdir()
-    (run / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
-    tf.train.CheckpointManager(run_folder.training_state(model), str(run), 1).save()
-    return {"run": run, "tf1": tf1, "export": serving.export(model, folder / "export").parent}
 
 
 @pytest.fixture(scope="module")
