@@ -41,7 +41,11 @@ def load_predictor(
     folder = export_folder(load_path)
     if folder is not None:
         return _predictor_of_export(folder, smpl_model_path, batch_size)
-    model = load_model(os.fspath(load_path), smpl_model_path)
+    return predictor_of(load_model(os.fspath(load_path), smpl_model_path), batch_size)
+
+
+def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
+    """Makes a predictor of a model, which may go on training; its weights are not copied."""
     size = model.config.img_size
     network = tf.function(
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]

@@ -45,7 +45,7 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     kind = Image.registered_extensions()[path.suffix.lower()]
-    Image.fromarray(picture).save(partial, kind)
+    Image.fromarray(picture).save(partial, kind, compress_level=3)
     partial.replace(path)
 
 

@@ -132,13 +132,14 @@ def _see(together, predictor):
         if isinstance(cuts, Exception):
             yield path, cuts
             continue
-        rows = [next(thetas) for _ in cuts]
-        yield path, _attempt(
-            lambda cuts=cuts, rows=rows, path=path: [
-                see(person, box, score, crop, theta, str(path))
-                for person, ((box, score, crop), theta) in enumerate(zip(cuts, rows, strict=True))
-            ]
-        )
+        yield path, _attempt(_sightings, path, cuts, [next(thetas) for _ in cuts])
+
+
+def _sightings(path, cuts, thetas) -> list[Sighting]:
+    return [
+        see(person, box, score, crop, theta, str(path))
+        for person, ((box, score, crop), theta) in enumerate(zip(cuts, thetas, strict=True))
+    ]
 
 
 def _cuts_of(path, img_size, source) -> list[Cut]:

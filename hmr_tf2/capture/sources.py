@@ -22,7 +22,10 @@ MAX_FPS = 1000.0
 
 
 class VideoInfo(NamedTuple):
-    """`size` (width, height) in pixels, `fps` frames a second, `num_frames` as its header says."""
+    """`size` (width, height) in pixels, `fps` frames a second.
+
+    `num_frames` is what the header says, or where it says nothing, what was counted.
+    """
 
     size: tuple[int, int]
     fps: float
@@ -73,7 +76,8 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         logging.warning("%s does not tell its frames a second; %g are assumed.", path,
                         FALLBACK_FPS)  # fmt: skip
         fps = FALLBACK_FPS
-    return VideoInfo(first.shape[1::-1], float(fps), max(int(count), 0))
+    count = int(count) if count > 0 else sum(1 for _ in frames(path))
+    return VideoInfo(first.shape[1::-1], float(fps), count)
 
 
 def frames(path: str | os.PathLike, limit: int | None = None) -> Iterator[np.ndarray]:

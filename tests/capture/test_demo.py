@@ -197,6 +197,31 @@ def test_several_people_are_all_drawn_and_numbered_by_score(run, make_spot, tmp_
     assert changed[:, :160].any() and changed[:, 160:].any()
 
 
+def test_crops_of_several_pictures_share_a_batch(run, spotter, make_spot, tmp_path, monkeypatch):
+    folder, sizes = tmp_path / "in", []
+    folder.mkdir()
+    for k in range(9):
+        save(folder / f"{k}.png", make_spot(SIZE, (100 + 10 * k, 120)))
+    predict = spotter.predict_crops
+    monkeypatch.setattr(
+        spotter, "predict_crops", lambda images: (sizes.append(len(images)), predict(images))[1]
+    )
+    _, _, arrays, _ = run(img_path=str(folder))
+    assert sizes == [4, 4, 1]
+    middle = (arrays["joints"].min(axis=1) + arrays["joints"].max(axis=1)) / 2
+    np.testing.assert_allclose(middle, [[100 + 10 * k, 120] for k in range(9)], atol=2)
+
+
+def test_nothing_is_opened_unless_asked_for(run, make_spot, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
+    run(img_path=name)
+    assert opened == []
+    out, _, _, _ = run(img_path=name, show=True)
+    assert opened == [(out / "a" / "viewer.html").as_uri()]
+
+
 def test_pictures_whose_names_differ_in_the_ending_get_folders_of_their_own(run, make_spot,
                                                                             tmp_path):  # fmt: skip
     for name in ("a.jpg", "a.png"):
@@ -311,13 +336,21 @@ def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):
         demo.main(settings)
 
 
-def test_the_authors_checkpoint_runs_the_demo(reference_files, make_spot, tmp_path):
-    """The networks of the original, whose body stands beside the checkpoint."""
+def test_the_originals_networks_run_the_demo(untrained, make_spot, tmp_path, monkeypatch):
+    """With a body of 6890 vertices; `tests/test_loading.py` has where they may come from."""
+    asked = []
+
+    def load(*args):
+        asked.append(args)
+        return loading.predictor_of(untrained, args[2])
+
+    monkeypatch.setattr(loading, "load_predictor", load)
     out = tmp_path / "out"
     demo.main(demo.DemoSettings(
-        load_path=str(reference_files(0) / "model.ckpt-667589"), out_dir=str(out),
+        load_path="run", smpl_model_path="body.pkl", batch_size=3, out_dir=str(out),
         img_path=save(tmp_path / "a.jpg", make_spot(SIZE, (200, 130))),
     ))  # fmt: skip
+    assert asked == [("run", "body.pkl", 3)]
     with np.load(out / "results.npz") as arrays:
         assert arrays["verts"].shape == (1, 6890, 3)
     inside(out / "a", "overlay.png", "viewer.html", "person0.png", "person0.obj", "person0.glb")
