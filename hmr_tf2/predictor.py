@@ -111,6 +111,11 @@ class PictureCamera(NamedTuple):
     scale: np.ndarray
     translation: np.ndarray
 
+    @property
+    def mean_scale(self) -> float:
+        """The geometric mean of `scale`, with its sign: an untrained network's may be negative."""
+        return float(np.copysign(np.sqrt(self.scale.prod()), self.scale[0]))
+
     def project(self, points: np.ndarray) -> np.ndarray:
         """Points [..., 3] in metres to pixels [..., 2] of the picture."""
         return self.scale * (points[..., :2] + self.translation)
@@ -124,12 +129,11 @@ class PictureCamera(NamedTuple):
             size: (width, height) of the picture.
             focal_length: pixels.
         """
-        mean_scale = np.sqrt(self.scale.prod())
         middle = np.array(size) / 2.0
         return PinholeCamera(
-            focal_length * self.scale / mean_scale,
+            focal_length * self.scale / self.mean_scale,
             middle,
-            np.array([*(self.translation - middle / self.scale), focal_length / mean_scale]),
+            np.array([*(self.translation - middle / self.scale), focal_length / self.mean_scale]),
         )
 
 
@@ -184,7 +188,7 @@ class CropPlace:
         the body's origin stays on its pixel.
         """
         half = self.img_size / 2.0
-        scale = np.sqrt((camera.scale * self.scale).prod())
+        scale = camera.mean_scale * np.sqrt(self.scale.prod())
         origin = camera.scale * camera.translation * self.scale
         return np.array([scale / half, *((origin - half - self.start) / scale)])
 

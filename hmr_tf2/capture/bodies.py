@@ -5,6 +5,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from absl import logging
 
 from hmr_tf2.predictor import Crop, CropPlace, PictureCamera, PinholeCamera, Predictor
 from hmr_tf2.visualization.renderer import BODY_COLOR
@@ -66,11 +67,14 @@ def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str
     Raises:
         ValueError: no body can be drawn of it; the message starts with `name`.
     """
-    if not (np.isfinite(theta).all() and theta[0] > 0):
+    if not np.isfinite(theta).all() or theta[0] == 0:
         raise ValueError(
             f"{name}: the network sees no body here: its camera scale is {theta[0]:g}, and "
             f"{int((~np.isfinite(theta)).sum())} of its numbers are not finite."
         )
+    if theta[0] < 0:
+        logging.warning("%s: the network's camera scale is negative, as before training: "
+                        "the body stands on its head.", name)  # fmt: skip
     return Sighting(person, np.asarray(box, np.float64), float(score), crop.place, theta)
 
 

@@ -17,7 +17,7 @@ from tfrecords_tools import joints
 
 FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
-# Ten thousandths of a pixel or a millimetre: what float32 holds of them.
+# Micrometres and millionths of a pixel: float32 holds no more.
 _DECIMALS = 6
 
 

@@ -66,12 +66,11 @@ def smooth_track(track: Sequence[Sighting], fps: float) -> list[Sighting]:
 
 def _smooth_cameras(cameras, fps):
     scale = np.stack([camera.scale for camera in cameras])
-    # The pixel on which the body's origin falls, in metres of a body of the usual size.
-    unit = np.median(scale)
-    origin = unit * one_euro(
-        scale * np.stack([camera.translation for camera in cameras]) / unit, fps
-    )
-    scale = np.exp(one_euro(np.log(scale), fps))
+    # The pixel on which the body's origin falls. Both are filtered in bodies of the usual size,
+    # so that a speed is one in metres a second.
+    origin = scale * np.stack([camera.translation for camera in cameras])
+    unit = np.median(np.abs(scale))
+    scale, origin = (unit * one_euro(values / unit, fps) for values in (scale, origin))
     return [PictureCamera(s, o / s) for s, o in zip(scale, origin, strict=True)]
 
 

@@ -86,7 +86,7 @@ def test_the_nearer_body_is_drawn_over_the_farther():
     assert [color for _, _, color in order] == [bodies.PERSON_COLORS[k] for k in (1, 2, 0)]
 
 
-@pytest.mark.parametrize("cam", [np.nan, 0.0, -0.5])
+@pytest.mark.parametrize("cam", [np.nan, np.inf, 0.0])
 def test_a_body_that_cannot_be_drawn_is_named(cam):
     theta = np.zeros(85, np.float32)
     theta[0] = cam
