@@ -1,6 +1,6 @@
 """Times the input pipeline beside the one that one would write first: images a second and core.
 
-python benchmarks/input_pipeline.py [--people=48] [--images=320] [--rounds=5]
+python benchmarks/input_pipeline.py [--people=48] [--images=480] [--rounds=3]
 
 The records are of stand-in people, in the sizes in which the converters store the data sets, and
 in those of whole frames. The naive pipeline reads the same records one after the other with
@@ -68,7 +68,7 @@ def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Ten
     size = tf.shape(picture)[:2]
     new_size = augmentation.scaled_size(size[0], size[1], scale)
     factor = tf.cast(new_size, tf.float32) / tf.cast(size, tf.float32)
-    picture = tf.compat.v1.image.resize_bilinear(picture[tf.newaxis], new_size)[0]
+    picture = tf.raw_ops.ResizeBilinear(images=picture[tf.newaxis], size=new_size)[0]
     center = tf.cast(example["image/center"], tf.int32) + translation
     center = tf.cast(tf.cast(center, tf.float32) * factor[::-1], tf.int32)
 
@@ -162,6 +162,7 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
                 # The first turn builds what the others use.
                 found = rate(way, threads, args.images if turn else BATCH_SIZE)
                 rates.setdefault((way is ours, threads), []).append(found)
+
     def middle(of, threads, kind):
         return statistics.median(getattr(one, kind) for one in rates[of, threads][1:])
 
@@ -179,14 +180,13 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=48, help="records of each size")
-    parser.add_argument("--images", type=int, default=320, help="drawn in each round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=480, help="drawn in each round")
+    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load by other work {os.getloadavg()[0]:.1f}; median of "
           f"{args.rounds} rounds of {args.images} images")  # fmt: skip
     print(f"{'':22}{'per second and core':>27}{'1 thread':>18}{'2 threads':>18}")
-    print(f"{'':22}{'naive':>10}{'ours':>9}{'ratio':>8}{'naive':>9}{'ours':>9}" * 1
-          + f"{'naive':>9}{'ours':>9}")  # fmt: skip
+    print(f"{'':22}{'naive':>10}{'ours':>9}{'ratio':>8}" + f"{'naive':>9}{'ours':>9}" * 2)
     with tempfile.TemporaryDirectory() as folder:
         ratios = [
             compare(pathlib.Path(folder), name, size, args) for name, size in SIZES.items()

@@ -11,9 +11,9 @@ from tfrecords_tools import joints
 
 
 def scaled_size(height: tf.Tensor, width: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """Size (height, width) in whole pixels, int32 [2], truncated as the original does."""
+    """Size (height, width) in whole pixels, at least 1: int32 [2], cut as in the original."""
     size = tf.cast(tf.stack([height, width]), tf.float32)
-    return tf.cast(size * scale, tf.int32)
+    return tf.maximum(tf.cast(size * scale, tf.int32), 1)
 
 
 def source_window(
@@ -27,7 +27,7 @@ def source_window(
         start: int32 [2], x and y of the crop's corner in the resized picture.
         img_size: side of the crop.
     """
-    corner = start[::-1]
+    corner = tf.clip_by_value(start[::-1], -img_size, new_size)
     ratio = tf.cast(size, tf.float32) / tf.cast(new_size, tf.float32)
     inside = tf.clip_by_value(tf.stack([corner, corner + img_size - 1]), 0, new_size - 1)
     first, last = tf.unstack(tf.cast(inside, tf.float32) * ratio)
@@ -71,56 +71,74 @@ def crop_scaled(
 
 @compiled
 def _crop_scaled(pixels, geometry):
-    """`crop_scaled` of [top, left, height, width, new height, width, start y, x, side, mirror].
+    """`crop_scaled`, as [top, left, height, width, new height, width, start y, x, side, mirror].
 
-    float32 throughout and in TensorFlow's order, so that nothing rounds differently.
+    float32 throughout and in TensorFlow's order, so that nothing rounds differently. Rows are
+    flat, three numbers a pixel, so that their loops become vector instructions.
     """
     top, left, height, width, new_height, new_width, start_y, start_x, side, mirror = geometry
-    row_low, row_high, row_part = _sample_points(start_y, side, height, new_height)
-    low, high, part = _sample_points(start_x, side, width, new_width)
+    rows_held, columns_held = pixels.shape[:2]
+    row_low, row_high, row_part = _sample_points(
+        start_y, side, height, new_height, top, rows_held
+    )
+    low, high, part = _sample_points(start_x, side, width, new_width, left, columns_held)
     if mirror:
-        low, high, part = low[::-1], high[::-1], part[::-1]
-    crop = np.empty((side, side, 3), np.float32)
+        low, high, part = low[::-1].copy(), high[::-1].copy(), part[::-1].copy()
+    low, high, part = _channels(low), _channels(high), np.repeat(part, 3)
+    pixels = pixels.reshape(rows_held, -1)
+    unit = np.empty(pixels.shape[1], np.float32)
+    crop = np.empty((side, 3 * side), np.float32)
     # The rows last interpolated in x: neighbours in y differ in the lowest bit or are equal.
-    rows = np.empty((2, side, 3), np.float32)
+    rows = np.empty((2, 3 * side), np.float32)
     held = np.full(2, -1)
     for y in range(side):
         for row in (row_low[y], row_high[y]):
             if held[row & 1] != row:
                 held[row & 1] = row
-                _interpolate_row(pixels[row - top], low - left, high - left, part, rows[row & 1])
-        above, below = rows[row_low[y] & 1].ravel(), rows[row_high[y] & 1].ravel()
-        target = crop[y].reshape(3 * side)
+                _interpolate(pixels[row], unit, low, high, part, rows[row & 1])
+        above, below, target = rows[row_low[y] & 1], rows[row_high[y] & 1], crop[y]
         for i in range(3 * side):
             value = above[i] + (below[i] - above[i]) * row_part[y]
             target[i] = (value - np.float32(0.5)) * np.float32(2.0)
-    return crop
+    return crop.reshape(side, side, 3)
 
 
 @compiled
-def _sample_points(start, side, size, new_size):
-    """Neighbours and weight along one axis for `side` pixels of the resized picture."""
+def _sample_points(start, side, size, new_size, first, count):
+    """Neighbours and weight along one axis for `side` pixels of the resized picture.
+
+    Neighbours are numbered from `first` on, the first of `count` pixels that are at hand, and
+    never lie outside of these, whatever a damaged record says.
+    """
     ratio = np.float32(size) / np.float32(new_size)
     low = np.empty(side, np.int64)
     high = np.empty(side, np.int64)
     part = np.empty(side, np.float32)
     for i in range(side):
         source = np.float32(min(max(start + i, 0), new_size - 1)) * ratio
-        low[i] = np.int64(source)
-        high[i] = min(np.int64(np.ceil(source)), size - 1)
+        low[i] = min(max(np.int64(source) - first, 0), count - 1)
+        high[i] = min(max(min(np.int64(np.ceil(source)), size - 1) - first, 0), count - 1)
         part[i] = source - np.floor(source)
     return low, high, part
 
 
 @compiled
-def _interpolate_row(pixels, low, high, part, row):
-    """Fills `row` [side, 3] from `pixels` uint8 [w, 3], which it takes to [0, 1]."""
-    unit = np.float32(1.0 / 255.0)
-    for x in range(len(low)):
-        for channel in range(3):
-            a = np.float32(pixels[low[x], channel]) * unit
-            b = np.float32(pixels[high[x], channel]) * unit
-            row[x, channel] = a + (b - a) * part[x]
+def _channels(columns):
+    """Where the three numbers of each pixel stand in a flat row; unsigned, to save a check."""
+    places = np.empty(3 * len(columns), np.uint32)
+    for i in range(len(places)):
+        places[i] = 3 * columns[i // 3] + i % 3
+    return places
+
+
+@compiled
+def _interpolate(pixels, unit, low, high, part, row):
+    """Fills `row` from the flat row `pixels`, uint8, which goes to [0, 1] in `unit` first."""
+    for i in range(len(pixels)):
+        unit[i] = np.float32(pixels[i]) * np.float32(1.0 / 255.0)
+    for i in range(len(row)):
+        a = unit[low[i]]
+        row[i] = a + (unit[high[i]] - a) * part[i]
 
 
 def mirror_keypoints(keypoints: tf.Tensor, img_size: int) -> tf.Tensor:

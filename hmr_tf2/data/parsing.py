@@ -26,6 +26,8 @@ def preprocess_example(
 ) -> dict[str, tf.Tensor]:
     """Parses one record and makes its training crop; draws no random numbers.
 
+    For input pipelines: part of it is compiled Python, which an exported graph cannot hold.
+
     Source: akanazawa/hmr src/data_loader.py (image_preprocessing), src/util/data_utils.py.
 
     Args:

@@ -165,6 +165,21 @@ def test_invisible_points_become_zero(rng):
     assert set(label[~hidden][:, 2]) == {1.0}
 
 
+@pytest.mark.parametrize(
+    "change", [dict(height=0), dict(width=-5), dict(height=10**9), dict(center=(2**31 - 1, 0)),
+               dict(center=(-(2**31), 2**40)), dict(height=7, width=9000)]
+)  # fmt: skip
+def test_a_record_with_absurd_sizes_reads_nothing_outside_of_its_picture(rng, change):
+    picture = rng.integers(0, 255, (60, 50, 3), np.uint8)
+    features = dict(height=60, width=50, center=(25, 30), filename="x.jpg",
+                    encoded=tf.io.encode_jpeg(picture).numpy(), keypoints=np.zeros((14, 3)))
+    record = records.image_example(**features | change)
+    image = preprocess_example(
+        record, has_3d=False, scale=1.2, translation=[3, 4], mirror=True
+    )["image"]
+    assert np.abs(image).max() <= 1
+
+
 def test_a_record_that_lacks_a_feature_is_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="image/center"):
         preprocess_example(
