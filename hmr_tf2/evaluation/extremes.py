@@ -12,35 +12,40 @@ from hmr_tf2.evaluation.protocols import Protocol
 from hmr_tf2.predictor import Predictor
 from hmr_tf2.visualization import overlay
 
-# Of one recording, so that one bad recording does not hide the others; as the original.
+# Of one recording of a protocol, so that a bad one does not hide the others; as the original.
 PER_RECORDING = 10
 VIEWS = "labelled joints, predicted joints, body over the picture, body from the side"
 
 Pictures = list[tuple[str, np.ndarray]]
 
 
-def worst_and_best(frames: Frames, count: int) -> tuple[np.ndarray, np.ndarray]:
+def worst_and_best(
+    frames: Frames, count: int, per_recording: int | None = PER_RECORDING
+) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the `count` frames with the largest errors, and with the smallest.
 
-    The most extreme come first. No frame is in both; of a recording at most `PER_RECORDING` are
-    in each.
+    The most extreme come first, no frame is in both.
+
+    Args:
+        frames: to choose from.
+        count: of each kind, where there are as many.
+        per_recording: at most so many of one recording; None for no limit.
     """
     errors = frames.ranking
     order = np.argsort(errors, kind="stable")
     order = order[np.isfinite(errors[order])]
     half = (len(order) + 1) // 2
+    limit = count if per_recording is None else per_recording
     best, worst = order[:half], order[half:][::-1]
-    return _few_of_each(worst, frames.recording, count), _few_of_each(
-        best, frames.recording, count
-    )
+    return tuple(_few_of_each(side, frames.recording, count, limit) for side in (worst, best))
 
 
-def _few_of_each(ordered, recording, count):
+def _few_of_each(ordered, recording, count, limit):
     taken, seen = [], dict.fromkeys(np.unique(recording), 0)
     for number in ordered:
         if len(taken) == count:
             break
-        if seen[recording[number]] < PER_RECORDING:
+        if seen[recording[number]] < limit:
             seen[recording[number]] += 1
             taken.append(number)
     return np.array(taken, int)

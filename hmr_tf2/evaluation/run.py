@@ -59,9 +59,11 @@ def evaluate(
     frames = measure(protocol, predicted)
     summary = summarise(protocol, frames)
     notes = _notes(protocol, model_path, len(frames), frame_step)
+    # The shards of other data sets are no recordings: how people fall into them says nothing.
+    limit = extremes.PER_RECORDING if protocol.grouped_by else None
     worst, best = (
         extremes.draw(protocol, frames[chosen], predicted, predictor)
-        for chosen in extremes.worst_and_best(frames, num_pictures)
+        for chosen in extremes.worst_and_best(frames, num_pictures, limit)
     )
     page = report.write_report(
         out_dir / protocol.name, protocol, frames, summary,

@@ -20,8 +20,6 @@ LABELS = {
     "auc": "AUC, %",
     "pa_pck_150mm": "PA-PCK, %",
     "pa_auc": "PA-AUC, %",
-    "mpjpe_over_groups_mm": "MPJPE, mean over {}s, mm",
-    "pa_mpjpe_over_groups_mm": "PA-MPJPE, mean over {}s, mm",
     "keypoint_px": "2-D error, px",
     "keypoint_median_px": "median 2-D error, px",
     "pck_torso": "PCK at 0.2 torso, %",

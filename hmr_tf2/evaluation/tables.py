@@ -15,9 +15,9 @@ MAX_RECORDINGS = 12
 
 # Measures without and with the best similarity, and what both are called.
 _PAIRS = {
-    "mpjpe_mm": "mean over frames, mm",
-    "mpjpe_over_groups_mm": "mean over {}s, mm",
-    "median_mm": "median over frames, mm",
+    "mpjpe_mm": "MPJPE, mean over frames, mm",
+    "mpjpe_over_groups_mm": "MPJPE, mean over {}s, mm",
+    "median_mm": "MPJPE, median over frames, mm",
     "pck_150mm": "PCK at 150 mm, %",
     "auc": "AUC, %",
 }

@@ -11,6 +11,7 @@ _WIDTH = 380
 _RIGHT, _TOP, _BOTTOM = 40, 4, 36
 _NAMES = 106  # left of the bars
 _BAR, _GAP = 8, 5
+_LINE = 17  # of the names
 
 _HEIGHT = 290
 _LEFT = 42
@@ -28,14 +29,14 @@ def draw_bars(title: str, names: Sequence[str], series: Sequence[np.ndarray], un
         unit: of the values.
     """
     values = np.array(series, np.float64).reshape(len(series), len(names))
-    pitch = _BAR * len(series) + _GAP
+    pitch = max(_LINE, _BAR * len(series) + _GAP)
     height = _TOP + pitch * len(names) + _BOTTOM
     finite = values[np.isfinite(values)]
     ticks, _, end = round_ticks(0.0, float(finite.max(initial=0.0)) or 1.0)
     end = end or 1.0
     parts = [_vertical_grid(ticks, end, height, unit)]
     for row, name in enumerate(names):
-        top = _TOP + row * pitch + _GAP / 2
+        top = _TOP + row * pitch + (pitch - _BAR * len(series)) / 2
         parts.append(_label(_NAMES - 8, top + _BAR * len(series) / 2, name, "value"))
         for k, value in enumerate(values[:, row]):
             if np.isfinite(value):

@@ -27,10 +27,10 @@ def model(tmp_path):
     return [file]
 
 
-def evaluate(people, predictor, model, tmp_path, dataset="h36m", **options):
-    protocol = protocols.find(people.data_dir, dataset)
+def evaluate(people, predictor, model, tmp_path, dataset="h36m", num_pictures=0, **options):
     text, page = run.evaluate(
-        protocol, predictor, "ckpt-1", model, tmp_path / "out", **options
+        protocols.find(people.data_dir, dataset), predictor, "ckpt-1", model, tmp_path / "out",
+        num_pictures=num_pictures, **options,
     )
     return json.loads((page.parent / "results.json").read_text()), text, page
 
@@ -155,7 +155,7 @@ def test_both_protocols_share_predictions(people, truthful, model, tmp_path):
         predictor = truthful()
         run.evaluate(
             protocols.find(people.data_dir, "h36m", number), predictor, "ckpt-1", model,
-            tmp_path / "out",
+            tmp_path / "out", num_pictures=0,
         )
         assert predictor.seen == expected
 
@@ -215,7 +215,7 @@ def test_the_page_has_tables_charts_and_pictures(h36m, truthful, model, tmp_path
 
 
 def test_no_pictures_are_drawn_where_none_are_wanted(h36m, truthful, model, tmp_path):
-    _, _, page = evaluate(h36m, truthful(), model, tmp_path, num_pictures=0)
+    _, _, page = evaluate(h36m, truthful(), model, tmp_path)
     assert "data:image" not in page.read_text()
 
 
