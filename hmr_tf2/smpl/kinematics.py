@@ -48,7 +48,9 @@ def forward_kinematics(
     @tf.custom_gradient
     def chain(rotations, bones):
         world = _chain_rotations(rotations, parents, levels)
-        frame = _parents_of(world, parents)
+        identity = tf.eye(3, dtype=world.dtype)[:, :, tf.newaxis, tf.newaxis]
+        identity = tf.broadcast_to(identity, tf.shape(world[:, :, :1]))
+        frame = _of_parents(identity, world, parents)
         positions = tf.matmul(reach, turned(frame, bones))
 
         def gradient(d_world, d_positions):
@@ -94,7 +96,7 @@ def global_transforms(
         Rotations [N, J, 3, 3] and positions [N, J, 3] of the joints in the body's frame.
     """
     rest = tf.transpose(Js, [2, 1, 0])
-    bones = tf.concat([rest[:, :1], rest[:, 1:] - tf.gather(rest, parents[1:], axis=1)], axis=1)
+    bones = rest - _of_parents(tf.zeros_like(rest[:, :1]), rest, parents)
     rotations, positions = forward_kinematics(tf.transpose(Rs, [2, 3, 1, 0]), bones, parents)
     return tf.transpose(rotations, [3, 2, 0, 1]), tf.transpose(positions, [2, 1, 0])
 
@@ -145,16 +147,9 @@ def _chain_rotations(rotations, parents, levels):
     return tf.gather(tf.concat(world, axis=2), order, axis=2)
 
 
-def _parents_of(world, parents):
-    """The frame that each joint's own rotation and bone are relative to."""
-    identity = tf.eye(3, dtype=world.dtype)[:, :, tf.newaxis, tf.newaxis]
-    return tf.concat(
-        [
-            tf.broadcast_to(identity, tf.shape(world[:, :, :1])),
-            tf.gather(world, parents[1:], axis=2),
-        ],
-        axis=2,
-    )
+def _of_parents(of_root, of_joints, parents):
+    """What belongs to each joint's parent, along the last axis but one; the root has none."""
+    return tf.gather(tf.concat([of_root, of_joints], axis=-2), np.add(parents, 1), axis=-2)
 
 
 def _outer(a, b):
