@@ -1,1 +1,1 @@
-"""Errors of predicted bodies."""
+"""Errors of predicted bodies: measures, protocols, reports, validation between epochs."""

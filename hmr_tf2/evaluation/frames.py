@@ -50,18 +50,26 @@ class Frames:
         return Frames(**rows, labels={kind: of[chosen] for kind, of in self.labels.items()})
 
     @property
-    def unit(self) -> str:
-        """Of `ranking`."""
-        return "mm" if self.errors_mm.shape[1] else "px"
+    def has_3d(self) -> bool:
+        """Whether 3-D joints are known."""
+        return self.errors_mm.shape[1] > 0
 
     @property
-    def ranking(self) -> np.ndarray:
-        """float [F]: MPJPE in mm, or the mean 2-D error in px where no 3-D joints are known."""
-        if self.errors_mm.shape[1]:
-            return self.errors_mm.mean(1)
+    def mean_px(self) -> np.ndarray:
+        """float [F]: mean error of the visible keypoints, NaN where there are none."""
         is_visible = ~np.isnan(self.errors_px)
         total = np.where(is_visible, self.errors_px, 0.0).sum(1)
         return np.where(is_visible.any(1), total / np.maximum(1, is_visible.sum(1)), np.nan)
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """float [F]: MPJPE in mm, or `mean_px` where no 3-D joints are known; see `unit`."""
+        return self.errors_mm.mean(1) if self.has_3d else self.mean_px
+
+    @property
+    def unit(self) -> str:
+        """Of `ranking`."""
+        return "mm" if self.has_3d else "px"
 
 
 def measure(protocol: Protocol, predicted: Mapping[str, Arrays]) -> Frames:

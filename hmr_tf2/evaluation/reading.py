@@ -98,8 +98,7 @@ def _named(error, index, numbers, has_3d, img_size) -> ValueError:
             _example(tf.constant(index.read(number)), has_3d, img_size)
         except (ValueError, tf.errors.OpError) as cause:
             return ValueError(
-                f"{index.paths[index.file_of[number]]}: the record at byte "
-                f"{index.offset[number]} is damaged: {str(cause).splitlines()[0]}\nConvert the "
+                f"{index.where(number)} is damaged: {str(cause).splitlines()[0]}\nConvert the "
                 "data set again; `python -m tfrecords_tools.verify` on its folder tells more."
             )
     return ValueError(str(error))

@@ -83,7 +83,7 @@ def _views(pictures: Pictures) -> str:
 def _charts(frames: Frames, summary: Mapping[str, Any]) -> list[str]:
     by_joint = summary["by_joint"]
     names = [name.replace("_", " ") for name in by_joint]
-    if frames.errors_mm.shape[1]:
+    if frames.has_3d:
         keys, labels = ("mpjpe_mm", "pa_mpjpe_mm"), _3D_NAMES
         of_frames = [frames.errors_mm.mean(1), frames.errors_pa_mm.mean(1)]
         curves = [_pck_curve(errors, 1.0) for errors in (frames.errors_mm, frames.errors_pa_mm)]
@@ -120,22 +120,21 @@ def _finite_mean(values) -> float:
 
 def _csv(protocol: Protocol, frames: Frames) -> str:
     """A line a frame: where it is from, its groups, its errors."""
-    has_3d = bool(frames.errors_mm.shape[1])
-    visible = ~np.isnan(frames.errors_px)
-    errors_px = np.where(visible, frames.errors_px, 0.0).sum(1) / np.maximum(1, visible.sum(1))
+    columns = {"keypoint_px": frames.mean_px}
+    if frames.has_3d:
+        errors = {"mpjpe_mm": frames.errors_mm, "pa_mpjpe_mm": frames.errors_pa_mm}
+        columns = {name: values.mean(1) for name, values in errors.items()} | columns
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    errors = ["mpjpe_mm", "pa_mpjpe_mm"] if has_3d else []
-    writer.writerow(["recording", "record", "file", *frames.labels, *errors, "keypoint_px"])
+    writer.writerow(["recording", "record", "file", *frames.labels, *columns])
     for k in range(len(frames)):
-        mm = [frames.errors_mm[k].mean(), frames.errors_pa_mm[k].mean()] if has_3d else []
-        px = errors_px[k] if visible[k].any() else math.nan
         writer.writerow([
-            protocol.recordings[frames.recording[k]].name, frames.record[k],
+            protocol.recordings[frames.recording[k]].name,
+            frames.record[k],
             frames.filename[k].decode(errors="replace"),
             *(labels[k] for labels in frames.labels.values()),
-            *(f"{value:.4f}" for value in [*mm, px]),
-        ])  # fmt: skip
+            *(f"{values[k]:.4f}" for values in columns.values()),
+        ])
     return file.getvalue()
 
 

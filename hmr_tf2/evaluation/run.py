@@ -3,7 +3,7 @@
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import tqdm
@@ -103,9 +103,9 @@ def predict_all(
 ) -> dict[str, Arrays]:
     """Recording -> predictions on it, kept in `folder` for the next time.
 
-    Recordings without a record are left out.
     A recording is written when it is complete, so a run that was stopped continues with the one
     it was at. A file made with other weights, other records or other settings is not used.
+    Recordings without a record are left out.
 
     Args:
         protocol: what to evaluate.
@@ -122,46 +122,48 @@ def predict_all(
         FloatingPointError: the model predicts what is no number.
     """
     index = index_files([recording.file for recording in protocol.recordings])
-    rows_of = {
-        recording.name: np.flatnonzero(index.file_of == k)[::frame_step]
-        for k, recording in enumerate(protocol.recordings)
-    }
-    keys = {
-        recording.name: predictions.fingerprint(
-            [recording.file], model=model_key, step=frame_step, img_size=img_size
-        )
-        for recording in protocol.recordings
-    }
-    paths = {name: pathlib.Path(folder) / f"{name}.h5" for name in rows_of}
-    names = [name for name, rows in rows_of.items() if len(rows)]
-    if not names:
+    rows_of, keys = {}, {}
+    for number, recording in enumerate(protocol.recordings):
+        rows = np.flatnonzero(index.file_of == number)[::frame_step]
+        if len(rows):
+            rows_of[recording.name] = rows
+            keys[recording.name] = predictions.fingerprint(
+                [recording.file], model=model_key, step=frame_step, img_size=img_size
+            )
+    if not rows_of:
         raise ValueError(f"The records of {protocol.title} are empty: {index.paths[0]} ...")
-    kept = {name: predictions.load(paths[name], keys[name]) for name in names if not overwrite}
-    kept = {name: arrays for name, arrays in kept.items() if arrays is not None}
-    if kept:
+    paths = {name: pathlib.Path(folder) / f"{name}.h5" for name in rows_of}
+    found = {} if overwrite else _stored(paths, keys)
+    if found:
         logging.info(
             "%s: %d of %d recordings are predicted already, in %s",
-            protocol.title, len(kept), len(names), folder,
+            protocol.title, len(found), len(paths), folder,
         )
 
     todo = {
-        name: reading.in_batches(rows_of[name], batch_size) for name in names if name not in kept
+        name: reading.in_batches(rows, batch_size)
+        for name, rows in rows_of.items() if name not in found
     }
     parts = predictions.predict_batches(
         predict, index, [batch for batches in todo.values() for batch in batches],
         protocol.has_3d, img_size,
     )
     with tqdm.tqdm(
-        total=sum(len(rows) for rows in rows_of.values()), unit="frame", desc=protocol.title,
-        initial=sum(len(rows_of[name]) for name in kept),
+        total=sum(map(len, rows_of.values())), initial=sum(len(rows_of[name]) for name in found),
+        unit="frame", desc=protocol.title,
     ) as bar:
         for name, batches in todo.items():
             arrays = _joined(itertools.islice(parts, len(batches)), bar)
             arrays["record"] = np.arange(len(rows_of[name])) * frame_step
             predictions.save(paths[name], arrays, keys[name])
-            kept[name] = arrays
             bar.set_postfix_str(_progress(protocol, name, arrays))
-    return {name: kept[name] for name in names}
+            found[name] = arrays
+    return {name: found[name] for name in rows_of}
+
+
+def _stored(paths: Mapping[str, pathlib.Path], keys: Mapping[str, str]) -> dict[str, Arrays]:
+    loaded = {name: predictions.load(path, keys[name]) for name, path in paths.items()}
+    return {name: arrays for name, arrays in loaded.items() if arrays is not None}
 
 
 def _joined(parts: Iterable[Arrays], bar: tqdm.tqdm) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ def summarise(protocol: Protocol, frames: Frames) -> dict[str, Any]:
 def measures_of(frames: Frames) -> Measures:
     """The measures over frames, each joint and each frame counting the same."""
     result: Measures = {}
-    if frames.errors_mm.shape[1]:
+    if frames.has_3d:
         for prefix, errors in (("", frames.errors_mm), ("pa_", frames.errors_pa_mm)):
             of_frames = errors.mean(1)
             result |= {
