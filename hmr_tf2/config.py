@@ -215,7 +215,9 @@ class TrainConfig(HMRConfig):
         "--batch_size is that of all devices together.", "hardware",
         choices=("single", "mirrored", "multiworker"),
     )
-    xla: bool = setting(False, "Compile the training step by XLA.", "hardware")
+    xla: bool = setting(
+        False, "Compile the training step by XLA; it draws other dropout masks.", "hardware"
+    )
     steps_per_execution: int = setting(
         1, "Steps between two returns to Python; losses are seen of the last one only.",
         "hardware", minimum=1, free=True,

@@ -57,6 +57,7 @@ def train(config: TrainConfig) -> TrainingSummary:
     if config.deterministic:
         make_deterministic()
     strategy = strategies.make_strategy(config)
+    strategies.check_batch_size(strategy, config.batch_size)
     data = TrainingData(config)
     validation = Validation(config.data_dir, config.val_datasets, config.val_people)
     keras.utils.set_random_seed(config.seed)

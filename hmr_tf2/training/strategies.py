@@ -56,6 +56,15 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return not has_several_processes(strategy) or strategy.cluster_resolver.task_id == 0
 
 
+def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
+    """Raises ValueError where a batch cannot be split into equal parts."""
+    if batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            "--batch_size, of all devices together, must be a multiple of their number, "
+            f"{strategy.num_replicas_in_sync}; got {batch_size}."
+        )
+
+
 def distribute(strategy: tf.distribute.Strategy, batches_of_shard) -> tf.data.Dataset:
     """Batches for `Model.fit`: every replica gets its own rows of each.
 
