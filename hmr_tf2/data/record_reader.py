@@ -17,7 +17,7 @@ from hmr_tf2.data.record_index import RecordIndex
 MAX_CORRUPT = 10
 MAX_CORRUPT_SHARE = 0.01
 # As many records as may be on their way through the pipeline at a time.
-NUM_RECENT = 4096
+NUM_RECENT = 16384
 
 
 class RecordReader:
@@ -51,7 +51,8 @@ class RecordReader:
         self._corrupt: dict[int, str] = {}
         self._is_whole = np.zeros(len(index), bool)
         self._recent: collections.deque[int] = collections.deque(maxlen=NUM_RECENT)
-        self._failure: Exception | None = None
+        # Several, as batches are read at the same time and only the first one's error is seen.
+        self._failures: list[ValueError | OSError] = []
         self._lock = threading.Lock()
         for damage in index.damage:
             logging.warning("Passed over %s.", damage)
@@ -69,11 +70,12 @@ class RecordReader:
 
     def explain(self, error: Exception) -> ValueError | OSError | None:
         """What is wrong with a record, where that is behind an error of the pipeline."""
-        if self._failure is not None and str(self._failure) in str(error):
-            return self._failure
+        for failure in self._failures:
+            if str(failure) in str(error):
+                return failure
         if isinstance(error, tf.errors.InvalidArgumentError):
             # Pictures are decoded behind the reader, where a record has no number any more.
-            for number in dict.fromkeys(self._recent):
+            for number in dict.fromkeys(tuple(self._recent)):
                 _, fault = self._check(number, decode=True)
                 if fault:
                     return self._corrupt_error(number, fault)
@@ -84,7 +86,7 @@ class RecordReader:
         try:
             return np.array([read(number) for number in numbers.tolist()], object)
         except (OSError, ValueError) as error:
-            self._failure = error
+            self._failures.append(error)
             raise
 
     def _read(self, number):
