@@ -1,19 +1,15 @@
-"""Training batches: records drawn by seeded permutations, mixed, augmented, mocap beside.
+"""Training batches: pictures from streams of records, cropped and augmented, mocap beside.
 
 Batch number t is a function of the settings, the files and t alone, whatever the number of
 threads or of devices: a run continues at step t by asking for the batches from t on.
 """
-
-import dataclasses
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from hmr_tf2.config import TrainConfig
 from hmr_tf2.data import mixture, parsing, record_files
-from hmr_tf2.data.record_index import index_files
-from hmr_tf2.data.record_reader import RecordReader
+from hmr_tf2.data.streams import Source, Stream
 from tfrecords_tools import records
 
 # Keeps the draws of images, mocap and augmentation apart from each other.
@@ -142,59 +138,6 @@ class TrainingData:
         return {"mocap_pose": parsed["pose"], "mocap_shape": parsed["shape"]}
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Data sets whose records are shuffled together."""
-
-    datasets: tuple[str, ...]
-    spec: Mapping[str, tf.io.FixedLenFeature]
-    has_3d: bool = False
-
-
-class Stream:
-    """Draws from sources: each round through a source is a new permutation of its records."""
-
-    def __init__(
-        self,
-        config: TrainConfig,
-        stream: int,
-        sources: Sequence[Source],
-        weights: Sequence,
-        files: Mapping[str, Sequence[str]],
-    ):
-        paths = [[path for name in source.datasets for path in files[name]] for source in sources]
-        index = index_files([path for part in paths for path in part], config.skip_corrupt)
-        in_file = index.counts()
-        record_files.check_counts(in_file, {damage.path for damage in index.damage})
-        self.sizes = np.array([sum(in_file[path] for path in part) for part in paths])
-        for source, size in zip(sources, self.sizes, strict=True):
-            if not size:
-                raise ValueError(
-                    f"The records of {', '.join(source.datasets)} in {config.data_dir} are empty."
-                )
-        ends = np.cumsum(self.sizes)
-        self.starts = ends - self.sizes
-        self.mixture = mixture.mixture(weights)
-        self.reader = RecordReader(
-            index, ends.tolist(), [source.spec for source in sources], config.skip_corrupt
-        )
-        self.keys = np.array([
-            tf.random.experimental.stateless_fold_in([config.seed, stream], source)
-            for source in range(len(sources))
-        ], np.int64)
-
-    def draw(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws `numbers` int64 [N]: records as strings [N] and their sources int64 [N]."""
-        record, source = self.locate(numbers)
-        return self.reader(record), source
-
-    def locate(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of draws `numbers` int64 [N]: which records of the index, and their sources."""
-        source, draw = self.mixture.draws(numbers)
-        position = shuffled(draw, tf.gather(self.sizes, source), tf.gather(self.keys, source))
-        return tf.gather(self.starts, source) + position, source
-
-
 def image_sources(config: TrainConfig) -> tuple[list[Source], list]:
     """The sources of pictures, and the weight of each.
 
@@ -252,27 +195,6 @@ def mocap_sources(config: TrainConfig) -> list[Source]:
 def training_batches(config: TrainConfig, start_step: int = 0) -> tf.data.Dataset:
     """Endless training batches of the data sets in `config.data_dir`; see `TrainingData`."""
     return TrainingData(config).batches(start_step)
-
-
-def shuffled(draw: tf.Tensor, count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Draws from `count` records: each round through them is a new permutation.
-
-    Args:
-        draw: int64 [N], numbers of the draws.
-        count: int64 [N], of the records drawn from.
-        key: int64 [N, 2], seeds.
-
-    Returns:
-        int64 [N], records, from 0.
-    """
-    rounds, position = draw // count, draw % count
-    # `tf.random.experimental.index_shuffle` would add the third number itself, but in 2.15 it
-    # takes no batch of keys. The operation cannot shuffle one record, so it gets two.
-    moved = tf.raw_ops.RandomIndexShuffle(
-        index=position, seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),
-        max_index=tf.maximum(count, 2) - 1, rounds=4,
-    )
-    return tf.where(count == 1, position, moved)
 
 
 def draw_augmentation(

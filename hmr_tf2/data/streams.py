@@ -1,0 +1,99 @@
+"""Streams of records: sources mixed by a pattern, each drawn from in seeded permutations."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+import tensorflow as tf
+
+from hmr_tf2.config import TrainConfig
+from hmr_tf2.data import mixture, record_files
+from hmr_tf2.data.record_index import index_files
+from hmr_tf2.data.record_reader import RecordReader
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Data sets whose records are shuffled together."""
+
+    datasets: tuple[str, ...]
+    spec: Mapping[str, tf.io.FixedLenFeature]
+    has_3d: bool = False
+
+
+class Stream:
+    """Draws from sources: each round through a source is a new permutation of its records.
+
+    Args:
+        config: `data_dir`, `skip_corrupt` and `seed` are used.
+        stream: keeps the draws of streams with the same seed apart.
+        sources: what to draw from.
+        weights: share of each source.
+        files: the record files of each data set.
+
+    Raises:
+        ValueError: a source has no records, or files are damaged or not as their manifests say.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        stream: int,
+        sources: Sequence[Source],
+        weights: Sequence[Fraction | int],
+        files: Mapping[str, Sequence[str]],
+    ):
+        paths = [[path for name in source.datasets for path in files[name]] for source in sources]
+        index = index_files([path for part in paths for path in part], config.skip_corrupt)
+        in_file = index.counts()
+        record_files.check_counts(in_file, {damage.path for damage in index.damage})
+        self.sizes = np.array([sum(in_file[path] for path in part) for part in paths])
+        for source, size in zip(sources, self.sizes, strict=True):
+            if not size:
+                raise ValueError(
+                    f"The records of {', '.join(source.datasets)} in {config.data_dir} are empty."
+                )
+        ends = np.cumsum(self.sizes)
+        self.starts = ends - self.sizes
+        self.mixture = mixture.mixture(weights)
+        self.reader = RecordReader(
+            index, ends.tolist(), [source.spec for source in sources], config.skip_corrupt
+        )
+        seed = tf.constant([config.seed, stream], tf.int64)
+        self.keys = np.array([
+            tf.random.experimental.stateless_fold_in(seed, source)
+            for source in range(len(sources))
+        ], np.int64)
+
+    def draw(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws `numbers` int64 [N]: records as strings [N] and their sources int64 [N]."""
+        record, source = self.locate(numbers)
+        return self.reader(record), source
+
+    def locate(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of draws `numbers` int64 [N]: which records of the index, and their sources."""
+        source, draw = self.mixture.draws(numbers)
+        position = shuffled(draw, tf.gather(self.sizes, source), tf.gather(self.keys, source))
+        return tf.gather(self.starts, source) + position, source
+
+
+def shuffled(draw: tf.Tensor, count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Draws from `count` records: each round through them is a new permutation.
+
+    Args:
+        draw: int64 [N], numbers of the draws.
+        count: int64 [N], of the records drawn from.
+        key: int64 [N, 2], seeds.
+
+    Returns:
+        int64 [N], records, from 0.
+    """
+    rounds, position = draw // count, draw % count
+    # `tf.random.experimental.index_shuffle` would add the third number itself, but in 2.15 it
+    # takes no batch of keys. The operation cannot shuffle one record, so it gets two.
+    moved = tf.raw_ops.RandomIndexShuffle(
+        index=position, seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),
+        max_index=tf.maximum(count, 2) - 1, rounds=4,
+    )
+    return tf.where(count == 1, position, moved)
