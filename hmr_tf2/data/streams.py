@@ -12,6 +12,8 @@ from hmr_tf2.data import mixture, record_files
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.data.record_reader import RecordReader
 
+CIPHER_STEPS = 16
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -90,10 +92,11 @@ def shuffled(draw: tf.Tensor, count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         int64 [N], records, from 0.
     """
     rounds, position = draw // count, draw % count
-    # `tf.random.experimental.index_shuffle` would add the third number itself, but in 2.15 it
-    # takes no batch of keys. The operation cannot shuffle one record, so it gets two.
+    # `tf.random.experimental.index_shuffle` takes no batch of keys in 2.15, and with its four
+    # steps of the cipher one round of 65,536 records resembles the next (correlation 0.97).
+    # The operation cannot shuffle one record, so it gets two.
     moved = tf.raw_ops.RandomIndexShuffle(
         index=position, seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),
-        max_index=tf.maximum(count, 2) - 1, rounds=4,
+        max_index=tf.maximum(count, 2) - 1, rounds=CIPHER_STEPS,
     )
     return tf.where(count == 1, position, moved)
