@@ -18,21 +18,28 @@ TARGET = 50
 
 
 def one_by_one(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """MPJPE and PA-MPJPE [M], a skeleton at a time, with NumPy's decomposition."""
+    """MPJPE and PA-MPJPE [M], a skeleton at a time, in the steps of the original."""
     errors, errors_pa = [], []
     for gt, pred in zip(truth, found, strict=True):
-        gt, pred = (x - (x[2] + x[3]) / 2.0 for x in (gt, pred))
+        gt, pred = (x - np.expand_dims((x[3] + x[2]) / 2.0, axis=0) for x in (gt, pred))
         errors.append(np.mean(np.sqrt(np.sum((gt - pred) ** 2, axis=1))))
-        source, target = pred - pred.mean(0), gt - gt.mean(0)
-        covariance = source.T.dot(target)
-        U, _, Vt = np.linalg.svd(covariance)
-        turn = np.eye(3)
-        turn[2, 2] = np.sign(np.linalg.det(U.dot(Vt)))
-        R = Vt.T.dot(turn).dot(U.T)
-        scale = np.trace(R.dot(covariance)) / np.sum(source**2)
-        moved = scale * source.dot(R.T) + gt.mean(0)
+        moved = best_similarity(pred.T, gt.T).T
         errors_pa.append(np.mean(np.sqrt(np.sum((gt - moved) ** 2, axis=1))))
     return np.array(errors), np.array(errors_pa)
+
+
+def best_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """`source` [3, K], moved onto `target`, with NumPy's decomposition."""
+    middle = source.mean(axis=1, keepdims=True)
+    target_middle = target.mean(axis=1, keepdims=True)
+    centred = source - middle
+    covariance = centred.dot((target - target_middle).T)
+    U, _, Vt = np.linalg.svd(covariance)
+    turn = np.eye(3)
+    turn[2, 2] = np.sign(np.linalg.det(U.dot(Vt)))
+    R = Vt.T.dot(turn.dot(U.T))
+    scale = np.trace(R.dot(covariance)) / np.sum(centred**2)
+    return scale * R.dot(source) + (target_middle - scale * R.dot(middle))
 
 
 def seconds(function, *arguments):

@@ -50,32 +50,36 @@ def joint_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.n
 
 @compiled
 def _fill_joint_errors(gt3ds, preds, errors, errors_pa):
-    """One skeleton after the other: no array as large as the input is made on the way."""
+    """A block after the other: no array as large as the input is made on the way."""
     scratch = similarity.new_scratch()
-    truth, found, aligned = np.empty((14, 3)), np.empty((14, 3)), np.empty((14, 3))
-    for m in range(len(gt3ds)):
-        _align_by_pelvis(gt3ds[m], truth)
-        _align_by_pelvis(preds[m], found)
-        similarity.move(found, truth, aligned, scratch)
-        for k in range(14):
-            errors[m, k] = _distance(truth, found, k)
-            errors_pa[m, k] = _distance(truth, aligned, k)
-        # One joint that is no number leaves none that can be trusted.
-        if not np.isfinite(errors_pa[m, 0]):
-            errors[m] = np.nan
+    shape = (similarity.BLOCK, 14, 3)
+    truth, found, aligned = np.empty(shape), np.empty(shape), np.empty(shape)
+    for start in range(0, len(gt3ds), similarity.BLOCK):
+        count = min(similarity.BLOCK, len(gt3ds) - start)
+        for m in range(count):
+            _align_by_pelvis(gt3ds, start + m, truth, m)
+            _align_by_pelvis(preds, start + m, found, m)
+        similarity.move(found[:count], truth[:count], aligned[:count], scratch)
+        for m in range(count):
+            # One joint that is no number leaves none that can be trusted.
+            is_finite = np.isfinite(aligned[m, 0, 0])
+            for k in range(14):
+                error = _distance(truth, found, m, k)
+                errors[start + m, k] = error if is_finite else np.nan
+                errors_pa[start + m, k] = _distance(truth, aligned, m, k)
 
 
 @compiled
-def _align_by_pelvis(joints_3d, aligned):
+def _align_by_pelvis(skeletons, number, aligned, m):
     for i in range(3):
-        middle = (joints_3d[_RIGHT_HIP, i] + joints_3d[_LEFT_HIP, i]) / 2.0
+        hips = skeletons[number, _RIGHT_HIP, i] + skeletons[number, _LEFT_HIP, i]
         for k in range(14):
-            aligned[k, i] = joints_3d[k, i] - middle
+            aligned[m, k, i] = skeletons[number, k, i] - hips / 2.0
 
 
 @compiled
-def _distance(a, b, k):
-    x, y, z = a[k, 0] - b[k, 0], a[k, 1] - b[k, 1], a[k, 2] - b[k, 2]
+def _distance(a, b, m, k):
+    x, y, z = a[m, k, 0] - b[m, k, 0], a[m, k, 1] - b[m, k, 1], a[m, k, 2] - b[m, k, 2]
     return np.sqrt(x * x + y * y + z * z)
 
 
