@@ -75,9 +75,13 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
 
 
 def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str, Any]:
-    """The settings of the model in a checkpoint: those of its run, and where its body lies."""
+    """The settings of the model in a checkpoint: those of its run, and where its body lies.
+
+    In float32, whatever the precision of training was: so are the weights.
+    """
     flags_file = run_folder.flags_file(prefix)
     settings = flagfiles.read_flagfile(flags_file, HMRConfig) if flags_file else {}
+    settings.pop("mixed_precision", None)
     if smpl_model_path:
         settings["smpl_model_path"] = smpl_model_path
     beside = pathlib.Path(prefix).with_name(SMPL_FILE)

@@ -208,3 +208,17 @@ def test_validation_each_epoch_chooses_the_best(finished, sample_records, tmp_pa
 def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
     flags = flagfiles.read_flagfile(pathlib.Path(finished.model_dir, "flags.cfg"), TrainConfig)
     assert TrainConfig(**flags) == finished
+
+
+def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tmp_path):
+    """With the other flags of hardware and rates, three steps an execution."""
+    config = dataclasses.replace(
+        finished, model_dir=str(tmp_path / "half"), mixed_precision="float16", clip_norm=10.0,
+        steps_per_execution=3, lr_schedule="cosine", lr_warmup_steps=2, checkpoint_steps=0,
+    )
+    assert training.train(config).end_step == 4
+    summary = training.train(dataclasses.replace(config, epoch=2))
+    assert (summary.start_step, summary.end_step) == (4, 8)
+    model = loading.load_model(config.model_dir)
+    assert {layer.compute_dtype for layer in model.encoder.layers} == {"float32"}
+    assert model.optimizer.iterations.numpy() == 8
