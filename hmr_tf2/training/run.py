@@ -163,7 +163,7 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
         around += [Validate(writer, validation), KeepBest(best, flags_file)]
 
     step, losses, stopped = start_step, {}, None
-    with signals, _records_explained(data):
+    with contextlib.closing(writer), signals, _records_explained(data):
         try:
             while step < end_step:
                 epoch, done = divmod(step, steps)
@@ -179,7 +179,6 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
             logging.info(
                 "%s: saved %s; the same command continues.", stopped, manager.latest_checkpoint
             )
-    writer.close()
     if data.num_corrupt:
         logging.warning("%d corrupt records were passed over.", data.num_corrupt)
     return TrainingSummary(
