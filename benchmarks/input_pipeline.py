@@ -93,7 +93,7 @@ def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Ten
         lambda: (picture, keypoints),
     )
     return {"image": tf.ensure_shape((picture - 0.5) * 2.0, [224, 224, 3]),
-            "label": augmentation.normalise_keypoints(keypoints, 224)}  # fmt: skip
+            "label": augmentation.normalise_keypoints(keypoints, 224)}
 
 
 def naive_pipeline(config: TrainConfig, path: pathlib.Path) -> tf.data.Dataset:
@@ -173,7 +173,7 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
     figures = [middle(of, 1, "processor") for of in (False, True)]
     clocks = [middle(of, threads, "clock") for threads in (1, 2) for of in (False, True)]
     print(f"{name:22}{figures[0]:10.0f}{figures[1]:9.0f}{ratio:8.2f}"
-          + "".join(f"{clock:9.0f}" for clock in clocks), flush=True)  # fmt: skip
+          + "".join(f"{clock:9.0f}" for clock in clocks), flush=True)
     return ratio
 
 
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     print(f"{os.cpu_count()} cores, load by other work {os.getloadavg()[0]:.1f}; median of "
-          f"{args.rounds} rounds of {args.images} images")  # fmt: skip
+          f"{args.rounds} rounds of {args.images} images")
     print(f"{'':22}{'per second and core':>27}{'1 thread':>18}{'2 threads':>18}")
     print(f"{'':22}{'naive':>10}{'ours':>9}{'ratio':>8}" + f"{'naive':>9}{'ours':>9}" * 2)
     with tempfile.TemporaryDirectory() as folder:

@@ -77,9 +77,9 @@ def no_load_path() -> str:
         lines.append(f"The quickstart left one here: --load_path={QUICKSTART_RUN}")
     else:
         lines.append("A small one, made in minutes: python -m hmr_tf2.quickstart, "
-                     f"then --load_path={QUICKSTART_RUN}")  # fmt: skip
+                     f"then --load_path={QUICKSTART_RUN}")
     lines.append("The authors', from their download (see the README): "
-                 "--load_path=models/model.ckpt-667589")  # fmt: skip
+                 "--load_path=models/model.ckpt-667589")
     return "\n".join(lines)
 
 
@@ -114,7 +114,7 @@ def main(settings: DemoSettings) -> None:
                 video_run.run(
                     path, folders[path], predictor, source, results, settings.focal_length,
                     settings.smooth, settings.max_frames,
-                )  # fmt: skip
+                )
             except (ValueError, OSError) as error:
                 results.fail(str(path), error)
     finish(settings, out, folders, results)
@@ -129,7 +129,7 @@ def box_source(settings: DemoSettings):
     from hmr_tf2.capture import box_files, boxes, detector
 
     asked = {"--bbox": settings.bbox, "--json_path": settings.json_path,
-             "--detector": settings.detector != "none"}  # fmt: skip
+             "--detector": settings.detector != "none"}
     given = [flag for flag, value in asked.items() if value]
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} exclude each other.")
@@ -161,7 +161,7 @@ def finish(settings: DemoSettings, out, folders, results) -> None:
     """
     done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
     print(f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
-          f"{out / 'results.json'}, {out / 'results.npz'}")  # fmt: skip
+          f"{out / 'results.json'}, {out / 'results.npz'}")
     for path in done[:10]:
         print(f"  {path} -> {folders[path]}/")
     if len(done) > 10:

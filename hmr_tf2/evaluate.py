@@ -80,7 +80,7 @@ def main(settings: EvaluateSettings) -> None:
             protocol, predictor, path, files, settings.out_dir,
             frame_step=settings.frame_step, overwrite=settings.overwrite,
             num_pictures=settings.num_pictures,
-        )  # fmt: skip
+        )
         print(f"\n{text}\n\nLook at it: {page}")
 
 

@@ -50,7 +50,7 @@ def test_exif_says_which_side_is_up(tmp_path, rgb, orientation):
     stored = {
         1: rgb, 2: rgb[:, ::-1], 3: rgb[::-1, ::-1], 4: rgb[::-1], 5: rgb.swapaxes(0, 1),
         6: np.rot90(rgb), 7: rgb[::-1, ::-1].swapaxes(0, 1), 8: np.rot90(rgb, -1),
-    }[orientation]  # fmt: skip
+    }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
     got = read(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), "a.png", exif=exif)

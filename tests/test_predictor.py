@@ -54,7 +54,7 @@ def test_joints_and_mesh_fall_on_the_same_pixels_of_the_picture(seed):
     crop = predictor.scale_and_crop(
         np.zeros((height, width, 3), np.uint8), 10 ** rng.uniform(-1.2, 1.0),
         rng.uniform(-0.5, 1.5, 2) * [width, height],
-    )  # fmt: skip
+    )
     sign = -1 if seed % 10 == 9 else 1  # as of a network before training
     cam = np.array([sign * rng.uniform(0.3, 2), *rng.uniform(-1, 1, 2)], np.float32)
     points = rng.normal(0, 0.5, (19, 3)).astype(np.float32)
@@ -122,7 +122,7 @@ def test_parts_and_whole_give_the_same_crop(rng, monkeypatch):
     "box, reason",
     [([5, 5, 0, 9], "is empty"), ([5, 5, 9, -1], "is empty"), ([np.nan, 5, 9, 9], "is empty"),
      ([64, 0, 9, 9], "outside the picture of 64 x 48"), ([-9, 0, 9, 9], "outside")],
-)  # fmt: skip
+)
 def test_boxes_without_a_person_are_refused(box, reason):
     with pytest.raises(ValueError, match=reason):
         predictor.crop_box(np.zeros((48, 64, 3), np.uint8), np.array(box, float))

@@ -16,7 +16,7 @@ FOCAL_TO_SIDE = 500.0 / 224.0
 
 # Of several people; after the last the first follows again.
 PERSON_COLORS = (BODY_COLOR, (0.95, 0.71, 0.53), (0.66, 0.84, 0.62), (0.90, 0.66, 0.80),
-                 (0.93, 0.87, 0.55), (0.60, 0.84, 0.84))  # fmt: skip
+                 (0.93, 0.87, 0.55), (0.60, 0.84, 0.84))
 
 Tag = TypeVar("Tag")
 
@@ -74,7 +74,7 @@ def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str
         )
     if theta[0] < 0:
         logging.warning("%s: the network's camera scale is negative, as before training: "
-                        "the body stands on its head.", name)  # fmt: skip
+                        "the body stands on its head.", name)
     return Sighting(person, np.asarray(box, np.float64), float(score), crop.place, theta)
 
 
@@ -110,7 +110,7 @@ def bodies_of(
             sighting, out["verts"][row], out["joints3d"][row], joints,
             sighting.place.to_picture(joints), out["rotations"][row], camera,
             camera.perspective(size, focal_length),
-        ))  # fmt: skip
+        ))
     return found
 
 

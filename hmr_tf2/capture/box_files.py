@@ -103,7 +103,7 @@ def _openpose_points(person, number, path):
             f"{' or '.join(map(str, OPENPOSE_JOINTS))} joints; got {len(person[key])} numbers."
             if isinstance(person[key], list) else
             f"{path}: {key} of person {number} must be a list of numbers."
-        )  # fmt: skip
+        )
     return points
 
 

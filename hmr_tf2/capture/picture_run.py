@@ -49,7 +49,7 @@ def run(
         for path, seen in _see_all(folders, predictor, source):
             if not isinstance(seen, Exception):
                 seen = _attempt(_finish, path, folders[path], seen, predictor, results,
-                                focal_length)  # fmt: skip
+                                focal_length)
             if isinstance(seen, Exception):
                 logging.error("%s", seen)
                 results.fail(str(path), seen)
@@ -77,13 +77,13 @@ def write_drawings(
         panel = overlay.six_views(
             cut_out(picture, place, side), body.verts, body.joints * (side / place.img_size),
             body.sighting.theta[:3], faces,
-        )  # fmt: skip
+        )
         write_picture(name.with_suffix(".png"), panel)
         mesh_files.write_obj(name.with_suffix(".obj"), body.verts, faces)
         gltf.write_body(
             name.with_suffix(".glb"), body.verts, faces, body.pinhole.translation, size,
             body.pinhole.focal_length[1], color_of(body.sighting),
-        )  # fmt: skip
+        )
 
 
 def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
@@ -101,7 +101,7 @@ def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
     return cv2.warpAffine(
         small, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+    )
 
 
 def _see_all(
@@ -126,7 +126,7 @@ def _see_all(
 
 def _see(together, predictor):
     crops = [crop.image for _, cuts in together if not isinstance(cuts, Exception)
-             for _, _, crop in cuts]  # fmt: skip
+             for _, _, crop in cuts]
     thetas = iter(predictor.predict_crops(np.stack(crops))["theta"] if crops else ())
     for path, cuts in together:
         if isinstance(cuts, Exception):
@@ -150,7 +150,7 @@ def _cuts_of(path, img_size, source) -> list[Cut]:
     found = source.find(path, picture)
     try:
         return [(box, score, crop_box(picture, box, img_size))
-                for box, score in zip(*found, strict=True)]  # fmt: skip
+                for box, score in zip(*found, strict=True)]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -22,7 +22,7 @@ _DECIMALS = 6
 
 
 class ResultsFile:
-    """Collects people as they come; the two files appear when the block ends.
+    """Collects people as they come; the two files appear when the block ends or is interrupted.
 
     Vertices wait in a temporary file, as those of a long video do not fit into memory.
 
@@ -49,7 +49,7 @@ class ResultsFile:
 
     def __exit__(self, kind, error, trace) -> None:
         with self._stack:
-            if kind is None:
+            if kind in (None, KeyboardInterrupt):
                 self._write()
 
     def add(
@@ -63,13 +63,13 @@ class ResultsFile:
             self._rows.append({
                 "image": np.array(str(file)), "frame": np.array(-1 if frame is None else frame),
                 **entry,
-            })  # fmt: skip
+            })
             self._num_vertices = len(body.verts)
             self._verts.write(np.ascontiguousarray(body.verts, np.float32).tobytes())
         self._images.append({
             "file": str(file), "frame": frame, "width": size[0], "height": size[1],
             "people": people,
-        })  # fmt: skip
+        })
 
     def fail(self, file: str, error: Exception) -> None:
         """Notes a file that gave no result."""
@@ -89,7 +89,7 @@ class ResultsFile:
             "format": FORMAT, "version": VERSION, "load_path": self._load_path,
             "keypoint_names": list(joints.COCO_PLUS.names), "joint_names": list(joints.SMPL.names),
             "images": self._images, "failed": self._failed,
-        }  # fmt: skip
+        }
         with _replacing(self._out_dir / JSON_NAME) as partial:
             with open(partial, "w", encoding="utf-8") as file:
                 json.dump(content, file, allow_nan=False)
@@ -108,7 +108,7 @@ class ResultsFile:
                     file, verts=verts, faces=self._faces,
                     keypoint_names=np.array(joints.COCO_PLUS.names),
                     joint_names=np.array(joints.SMPL.names), **columns,
-                )  # fmt: skip
+                )
 
 
 def _arrays(body: Body) -> dict[str, np.ndarray]:
@@ -148,7 +148,7 @@ def _as_json(entry) -> dict:
             "perspective": {name: number[name] for name in
                             ("focal_length", "principal_point", "translation")},
         },
-    }  # fmt: skip
+    }
 
 
 def _plain(value):

@@ -74,7 +74,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
     capture.release()
     if not 0 < fps <= MAX_FPS:
         logging.warning("%s does not tell its frames a second; %g are assumed.", path,
-                        FALLBACK_FPS)  # fmt: skip
+                        FALLBACK_FPS)
         fps = FALLBACK_FPS
     count = int(count) if count > 0 else sum(1 for _ in frames(path))
     return VideoInfo(first.shape[1::-1], float(fps), count)
@@ -111,7 +111,7 @@ def record_webcam(device: int, path: pathlib.Path, num_frames: int) -> None:
         fps = camera.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= MAX_FPS else FALLBACK_FPS
         logging.info("Recording %.0f seconds from camera %d; Ctrl-C ends it.",
-                     num_frames / fps, device)  # fmt: skip
+                     num_frames / fps, device)
         with video_writer(path, picture.shape[1::-1], fps) as append:
             try:
                 for _ in range(num_frames):

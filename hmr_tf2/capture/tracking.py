@@ -124,7 +124,7 @@ def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarra
         person: crop_whole_picture(picture, predictor.img_size) if box is None
         else crop_box(picture, box, predictor.img_size)
         for person, (box, _) in boxes.items()
-    }  # fmt: skip
+    }
     if not crops:
         return
     out = predictor.predict_crops(np.stack([crop.image for crop in crops.values()]))

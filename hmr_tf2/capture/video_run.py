@@ -86,7 +86,7 @@ def tracks_of(seen: list[list[Sighting]]) -> dict[int, list[tuple[int, Sighting]
 def _see_all(path, info, predictor, source, limit) -> list[list[Sighting]]:
     """The people in each frame."""
     pictures = tqdm(sources.frames(path, limit), total=limit or info.num_frames or None,
-                    unit="frame", desc=f"Seeing {path.name}")  # fmt: skip
+                    unit="frame", desc=f"Seeing {path.name}")
     if source is not None and source.is_per_frame:
         count = limit or info.num_frames
         linked = link([source.find(path, None, number) for number in range(count)])
@@ -97,7 +97,7 @@ def _see_all(path, info, predictor, source, limit) -> list[list[Sighting]]:
     return list(
         follow(pictures, predictor, lambda picture, k: source.find(path, picture, k), every,
                str(path))
-    )  # fmt: skip
+    )
 
 
 def _see_boxes(path, pictures, predictor, linked) -> list[list[Sighting]]:
@@ -136,7 +136,7 @@ def _smoothed(seen, fps) -> list[list[Sighting]]:
 def _write_film(path, target, info, seen, predictor, results, focal_length):
     """Draws the people on every frame, and adds them to `results`."""
     pictures = tqdm(sources.frames(path, len(seen)), total=len(seen), unit="frame",
-                    desc=f"Drawing {path.name}")  # fmt: skip
+                    desc=f"Drawing {path.name}")
     with video_writer(target, info.size, info.fps) as append:
         bodies = _bodies_by_frame(seen, predictor, info.size, focal_length)
         for number, (picture, here) in enumerate(zip(pictures, bodies, strict=True)):
@@ -149,7 +149,7 @@ def _bodies_by_frame(seen, predictor, size, focal_length) -> Iterator[list[Body]
     for start in range(0, len(seen), predictor.batch_size):
         frames = seen[start : start + predictor.batch_size]
         bodies = iter(bodies_of([s for frame in frames for s in frame], predictor, size,
-                                focal_length))  # fmt: skip
+                                focal_length))
         for frame in frames:
             yield [next(bodies) for _ in frame]
 
@@ -160,7 +160,7 @@ def _write_motion(name, track, info, predictor, focal_length):
     rig, theta = predictor.rig, np.stack([sighting.theta for sighting in sightings])
     translations = np.stack([
         s.camera.perspective(info.size, focal_length).translation for s in sightings
-    ])  # fmt: skip
+    ])
     frames = np.arange(numbers[0], numbers[-1] + 1)
     row = np.searchsorted(numbers, frames, side="right") - 1
     rotations = predictor.bodies_of(theta)["rotations"]
@@ -172,4 +172,4 @@ def _write_motion(name, track, info, predictor, focal_length):
     gltf.write_motion(
         name.with_suffix(".glb"), moves, rig, info.size, focal_length,
         color_of(sightings[0]),
-    )  # fmt: skip
+    )

@@ -11,7 +11,7 @@ __all__ = [
     "AUC_THRESHOLDS_MM", "PCK_THRESHOLD_MM", "area_under_pck", "compute_errors",
     "compute_similarity_transform", "head_lengths", "joint_errors", "keypoint_errors",
     "percentage_of_correct", "torso_lengths",
-]  # fmt: skip
+]
 
 _RIGHT_HIP, _LEFT_HIP = joints.LSP.indices(["right_hip", "left_hip"])
 _TORSO = list(joints.LSP.indices(["left_shoulder", "right_hip"]))

@@ -55,7 +55,7 @@ def evaluate(
         protocol, predictor.predict_crops, model_key, out_dir / "predictions" / protocol.people,
         frame_step=frame_step, batch_size=predictor.batch_size, img_size=predictor.img_size,
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     frames = measure(protocol, predicted)
     summary = summarise(protocol, frames)
     notes = _notes(protocol, model_path, len(frames), frame_step)
@@ -72,7 +72,7 @@ def evaluate(
             "missing_recordings": protocol.missing,
         },
         notes=notes, worst=worst, best=best,
-    )  # fmt: skip
+    )
     text = tables.as_text(tables.tables_of(protocol, summary))
     return "\n".join([protocol.title, *notes, "", text]), page
 

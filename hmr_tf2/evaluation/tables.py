@@ -47,7 +47,7 @@ def tables_of(protocol: Protocol, summary: dict[str, Any]) -> list[Table]:
     result.append((
         "Percentiles of the frames", ["", *(f"{p}th" for p in percentiles)],
         [[what, *map(number, percentiles.values())]],
-    ))  # fmt: skip
+    ))
     return result
 
 

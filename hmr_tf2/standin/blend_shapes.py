@@ -8,7 +8,7 @@ from hmr_tf2.standin.skinning_weights import diffuse
 SHAPE_NAMES = (
     "height", "weight", "leg length", "arm length", "shoulder width",
     "belly", "muscle", "head size", "hip width", "trunk length",
-)  # fmt: skip
+)
 
 
 def shape_directions(vertices, normals, faces, weights) -> np.ndarray:
@@ -42,7 +42,7 @@ def shape_directions(vertices, normals, faces, weights) -> np.ndarray:
         head[:, None] * 0.05 * (vertices - [0, 0.56, 0.0]),
         along(0.011 * hips) + 0.05 * hips[:, None] * vertices * [1, 0, 0],
         np.stack([zero, 0.03 * np.clip(y, 0, 0.5), zero], 1),
-    ]  # fmt: skip
+    ]
     return np.stack(directions, axis=2)
 
 

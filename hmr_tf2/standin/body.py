@@ -78,7 +78,7 @@ def mean_parameters() -> dict:
     pose = np.zeros((24, 3))
     hanging = {"left_collar": (0, 0, -0.10), "left_shoulder": (0.05, 0, -1.05),
                "left_elbow": (0, -0.30, 0), "left_hip": (-0.03, 0, 0.03),
-               "left_knee": (0.08, 0, 0), "left_ankle": (-0.05, 0, 0)}  # fmt: skip
+               "left_knee": (0.08, 0, 0), "left_ankle": (-0.05, 0, 0)}
     for name, turn in hanging.items():
         pose[skeleton.index(name)] = turn
         mirrored = np.array(turn) * [1, -1, -1]

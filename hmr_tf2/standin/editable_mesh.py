@@ -121,7 +121,7 @@ def _normal(p, q, r):
         (q[1] - p[1]) * (r[2] - p[2]) - (q[2] - p[2]) * (r[1] - p[1]),
         (q[2] - p[2]) * (r[0] - p[0]) - (q[0] - p[0]) * (r[2] - p[2]),
         (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]),
-    ])  # fmt: skip
+    ])
 
 
 def _third(face, a, b):
@@ -130,4 +130,4 @@ def _third(face, a, b):
 
 def _follows(face, a, b):
     return (face[0], face[1]) == (a, b) or (face[1], face[2]) == (a, b) or (
-        face[2], face[0]) == (a, b)  # fmt: skip
+        face[2], face[0]) == (a, b)

@@ -23,7 +23,7 @@ UPRIGHT = np.diag([1.0, -1.0, -1.0])
 # How far (m) a keypoint may lie under the skin that hides it and still count as seen.
 _DEPTH_INSIDE = {"ankle": 0.075, "knee": 0.10, "hip": 0.15, "wrist": 0.055, "elbow": 0.07,
                  "shoulder": 0.11, "neck": 0.11, "top": 0.09, "nose": 0.04, "eye": 0.03,
-                 "ear": 0.035}  # fmt: skip
+                 "ear": 0.035}
 _TOLERANCE = np.array([_DEPTH_INSIDE[n.split("_")[-1]] for n in joints.COCO_PLUS.names])
 
 
@@ -145,7 +145,7 @@ def photograph(
         figure = figures[k]
         shots[k] = render(figure.points("vertices"), posing.standin_poser().faces, camera, size,
                           colors=figure.colors, lights=lights, background=image,
-                          samples=samples)  # fmt: skip
+                          samples=samples)
         image = shots[k].image
         nearest = np.minimum(nearest, shots[k].depth)
     hidden = np.zeros(size, bool)
@@ -185,7 +185,7 @@ def random_photo(
     photo = photograph(
         figures, camera, scenery, appearance.random_lights(rng),
         occluders=int(rng.random() < variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
-    )  # fmt: skip
+    )
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
 
@@ -209,7 +209,7 @@ def _person(figure, shot, camera, nearest, hidden):
         pixels.astype(np.float32), visible, keypoints.astype(np.float32),
         camera.to_camera(figure.points("joints")).astype(np.float32),
         camera_pose(figure.pose, camera), figure.shape, mask,
-    )  # fmt: skip
+    )
 
 
 def _footprint(figure):
@@ -220,7 +220,7 @@ def _footprint(figure):
     low, high = places[len(places) // 10], places[-len(places) // 10]
     x, z = (low + high)[:, None] / 2 + (0.12 + (high - low)[:, None] / 2) * [
         np.cos(angle), np.sin(angle)
-    ]  # fmt: skip
+    ]
     return np.stack([x, np.full(24, vertices[:, 1].min()), z], axis=1)
 
 

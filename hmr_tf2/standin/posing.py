@@ -49,7 +49,7 @@ class Poser:
         vertices = _skin(
             self._template, self._shapes, shape, *self._correctives, features,
             self._bones, self._weights, transforms,
-        )  # fmt: skip
+        )
         return Posed(vertices, posed_joints.astype(np.float32), self._keypoints @ vertices)
 
 

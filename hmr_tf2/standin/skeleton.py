@@ -33,7 +33,7 @@ _PARENT = {
     "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck",
     "collar": "spine3", "shoulder": "collar", "elbow": "shoulder", "wrist": "elbow",
     "hand": "wrist",
-}  # fmt: skip
+}
 
 _FACE = {
     "neck": (0.0, 0.495, -0.02),

@@ -59,7 +59,7 @@ def _vertical_grid(ticks, end, height, unit) -> str:
     for tick in ticks:
         x = _NAMES + tick / end * (_WIDTH - _RIGHT - _NAMES)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" '
-                     f'y2="{height - _BOTTOM}"/>')  # fmt: skip
+                     f'y2="{height - _BOTTOM}"/>')
         parts.append(_label(x, height - _BOTTOM + 12, tick_text(tick), "step"))
     parts.append(_label((_NAMES + _WIDTH - _RIGHT) / 2, height - 8, unit, "step"))
     return "".join(parts)
@@ -88,14 +88,14 @@ def draw_histogram(title: str, series: Sequence[np.ndarray], unit: str) -> str:
     for level in levels:
         y = bottom - level / top * (bottom - _TOP - 8)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y:.1f}" '
-                     f'y2="{y:.1f}"/>')  # fmt: skip
+                     f'y2="{y:.1f}"/>')
         parts.append(_label(_LEFT - 7, y, f"{tick_text(level)} %", "value"))
     for k, share in enumerate(shares):
         parts.append(_columns(share, top, width / _NUM_BINS, bottom, k))
     for tick in ticks:
         parts.append(_label(_LEFT + tick / end * width, bottom + 12, tick_text(tick), "step"))
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + width}" y1="{bottom}" '
-                 f'y2="{bottom}"/>')  # fmt: skip
+                 f'y2="{bottom}"/>')
     parts.append(_label(_LEFT + width / 2, _HEIGHT - 8, unit, "step"))
     return _svg(title, _HEIGHT, parts)
 

@@ -60,14 +60,14 @@ def _describe(joint, parents, offsets, depth, order, lines):
     lines += [f"{indent}{'ROOT' if is_root else 'JOINT'} {name}",
               f"{indent}{{",
               f"{indent}\t{_offset(offsets[joint])}",
-              f"{indent}\tCHANNELS {channels}"]  # fmt: skip
+              f"{indent}\tCHANNELS {channels}"]
     children = np.flatnonzero(parents == joint)
     for child in children:
         _describe(int(child), parents, offsets, depth + 1, order, lines)
     if not len(children):
         lines += [f"{indent}\tEnd Site", f"{indent}\t{{",
                   f"{indent}\t\t{_offset(_END_SHARE * offsets[joint])}",
-                  f"{indent}\t}}"]  # fmt: skip
+                  f"{indent}\t}}"]
     lines.append(f"{indent}}}")
 
 

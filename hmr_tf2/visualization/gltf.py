@@ -64,7 +64,7 @@ def write_motion(
     bones, shares = _strongest_bones(rig.weights)
     file.mesh(motion.vertices, rig.faces,
               JOINTS_0=file.accessor(bones, ARRAY_BUFFER),
-              WEIGHTS_0=file.accessor(shares, ARRAY_BUFFER))  # fmt: skip
+              WEIGHTS_0=file.accessor(shares, ARRAY_BUFFER))
     for joint, name in enumerate(joint_orders.SMPL.names):
         parent, children = rig.parents[joint], np.flatnonzero(np.asarray(rig.parents) == joint)
         place = motion.joints[joint] - (motion.joints[parent] if joint else 0)
@@ -81,7 +81,7 @@ def write_motion(
                 "joints": list(range(num_joints))}],
         animations=[file.animation(motion)],
         scenes=[{"nodes": [0, num_joints, num_joints + 1]}],
-    )  # fmt: skip
+    )
     file.write(path)
 
 
@@ -95,7 +95,7 @@ class _File:
                 "baseColorFactor": [*map(float, color), 1.0], "metallicFactor": 0.0,
                 "roughnessFactor": 0.8}}],
             "accessors": [], "bufferViews": [],
-        }  # fmt: skip
+        }
         self._binary = bytearray()
 
     def accessor(self, array, target=None, has_bounds=False) -> int:
@@ -108,7 +108,7 @@ class _File:
         entry = {
             "bufferView": len(self.document["bufferViews"]), "count": len(array),
             "componentType": _COMPONENT_TYPES[array.dtype.name], "type": _SHAPES[array.shape[1:]],
-        }  # fmt: skip
+        }
         if has_bounds:
             flat = array.reshape(len(array), -1)
             entry.update(min=flat.min(0).tolist(), max=flat.max(0).tolist())
@@ -127,7 +127,7 @@ class _File:
             },
             "indices": self.accessor(np.asarray(faces, np.uint32).ravel(), ELEMENT_ARRAY_BUFFER),
             "material": 0,
-        }]}]  # fmt: skip
+        }]}]
 
     def node(self, name, **content):
         self.document["nodes"].append({"name": name, **content})
@@ -137,7 +137,7 @@ class _File:
         width, height = size
         self.document["cameras"] = [{"type": "perspective", "perspective": {
             "yfov": float(2 * np.arctan2(height / 2, focal_length)),
-            "aspectRatio": width / height, "znear": _NEAR_M}}]  # fmt: skip
+            "aspectRatio": width / height, "znear": _NEAR_M}}]
         return 0
 
     def animation(self, motion) -> dict:
@@ -151,7 +151,7 @@ class _File:
                          for _, _, values in tracks],
             "channels": [{"sampler": k, "target": {"node": node, "path": path}}
                          for k, (node, path, _) in enumerate(tracks)],
-        }  # fmt: skip
+        }
 
     def write(self, path):
         self.document["buffers"] = [{"byteLength": len(self._binary)}]

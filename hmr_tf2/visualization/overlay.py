@@ -100,7 +100,7 @@ def draw_bodies(picture: np.ndarray, bodies, faces: np.ndarray, alpha: float = 1
         view = Camera(
             camera.scale, np.zeros(2), np.eye(3), np.array([*camera.translation, 0.0]),
             is_perspective=False,
-        )  # fmt: skip
+        )
         picture = render(
             vertices, faces, view, picture.shape[:2], background=picture, colors=color, alpha=alpha
         ).image
@@ -122,7 +122,7 @@ def six_views(
         joints: float [K, 2], pixels of `cut`.
         camera: float [3], `[s, tx, ty]`.
         faces: int [F, 3].
-    """  # fmt: skip
+    """
     side = len(cut)
     above = [cut, draw_skeleton(cut, joints), draw_mesh(cut, vertices, camera, faces)]
     below = [draw_side(vertices, camera, faces, side, degrees) for degrees in (0.0, 60.0, -60.0)]

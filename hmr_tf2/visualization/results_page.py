@@ -67,7 +67,7 @@ def write_results_page(
     page = _PAGE.format(
         title=_text(title), style=_STYLE, notes=intro,
         body=body or '<p class="empty">There is nothing to show yet.</p>',
-    )  # fmt: skip
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(page, encoding="utf-8", errors="replace")

@@ -40,7 +40,7 @@ def video_writer(
     frames = imageio_ffmpeg.write_frames(
         str(partial), size, fps=fps, codec="libx264", macro_block_size=1, quality=None,
         output_params=["-crf", str(crf), "-vf", _TO_EVEN_SIDES, "-movflags", "+faststart"],
-    )  # fmt: skip
+    )
     try:
         frames.send(None)
         with contextlib.closing(frames):

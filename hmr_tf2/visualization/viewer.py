@@ -44,7 +44,7 @@ def write_viewer(
              "translation": list(map(float, camera.translation)), "color": list(map(float, color))}
             for vertices, camera, color in bodies
         ],
-    }  # fmt: skip
+    }
     # Within a script element '</' could end it.
     text = json.dumps(scene, allow_nan=False).replace("</", "<\\/")
     page = TEMPLATE.read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ def spotter(small_smpl_path):
     return Predictor(
         network, lambda theta: decode_theta(smpl, theta, IMG_SIZE), load_rig(str(small_smpl_path)),
         IMG_SIZE, batch_size=4,
-    )  # fmt: skip
+    )
 
 
 def spot(size, centre, extent=(24, 60)) -> np.ndarray:

@@ -125,7 +125,7 @@ def test_detections_find_their_picture(tmp_path, entry, name):
     better = {"bbox": [1, 2, 30, 40], "score": 0.9, "category_id": 1}
     content = [{**entry, "bbox": [5, 6, 7, 8], "score": 0.5}, {**entry, **better},
                {**entry, **better, "score": 0.1}, {**entry, **better, "category_id": 18},
-               {**better, "image_id": "other"}]  # fmt: skip
+               {**better, "image_id": "other"}]
     source = box_files.read_boxes(write(tmp_path / "found.json", content), 0.3)
     found = source.find(pathlib.Path("in") / name, PICTURE)
     np.testing.assert_array_equal(found.boxes, [[1, 2, 30, 40], [5, 6, 7, 8]])

@@ -14,7 +14,7 @@ def image_record(value, has_3d=False, **changes):
         keypoints=np.tile([[30.0, 30.0, 1.0]], (14, 1)),
     )
     labels = dict(joints_m=np.zeros((14, 3)), camera=(1, 2, 3), scale_factors=(1, 1),
-                  crop_start=(0, 0))  # fmt: skip
+                  crop_start=(0, 0))
     if has_3d:
         return records.image_3d_example(**features | labels | changes)
     return records.image_example(**features | changes)

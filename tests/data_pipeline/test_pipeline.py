@@ -67,7 +67,7 @@ VARIANTS = {
     "2-D only, without mocap": dict(datasets=("lsp", "coco"), use_3d_label=False,
                                     encoder_only=True),
     "other batch size": dict(batch_size=5, num_stage=3),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

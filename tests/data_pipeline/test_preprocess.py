@@ -107,7 +107,7 @@ def test_KEEP_legacy_resize_then_edge_pad_then_crop(rng, size, scale, start):
 
 
 SAMPLINGS = {name: getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{name}")
-             for name in ("411", "420", "422", "440", "444")}  # fmt: skip
+             for name in ("411", "420", "422", "440", "444")}
 
 
 def jpeg(rng, sampling, progressive, restart):
@@ -116,7 +116,7 @@ def jpeg(rng, sampling, progressive, restart):
     picture = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (int(width), int(height)))
     picture = np.clip(picture + rng.normal(0, 40, picture.shape), 0, 255).astype(np.uint8)
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, restart,
-               cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 98))]  # fmt: skip
+               cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 98))]
     if sampling == "grey":
         picture = picture[..., 0]
     else:
@@ -168,7 +168,7 @@ def test_invisible_points_become_zero(rng):
 @pytest.mark.parametrize(
     "change", [dict(height=0), dict(width=-5), dict(height=10**9), dict(center=(2**31 - 1, 0)),
                dict(center=(-(2**31), 2**40)), dict(height=7, width=9000)]
-)  # fmt: skip
+)
 def test_a_record_with_absurd_sizes_reads_nothing_outside_of_its_picture(rng, change):
     picture = rng.integers(0, 255, (60, 50, 3), np.uint8)
     features = dict(height=60, width=50, center=(25, 30), filename="x.jpg",

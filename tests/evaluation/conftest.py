@@ -51,7 +51,7 @@ class People:
         values = dict(
             encoded=cv2.imencode(".jpg", picture)[1].tobytes(), filename=f"{number}.png",
             height=SIZE, width=SIZE, keypoints=stored, center=(SIZE / 2, SIZE / 2),
-        )  # fmt: skip
+        )
         if not has_3d:
             return records.image_example(**values)
         return records.image_3d_example(

@@ -13,7 +13,7 @@ def frames(errors, recording):
         recording=np.array(recording), record=np.arange(count), filename=nothing,
         errors_mm=np.tile(np.array(errors, float)[:, np.newaxis], 14), errors_pa_mm=nothing,
         errors_px=np.zeros((count, 0)), torso_px=nothing, head_px=nothing, labels={},
-    )  # fmt: skip
+    )
 
 
 def test_the_most_extreme_come_first():

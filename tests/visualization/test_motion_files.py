@@ -137,7 +137,7 @@ def node_matrices(glb, step):
     """World matrices [N, 4, 4] of the nodes at a sample of the animation."""
     nodes = glb.document["nodes"]
     state = [{"translation": n.get("translation", [0, 0, 0]), "rotation": [0, 0, 0, 1]}
-             for n in nodes]  # fmt: skip
+             for n in nodes]
     (animation,) = glb.document["animations"]
     for channel in animation["channels"]:
         sampler = animation["samplers"][channel["sampler"]]

@@ -16,7 +16,7 @@ from hmr_tf2.visualization import overlay, viewer
 
 SIZE = (320, 240)
 CAMERAS = [PictureCamera(np.array([95.0, 96.0]), np.array([0.9, 1.4])),
-           PictureCamera(np.array([88.0, 88.5]), np.array([2.3, 1.3]))]  # fmt: skip
+           PictureCamera(np.array([88.0, 88.5]), np.array([2.3, 1.3]))]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
 # As soon as the page has drawn, and before the browser clears what was drawn, writes what the
@@ -39,7 +39,7 @@ def bodies():
     pose[3 * 16 + 2] = -0.6
     posed = posing.standin_poser().pose(np.zeros(10), pose)
     return [(posed.vertices, camera, color) for camera, color in
-            zip(CAMERAS, [(0.7, 0.75, 0.85), (0.95, 0.7, 0.5)], strict=True)]  # fmt: skip
+            zip(CAMERAS, [(0.7, 0.75, 0.85), (0.95, 0.7, 0.5)], strict=True)]
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def canvas_in_chromium(page, tmp_path, fragment=""):
          f"--user-data-dir={tmp_path / 'profile'}", "--window-size=800,600",
          "--virtual-time-budget=20000", "--dump-dom", f"{probed.as_uri()}{fragment}"],
         capture_output=True, text=True, timeout=120, check=False,
-    ).stdout  # fmt: skip
+    ).stdout
     if "This page needs WebGL" in re.search(r'<p id="problem"[^>]*>(.*?)</p>', dumped)[1]:
         pytest.skip("This Chromium has no WebGL.")
     told = re.search(r'<pre id="told">data:image/png;base64,([^<]*)</pre>', dumped)

@@ -24,9 +24,9 @@ _NAMES = human36m_names.default_names()
 _EXTRA_FRAMES = 2  # videos run a little longer than the poses
 _KINDS = {"Sitting": "sit", "SittingDown": "squat", "Walking": "walk", "WalkTogether": "walk",
           "WakingDog": "walk", "Waiting": "stand", "Phoning": "stand", "Purchases": "reach",
-          "Greeting": "reach", "Directions": "reach", "Posing": "dance"}  # fmt: skip
+          "Greeting": "reach", "Directions": "reach", "Posing": "dance"}
 _FROM_SMPL = {"pelvis": "pelvis", "torso": "spine2", "toes": "foot", "toe_tip": "foot",
-              "thumb": "hand", "hand": "hand"}  # fmt: skip
+              "thumb": "hand", "hand": "hand"}
 
 
 def write(folder: pathlib.Path, order: Order):
@@ -140,7 +140,7 @@ def _write_cdf(path, points):
     file = cdflib.cdfwrite.CDF(str(path), cdf_spec={"Majority": "row_major"}, delete=True)
     # Compressed variables would hold the time of day, as every gzip stream does.
     variable = {"Variable": "Pose", "Data_Type": file.CDF_FLOAT, "Num_Elements": 1,
-                "Rec_Vary": True, "Dim_Sizes": list(pose.shape[1:]), "Compress": 0}  # fmt: skip
+                "Rec_Vary": True, "Dim_Sizes": list(pose.shape[1:]), "Compress": 0}
     file.write_var(variable, var_data=pose)
     file.close()
 
