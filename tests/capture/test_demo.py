@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hmr_tf2 import demo, loading
+from hmr_tf2.capture import picture_run
 from hmr_tf2.pictures import read_picture
 from hmr_tf2.visualization.video_file import video_writer
 
@@ -158,6 +159,25 @@ def test_a_folder_runs_on_past_pictures_that_fail(run, make_spot, tmp_path, caps
     assert len(document["failed"]) == 4
     assert "Recovered 4 bodies in 4 of 8 files" in capsys.readouterr().out
     inside(out, "a", "c", "d", "one", "results.json", "results.npz")
+
+
+def test_an_interrupted_folder_leaves_the_numbers_so_far(run, make_spot, tmp_path, monkeypatch):
+    for name in "abcdefgh":  # two batches of the predictor
+        save(tmp_path / f"{name}.png", make_spot(SIZE, (200, 130)))
+    finished = []
+    write = picture_run.write_drawings
+
+    def interrupt_the_sixth(*args):
+        finished.append(args)
+        if len(finished) == 6:
+            raise KeyboardInterrupt
+        write(*args)
+
+    monkeypatch.setattr(picture_run, "write_drawings", interrupt_the_sixth)
+    with pytest.raises(KeyboardInterrupt):
+        run(img_path=str(tmp_path))
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [pathlib.Path(image["file"]).stem for image in document["images"]] == list("abcde")
 
 
 def test_an_empty_file_of_openpose_fails_its_picture_alone(run, make_spot, tmp_path):
