@@ -6,9 +6,9 @@ import tensorflow as tf
 from hmr_tf2.smpl.kinematics import columns, turned
 from hmr_tf2.smpl.posed_body import PosedBody
 
-# What skinning one block writes in between stays in the cache for some 200 bodies, and the memory
-# of a large batch is that of the vertices.
-BLOCK_VERTICES = 512
+# The transforms of one block's vertices stay in the cache for some hundred bodies, and in a large
+# batch they take less memory than the vertices.
+BLOCK_VERTICES = 1024
 
 
 def frozen(array: np.ndarray, name: str) -> tf.Variable:
@@ -50,16 +50,19 @@ class Skin(tf.Module):
             _Block(shapes[:, start : start + BLOCK_VERTICES],
                    weights[start : start + BLOCK_VERTICES])
             for start in starts
-        ]  # fmt: skip
+        ]
 
     def __call__(self, body: PosedBody) -> tf.Tensor:
         """Float32 [N, V, 3], metres."""
         translations = body.positions - turned(body.bone_rotations, body.rest)
-        transforms = tf.stack([*columns(body.bone_rotations), translations])
+        transforms = [
+            tf.reshape(tf.transpose(column, [1, 0, 2]), [translations.shape[1], -1])
+            for column in (*columns(body.bone_rotations), translations)
+        ]
         vertices = []
         for block in self._blocks:
-            # One after the other, so that one block's intermediate results exist at a time.
-            with tf.control_dependencies(vertices[-1:]):
+            # Two at a time: enough for the cores, and no more intermediate results than theirs.
+            with tf.control_dependencies(vertices[-2:-1]):
                 vertices.append(block(body.blend, transforms))
         return tf.concat(vertices, axis=1)
 
@@ -74,9 +77,13 @@ class _Block(tf.Module):
         self._rest = BlendedPoints(shapes, "rest")
 
     def __call__(self, blend, transforms):
-        """[D, N] and [4, 3, J, N], columns of rotation and translation, to [N, V, 3]."""
-        x, y, z = tf.unstack(self._rest(blend))
-        of_bones = tf.gather(transforms, self._bones, axis=2)
-        # Mixed column by column: none is cut out of a tensor of all four.
-        by_x, by_y, by_z, moved = (self._weights @ column for column in tf.unstack(of_bones))
-        return tf.transpose(by_x * x + by_y * y + by_z * z + moved, [2, 1, 0])
+        """[D, N], and [J, 3 * N] for each column of rotation and translation, to [N, V, 3]."""
+        # Column by column, so that none is cut out of a tensor of all four.
+        by_x, by_y, by_z, moved = map(self._mixed, transforms)
+        x, y, z = (points[:, tf.newaxis] for points in tf.unstack(self._rest(blend)))
+        return tf.transpose(by_x * x + by_y * y + by_z * z + moved, [2, 0, 1])
+
+    def _mixed(self, column):
+        """[J, 3 * N] of the bones to [V, 3, N] of the vertices."""
+        mixed = self._weights @ tf.gather(column, self._bones)
+        return tf.reshape(mixed, [mixed.shape[0], 3, -1])
