@@ -144,7 +144,11 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
 
     def network(images):
         # `loaded` is held on to: its variables live only as long as it does.
-        return function(images) if loaded is not None else {}
+        outputs = dict(function(images)) if loaded is not None else {}
+        outputs.pop("valid", None)
+        if "verts" not in outputs:  # exported with --no_vertices
+            outputs["verts"] = decode(outputs["theta"])["verts"]
+        return outputs
 
     return Predictor(network, decode, rig, size, batch_size)
 

@@ -18,7 +18,7 @@ from hmr_tf2.smpl import batch_rodrigues
 from hmr_tf2.smpl.rig import Rig
 
 BATCH_SIZE = 16
-SIGNATURE = "serving_default"
+SIGNATURE = "predict_crops"
 # The original's demo scales a person to this diagonal of the box round the visible keypoints.
 PERSON_DIAGONAL_PX = 150.0
 MAX_RESIZED_PX = 2**24

@@ -65,7 +65,7 @@ def test_an_export_without_a_mesh_asks_for_the_body(smpl_path, untrained, tmp_pa
         lambda images: untrained(images),
         input_signature=[tf.TensorSpec([None, 224, 224, 3], tf.float32, "images")],
     )
-    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.call})
+    tf.saved_model.save(module, str(tmp_path), {"predict_crops": module.call})
     with pytest.raises(ValueError, match="without its mesh: .* --smpl_model_path"):
         loading.load_predictor(tmp_path)
     predictor = loading.load_predictor(tmp_path, str(smpl_path))
@@ -79,7 +79,7 @@ def test_a_savedmodel_of_another_kind_is_refused(tmp_path):
     module.identity = tf.function(
         lambda images: {"images": images}, input_signature=[tf.TensorSpec([None, 3], tf.float32)]
     )
-    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.identity})
+    tf.saved_model.save(module, str(tmp_path), {"predict_crops": module.identity})
     with pytest.raises(ValueError, match="no SavedModel that `hmr_tf2.export` wrote"):
         loading.load_predictor(tmp_path)
 

@@ -77,7 +77,7 @@ def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
     out = predictor.load_export(folder)(crop)
     assert {name: value.shape for name, value in out.items()} == {
         "verts": (1, 120, 3), "joints": (1, 19, 2), "cams": (1, 3), "joints3d": (1, 19, 3),
-        "theta": (1, 85),
+        "theta": (1, 85), "rotations": (1, 24, 3, 3), "valid": (1,),
     }
     assert all(np.isfinite(value).all() for value in out.values())
 

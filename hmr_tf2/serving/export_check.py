@@ -1,0 +1,89 @@
+"""Compares what was written with the Keras model and with the demo's crops."""
+
+import io
+import os
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from hmr_tf2 import predictor
+from hmr_tf2.hmr import HMR
+from hmr_tf2.smpl import batch_rodrigues
+
+# Float32 rounding between Keras' graph and the exported one: millionths of the values (metres,
+# pixels up to 224).
+TOLERANCE = 1e-4
+PICTURE_SIZE = (180, 240)
+BOX = (60.0, 20.0, 80.0, 150.0)
+
+
+def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLERANCE) -> None:
+    """Loads the folder again and compares all outputs of all signatures with the model's.
+
+    Args:
+        model: what was exported.
+        folder: the version's folder.
+        tolerance: of each output, as a share of its largest value, at least 1.
+
+    Raises:
+        ValueError: an output differs; names it and by how much.
+    """
+    signatures = tf.saved_model.load(str(folder)).signatures
+    size = model.config.img_size
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (*PICTURE_SIZE, 3), np.uint8)
+    image_bytes = tf.constant([_as_png(picture), b"broken"])
+    boxes = tf.constant([BOX, BOX])
+    noise = rng.uniform(-1, 1, (3, size, size, 3)).astype(np.float32)
+
+    whole = predictor.crop_whole_picture(picture, size)
+    boxed = predictor.crop_box(picture, np.array(BOX), size)
+    expected = _bodies(model, np.stack([*noise, whole.image, boxed.image]))
+    of_noise = {name: value[:3] for name, value in expected.items()}
+    _compare(
+        "predict_crops", signatures["predict_crops"](images=tf.constant(noise)), of_noise,
+        tolerance,
+    )
+    for name, row, crop, arguments in (
+        ("serving_default", 3, whole, {}),
+        ("predict_boxes", 4, boxed, {"boxes": boxes}),
+    ):
+        of_crop = {key: value[row : row + 1] for key, value in expected.items()}
+        of_crop["joints"] = crop.to_picture(of_crop["joints"])
+        with_zeros = {
+            key: np.concatenate([value, np.zeros_like(value)]) for key, value in of_crop.items()
+        }
+        got = signatures[name](image_bytes=image_bytes, **arguments)
+        _compare(name, got, with_zeros, tolerance)
+
+
+def _bodies(model, images):
+    outputs = model.predict_on_batch(images)
+    pose = outputs["theta"][:, 3:75].reshape(-1, 24, 3)
+    return {
+        **outputs,
+        "rotations": batch_rodrigues(pose).numpy(),
+        "valid": np.ones(len(images), np.float32),
+    }
+
+
+def _compare(signature, got, expected, tolerance):
+    missing = set(expected) - set(got) - {"verts"}
+    if missing or set(got) - set(expected):
+        raise ValueError(
+            f"{signature} has the outputs {sorted(got)}, not {sorted(expected)}."
+        )
+    for name, value in got.items():
+        error = float(np.max(np.abs(np.float32(value) - expected[name])))
+        if not error <= tolerance * max(1.0, float(np.max(np.abs(expected[name])))):
+            raise ValueError(
+                f"The exported {name} of {signature} differs from the Keras model's by "
+                f"{error:g}; nothing was written."
+            )
+
+
+def _as_png(picture):
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,104 @@
+"""The functions that a server offers: encoded pictures, boxes in them, or crops to bodies."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.networks.regressor import NUM_THETA, split_theta
+from hmr_tf2.serving.batches import CropBatch, crop_batch
+from hmr_tf2.smpl import batch_rodrigues
+from hmr_tf2.smpl.rig import load_rig
+
+SIGNATURES = ("serving_default", "predict_boxes", "predict_crops")
+
+
+def serving_module(
+    model: HMR, vertices: bool = True, encoder: Callable[[tf.Tensor], tf.Tensor] | None = None
+) -> tf.Module:
+    """A module with the variables of prediction, the `SIGNATURES`, and the body's `rig`.
+
+    No Keras objects: these would bring the training graph with them.
+
+    Args:
+        model: what to serve.
+        vertices: whether the signatures return `verts`.
+        encoder: from crops [N, S, S, 3] in [-1, 1] to what `model.encoder` gives for them, with
+            the `variables` it reads; none means the model's own.
+    """
+    size = model.config.img_size
+    module = tf.Module(name="hmr")
+    module.weights = [
+        *(encoder or model.encoder).variables, *model.regressor.variables, *model.smpl.variables
+    ]
+    rig = load_rig(model.config.smpl_model_path)
+    module.rig = {
+        name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()
+    }
+    module.decode_theta = tf.function(
+        lambda theta: decode_theta(model.smpl, theta, size),
+        input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
+    )
+    images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
+    image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
+
+    @tf.function(input_signature=[images])
+    def bodies(images):
+        # A function of its own, so that the three signatures share one copy of the graph.
+        features = encoder(images) if encoder else model.encoder(images, training=False)
+        outputs = decode_theta(model.smpl, model.regressor(features)[-1], size)
+        _, pose, _ = split_theta(outputs["theta"])
+        if not vertices:
+            del outputs["verts"]
+        return {**outputs, "rotations": batch_rodrigues(tf.reshape(pose, [-1, 24, 3]))}
+
+    def bodies_of(crops: CropBatch, count):
+        outputs = bodies(_as_network_input(crops.pixels))
+        outputs["joints"] = _to_picture(outputs["joints"], crops)
+        return _only_valid(outputs, crops.valid, count)
+
+    @tf.function(input_signature=[image_bytes])
+    def serving_default(image_bytes):
+        return bodies_of(crop_batch(image_bytes, img_size=size), tf.size(image_bytes))
+
+    @tf.function(input_signature=[image_bytes, tf.TensorSpec([None, 4], tf.float32, "boxes")])
+    def predict_boxes(image_bytes, boxes):
+        count = tf.size(image_bytes)
+        one_each = tf.debugging.assert_equal(
+            tf.shape(boxes)[0], count, "There must be as many boxes as image_bytes."
+        )
+        with tf.control_dependencies([one_each]):
+            return bodies_of(crop_batch(image_bytes, boxes, size), count)
+
+    @tf.function(input_signature=[images])
+    def predict_crops(images):
+        count = tf.shape(images)[0]
+        # Convolutions fail on empty batches.
+        rows = tf.pad(images, [[0, tf.cast(count == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
+        valid = tf.reduce_all(tf.math.is_finite(rows), axis=[1, 2, 3])
+        return _only_valid(bodies(rows), valid, count)
+
+    module.serving_default = serving_default
+    module.predict_boxes = predict_boxes
+    module.predict_crops = predict_crops
+    return module
+
+
+def _as_network_input(pixels):
+    """uint8 to [-1, 1], in the order of `predictor.scale_and_crop`."""
+    return 2.0 * (tf.cast(pixels, tf.float32) / 255.0 - 0.5)
+
+
+def _to_picture(joints, crops):
+    """`CropPlace.to_picture` for joints [N, K, 2]; invalid rows, of scale 0, become zeros."""
+    moved = tf.cast(joints, tf.float64) + crops.start[:, tf.newaxis]
+    return tf.cast(tf.math.divide_no_nan(moved, crops.scale[:, tf.newaxis]), tf.float32)
+
+
+def _only_valid(outputs, valid, count):
+    """The first `count` rows, zeros where they are not `valid`; and `valid` itself."""
+    rows = {}
+    for name, value in outputs.items():
+        kept = tf.reshape(valid, tf.concat([[-1], tf.ones(len(value.shape) - 1, tf.int32)], 0))
+        rows[name] = tf.where(kept, value, tf.zeros_like(value))[:count]
+    return {**rows, "valid": valid[:count]}
