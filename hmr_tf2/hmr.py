@@ -11,15 +11,16 @@ from hmr_tf2 import camera, losses, replicas, updates
 from hmr_tf2.config import HMRConfig
 from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
 from hmr_tf2.networks.regressor import Encoder_fc3_dropout, split_theta
-from hmr_tf2.networks.resnet_v2 import RESNET_50, RESNET_SMALL, Encoder_resnet
+from hmr_tf2.networks.resnet_v2 import Encoder_resnet
+from hmr_tf2.networks.small_resnet import Encoder_small_resnet
 from hmr_tf2.smpl import SMPL, PosedBody, batch_rodrigues, mean_theta
 
 NUM_ROTATION_ENTRIES = 24 * 9
 NUM_SMPL_LABELS = NUM_ROTATION_ENTRIES + 10  # and 14 * 3 joint coordinates behind them
 ADAM_EPSILON = 1e-8
-ENCODER_BLOCKS = {
-    "resnet_fc3_dropout": RESNET_50,
-    "small_resnet_fc3_dropout": RESNET_SMALL,
+ENCODERS = {
+    "resnet_fc3_dropout": Encoder_resnet,
+    "small_resnet_fc3_dropout": Encoder_small_resnet,
 }
 
 
@@ -67,8 +68,8 @@ class HMR(keras.Model):
         self.smpl = SMPL(config.smpl_model_path, config.joint_type)
         several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
         with _layer_policy(config.mixed_precision):
-            self.encoder = Encoder_resnet(
-                config.img_size, config.bn_momentum, ENCODER_BLOCKS[config.model_type],
+            self.encoder = ENCODERS[config.model_type](
+                config.img_size, config.bn_momentum,
                 sync_batch_norm=config.sync_batch_norm and several_devices,
             )
             self.regressor = Encoder_fc3_dropout(

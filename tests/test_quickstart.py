@@ -22,10 +22,10 @@ def test_every_part_runs_and_leaves_its_result(tmp_path, capsys):
         assert title in printed
     assert run_folder.latest_checkpoint(out / "run").endswith("ckpt-2")
     assert (out / "serving" / "hmr" / "1" / "saved_model.pb").is_file()
-    assert cv2.imread(str(out / "result.png")).shape == (4 * 224, 4 * 224, 3)
+    assert cv2.imread(str(out / "result.png")).shape == (quickstart.NUM_SHOWN * 224, 4 * 224, 3)
     page = (out / "results.html").read_text()
     assert page.count("data:image/png;base64,") == quickstart.NUM_SHOWN
-    assert "kp_loss_stage2" in page
+    assert "kp_loss_stage2" in page and "val/" not in page and "mpjpe_mm" in page
 
 
 def person(keypoints_m, keypoints_px):
@@ -49,6 +49,21 @@ def test_errors_are_in_pixels_and_millimetres(rng):
     )
     assert larger["MPJPE, mm"] > 50
     assert larger["PA-MPJPE, mm"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_gains_are_shares_of_the_start():
+    errors = {quickstart.MEAN: {"MPJPE, mm": 200.0}, quickstart.TRAINED: {"MPJPE, mm": 130.0}}
+    assert quickstart.gains(errors) == {"MPJPE, mm": pytest.approx(0.35)}
+    assert quickstart.error_table(errors) == (
+        ["", "MPJPE, mm"], [["mean body", "200.0"], ["trained", "130.0"], ["lower by", "35.0 %"]]
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 1800])
+def test_the_run_has_as_many_steps_as_wanted(steps, tmp_path):
+    settings = quickstart.QuickstartSettings(steps=steps)
+    config = quickstart.train_config(settings, tmp_path, "body.pkl")
+    assert config.epoch * config.steps_per_epoch == steps
 
 
 def test_the_next_steps_name_files_that_are_there(tmp_path):

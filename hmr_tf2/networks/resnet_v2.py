@@ -6,7 +6,7 @@ Layers carry the names of the TF 1 scopes.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -24,9 +24,7 @@ class Block(NamedTuple):
     stride: int
 
 
-RESNET_50 = (Block(64, 3, 2), Block(128, 4, 2), Block(256, 6, 2), Block(512, 3, 1))
-# For trying things on a CPU: a fifteenth of the arithmetic, not the original's network.
-RESNET_SMALL = (Block(16, 1, 2), Block(32, 1, 2), Block(64, 2, 2), Block(128, 1, 1))
+BLOCKS = (Block(64, 3, 2), Block(128, 4, 2), Block(256, 6, 2), Block(512, 3, 1))
 
 
 def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = False):
@@ -85,10 +83,7 @@ def bottleneck(
 
 
 def Encoder_resnet(
-    img_size: int = 224,
-    bn_momentum: float = 0.997,
-    blocks: Sequence[Block] = RESNET_50,
-    sync_batch_norm: bool = False,
+    img_size: int = 224, bn_momentum: float = 0.997, sync_batch_norm: bool = False
 ) -> keras.Model:
     """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
 
@@ -99,8 +94,6 @@ def Encoder_resnet(
     Args:
         img_size: side of the crops.
         bn_momentum: of the averages that the batch norms keep for inference (Slim: 0.997).
-        blocks: the original's, or others; the first convolution is as wide as the first block,
-            and there are `EXPANSION` times the last one's width of features.
         sync_batch_norm: normalise by the batch of all replicas. The averages of the variances
             then lack the factor n / (n - 1), n >= 49 N, that the fused kernel gives them.
     """
@@ -109,9 +102,9 @@ def Encoder_resnet(
     )
     image = keras.Input((img_size, img_size, 3), name="image")
     x = pad_both_sides(image, 7, f"{SCOPE}/conv1")
-    x = conv(blocks[0].width, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
+    x = conv(BLOCKS[0].width, 7, f"{SCOPE}/conv1", stride=2, use_bias=True)(x)
     x = keras.layers.MaxPool2D(3, strides=2, padding="same", name=f"{SCOPE}/pool1")(x)
-    for number, block in enumerate(blocks, start=1):
+    for number, block in enumerate(BLOCKS, start=1):
         for unit in range(1, block.units + 1):
             name = f"{SCOPE}/block{number}/unit_{unit}/bottleneck_v2"
             stride = block.stride if unit == block.units else 1

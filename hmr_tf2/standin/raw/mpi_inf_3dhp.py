@@ -18,13 +18,11 @@ NUM_CAMERAS = 14
 USED_CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 SIZE = (320, 320)
 _STREAM = 4
-# Slow enough that a person has moved by the 200 mm at which the converter keeps a frame.
-_FPS = 2.0
 
 _FROM_SMPL = {
     "spine": "spine1", "spine2": "spine2", "spine3": "spine3", "pelvis": "pelvis", "head": "head",
     "clavicle": "collar", "hand": "hand", "toe": "foot",
-}  # fmt: skip
+}
 
 
 def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
@@ -82,7 +80,7 @@ def _point(person, name):
 def _take(order, subject, sequence, num_frames):
     shape = people.random_shape(order.rng(_STREAM, subject))
     rng = order.rng(_STREAM, subject, sequence)
-    return studio.medley(rng, shape, num_frames, _FPS, order.variety)
+    return studio.medley(rng, shape, num_frames, order.variety)
 
 
 def _picture(order, job):

@@ -16,7 +16,6 @@ NUM_SEQUENCES = 6
 NUM_ACTIVITIES = 7
 SIZE = (320, 320)
 _STREAM = 8
-_FPS = 2.0
 _FROM_SMPL = {"pelvis": "pelvis", "spine": "spine2", "head": "head"}
 
 
@@ -26,7 +25,7 @@ def write(folder: pathlib.Path, order: Order):
     jobs = []
     for sequence in range(1, NUM_SEQUENCES + 1):
         rng = order.rng(_STREAM, sequence)
-        take = studio.medley(rng, people.random_shape(rng), num_frames, _FPS, order.variety)
+        take = studio.medley(rng, people.random_shape(rng), num_frames, order.variety)
         home = folder / f"TS{sequence}"
         (home / "imageSequence").mkdir(parents=True)
         _write_annotations(home, take, sequence, order.variety)

@@ -66,12 +66,9 @@ def take(rng, shape, num_frames, fps, variety: people.Variety, kind=None) -> Tak
     return Take(shape, poses, shifts * [1.0, 0.2, 1.0])
 
 
-def medley(rng, shape, num_frames, fps, variety: people.Variety) -> Take:
-    """A recording that strings together short motions, so that few frames hold many poses."""
-    takes = [
-        take(rng, shape, min(3, num_frames - start), fps, variety)
-        for start in range(0, num_frames, 3)
-    ]
+def medley(rng, shape, num_frames, variety: people.Variety) -> Take:
+    """A recording with another motion in every frame, so that few frames hold many poses."""
+    takes = [take(rng, shape, 1, 1.0, variety) for _ in range(num_frames)]
     poses = np.concatenate([part.poses for part in takes])
     return Take(shape, poses, np.concatenate([part.shifts for part in takes]))
 
@@ -88,7 +85,7 @@ def shoot(
     photo = people.photograph(
         [figure], camera, scenery, appearance.random_lights(rng),
         occluders=int(rng.random() < 0.4 * variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
-    )  # fmt: skip
+    )
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
 
