@@ -169,7 +169,7 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
         mean: [1, 85], what the regressor starts from.
 
     Returns:
-        Errors of the mean body and of the model (`joint_errors`), and the drawn panels.
+        Errors of the mean body and of the model (`joint_errors`), and captioned panels.
     """
     import numpy as np
 
@@ -196,23 +196,32 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
     ]
     pictures.write_picture(out / "picture.png", crops[0].pixels)
     pictures.write_picture(out / "result.png", np.vstack(panels))
-    return errors, panels
+    each, _ = errors_mm(persons, predicted)
+    captions = [f"{number + 1}: MPJPE {error:.0f} mm" for number, error in enumerate(each)]
+    return errors, list(zip(captions, panels, strict=False))
 
 
 def joint_errors(persons, predicted: dict) -> dict[str, float]:
     """Mean 2-D error in pixels of the crop, MPJPE and PA-MPJPE in millimetres."""
     import numpy as np
 
-    from hmr_tf2.evaluation.metrics import compute_errors
-
     truth = np.stack([person.keypoints_px for person in persons])
-    truth_mm = np.stack([1000 * person.keypoints_m[:14] for person in persons])
-    errors, errors_pa = compute_errors(truth_mm, 1000 * predicted["joints3d"][:, :14])
+    errors, errors_pa = errors_mm(persons, predicted)
     return {
         "2-D error, px": float(np.linalg.norm(predicted["joints"] - truth, axis=-1).mean()),
         "MPJPE, mm": float(errors.mean()),
         "PA-MPJPE, mm": float(errors_pa.mean()),
     }
+
+
+def errors_mm(persons, predicted: dict):
+    """MPJPE and PA-MPJPE of each person: two float arrays [N]."""
+    import numpy as np
+
+    from hmr_tf2.evaluation.metrics import compute_errors
+
+    truth = np.stack([person.keypoints_m[:14] for person in persons])
+    return compute_errors(1000 * truth, 1000 * predicted["joints3d"][:, :14])
 
 
 def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib.Path:
@@ -224,7 +233,8 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
     return write_results_page(
         out / "results.html",
         title="hmr_tf2 quickstart",
-        notes=[EXPECTATION],
+        notes=[EXPECTATION, "Pictures: the first of those people, not chosen. Input, joints, "
+               "body over the picture, body from the side."],
         curves={
             title: {tag.split("/")[-1]: scalars.get(tag, []) for tag in tags}
             for title, tags in CURVES.items()
@@ -234,8 +244,7 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
             ("Parts of the run", ["part", "seconds", "results"],
              [[title, f"{seconds:.1f}", where] for title, seconds, where in journal.rows]),
         ],
-        pictures=[("Input, joints, body over the picture, body from the side", picture)
-                  for picture in pictures],
+        pictures=pictures,
     )
 
 

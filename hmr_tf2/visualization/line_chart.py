@@ -118,13 +118,16 @@ def _line(line, steps, values, k) -> str:
 
 
 def _smoothed(line) -> np.ndarray:
-    """[M, 2]: moving means, M < N; windows shrink towards both ends, gaps stay out of them."""
+    """[M, 2]: moving means, M < N; windows shrink towards both ends, gaps stay out of them.
+
+    They end where a window is still half as wide as others: the last value alone is noise.
+    """
     number = len(line)
     finite = np.isfinite(line).all(1)
     count = np.concatenate([[0], np.cumsum(finite)])
     total = np.concatenate([[0.0], np.cumsum(np.where(finite, line[:, 1], 0.0))])
     widest = number // 40 + 1
-    at = np.append(np.arange(0, number - 1, max(1, widest // 3)), number - 1)
+    at = np.arange(0, number - widest // 2, max(1, widest // 3))
     reach = np.minimum(widest, np.minimum(at, number - 1 - at))
     low, high = at - reach, at + reach + 1
     mean = (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)

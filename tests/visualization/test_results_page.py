@@ -197,7 +197,7 @@ def test_long_lines_are_thinned_and_smoothed():
     assert [a["class"] for a in page.of("polyline")] == ["pale c0", "c0"]
     assert len(svg) < 30_000
     mean = line_chart._smoothed(np.column_stack([np.arange(20_000), noise]))
-    assert mean[-1, 0] == 19_999 and np.std(mean[5:-5, 1]) < 0.1
+    assert mean[-1, 0] > 19_500 and np.std(mean[5:, 1]) < 0.1
 
 
 def test_smoothing_keeps_a_straight_line_and_its_gap():
