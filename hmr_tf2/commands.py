@@ -15,7 +15,9 @@ from hmr_tf2 import flagfiles
 TRACEBACK_FLAG = "traceback"
 
 
-def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
+def run(
+    command: Callable[[Any], None], settings_class: type, doc: str, positional: str | None = None
+) -> None:
     """Parses the flags that are the fields of `settings_class` and calls `command(settings)`.
 
     A user's mistake (a bad flag, or a ValueError or OSError of the command) and a loss that is no
@@ -25,6 +27,7 @@ def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
         command: called with the settings.
         settings_class: a dataclass made with `config.setting`.
         doc: the command's docstring, shown by `--help`.
+        positional: the flag that an argument without a name is for; none takes no such argument.
     """
     flagfiles.define_flags(settings_class)
     flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
@@ -38,7 +41,7 @@ def run(command: Callable[[Any], None], settings_class: type, doc: str) -> None:
     )
     app.run(
         lambda _: _call(command, settings_class),
-        flags_parser=lambda argv: _parse(argv, settings_class, doc),
+        flags_parser=lambda argv: _parse(argv, settings_class, doc, positional),
     )
 
 
@@ -67,7 +70,9 @@ def _of(kind) -> str:
     return " or more" if flagfiles.is_list(kind) else ""
 
 
-def _parse(argv: Sequence[str], settings_class: type, doc: str) -> list[str]:
+def _parse(
+    argv: Sequence[str], settings_class: type, doc: str, positional: str | None = None
+) -> list[str]:
     if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
         print(help_text(settings_class, doc))
         sys.exit(0)
@@ -77,6 +82,8 @@ def _parse(argv: Sequence[str], settings_class: type, doc: str) -> list[str]:
         _exit(f"{error} --help lists the flags.")
     except (flags.Error, OSError) as error:
         _exit(_with_accepted_values(str(error), settings_class))
+    if positional and len(rest) > 1 and not flags.FLAGS[positional].present:
+        flags.FLAGS[positional].value = rest.pop(1)
     if len(rest) > 1:
         _exit(f"Unexpected argument {rest[1]!r}: every setting is a flag, --name=value.")
     return rest

@@ -23,7 +23,7 @@ LAYERS = [
      "hmr_tf2.standin", "hmr_tf2.capture"],
     ["hmr_tf2.commands"],
     ["hmr_tf2.convert_datasets", "hmr_tf2.train", "hmr_tf2.export", "hmr_tf2.evaluate",
-     "hmr_tf2.demo"],
+     "hmr_tf2.demo", "hmr_tf2.client"],
     ["hmr_tf2.quickstart"],
 ]
 MODULES = sorted([*ROOT.glob("hmr_tf2/**/*.py"), *ROOT.glob("tfrecords_tools/**/*.py")])

@@ -29,8 +29,8 @@ def fast_encoder(
         fold_batch_norm: equal to rounding.
 
     Returns:
-        A tf.function from float32 [N, S, S, 3] in [-1, 1] to float32 features [N, F]; its weights
-        are constants of its graph.
+        A concrete function from float32 [N, S, S, 3] in [-1, 1] to float32 features [N, F]; it has
+        no `variables`: the weights are constants of its graph.
     """
     parents = {
         layer.name: [node.layer.name for node in layer.inbound_nodes[0].parent_nodes]
@@ -51,7 +51,7 @@ def fast_encoder(
             values[name] = inputs[0] if name in skipped else step(*inputs)
         return values[output]
 
-    return encode
+    return encode.get_concrete_function()
 
 
 def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.layers.Layer]]:

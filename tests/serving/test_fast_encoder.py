@@ -85,7 +85,7 @@ def test_features_equal_those_of_keras_for_any_batch(make, rng):
 
 
 def test_only_norms_that_read_a_sum_or_a_pool_remain():
-    graph = fast_encoder(Encoder_resnet()).get_concrete_function().graph
+    graph = fast_encoder(Encoder_resnet()).graph
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("FusedBatchNormV3") == 17  # 16 units and the last one
     assert kinds.count("Conv2D") == 53

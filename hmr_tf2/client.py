@@ -1,0 +1,134 @@
+"""Recovers the people in pictures through a server, and writes what the demo writes.
+
+python -m hmr_tf2.client --server=localhost:8500 --smpl_model_path=SMPL.pkl picture.jpg
+"""
+
+import dataclasses
+import pathlib
+
+from hmr_tf2 import commands, demo
+from hmr_tf2.config import JOINT_TYPES, check_settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class ClientSettings:
+    """What to look at, whom to ask, and what to write."""
+
+    img_path: str | None = setting(
+        None, "A picture, a folder of them, or a pattern such as 'in/*.jpg'; --img_path= may be "
+        "left out.", "input",
+    )
+
+    server: str | None = setting(None, "host:port of TF Serving.", "server")
+    protocol: str = setting(
+        "grpc", "gRPC is TF Serving's port 8500, REST 8501.", "server", choices=("grpc", "rest")
+    )
+    model_name: str = setting("hmr", "Name of the model on the server.", "server")
+    deadline: float = setting(30.0, "Seconds that an answer may take.", "server", above=0)
+    batch_size: int = setting(8, "People in one request.", "server", minimum=1)
+
+    smpl_model_path: str | None = setting(
+        None, "SMPL file of the served model: answers are drawn with its mesh.", "body"
+    )
+    joint_type: str = setting("cocoplus", "Keypoints of the served model.", "body",
+                              choices=JOINT_TYPES)
+
+    bbox: str | None = setting(
+        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
+        "people",
+    )
+    json_path: str | None = setting(
+        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
+    )
+    detector: str = setting(
+        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
+    )
+    min_score: float = setting(
+        0.3, "Detections of json_path with a lower score are left out.", "people"
+    )
+
+    out_dir: str = setting("client_out", "Folder for the results.", "output")
+    focal_length: float | None = setting(
+        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
+        above=0,
+    )
+    show: bool = setting(False, "Open the results in the web browser.", "output")
+
+    def __post_init__(self):
+        check_settings(self)
+        if not self.img_path:
+            raise ValueError("A picture is needed: ... --server=host:port picture.jpg")
+        if not self.server:
+            raise ValueError("--server=host:port is needed: where TF Serving listens.")
+        host, _, port = self.server.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+            raise ValueError(f"--server={self.server} must be host:port, such as localhost:8500.")
+        if not self.smpl_model_path:
+            raise ValueError(
+                "--smpl_model_path is needed: the SMPL file that the served model was trained "
+                "with, for its mesh is not sent."
+            )
+
+
+def main(settings: ClientSettings) -> None:
+    from hmr_tf2.capture import picture_run, sources
+    from hmr_tf2.capture.results_file import ResultsFile
+
+    out = pathlib.Path(settings.out_dir)
+    source = demo.box_source(settings)
+    files = sources.find_files(settings.img_path)
+    films = [str(path) for path in files if sources.is_video(path)]
+    if films:
+        raise ValueError(f"{films[0]} is a video: hmr_tf2.demo takes these; the client, pictures.")
+    if source is not None and source.is_for_one and len(files) > 1:
+        raise ValueError(f"--bbox is for one picture; --img_path means {len(files)}.")
+    predictor = remote_predictor(settings)
+    folders = demo.folders_of(files, out)
+    with ResultsFile(out, predictor.faces, f"{settings.server}/{settings.model_name}") as results:
+        picture_run.run(folders, predictor, source, results, settings.focal_length)
+    demo.finish(settings, out, folders, results)
+
+
+def remote_predictor(settings: ClientSettings):
+    """A `Predictor` whose network is the server's, asked once to see that it is there.
+
+    Crops are sent rather than pictures: they are smaller, and the server sees the demo's pixels
+    whatever the file's format.
+
+    Raises:
+        ValueError, OSError: the server or its model does not answer; a body file is damaged.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from hmr_tf2.hmr import decode_theta
+    from hmr_tf2.networks.regressor import NUM_THETA
+    from hmr_tf2.predictor import Predictor
+    from hmr_tf2.serving import remote
+    from hmr_tf2.smpl import SMPL
+    from hmr_tf2.smpl.rig import load_rig
+
+    smpl = SMPL(settings.smpl_model_path, settings.joint_type)
+    rig = load_rig(settings.smpl_model_path)
+    connect = remote.grpc_caller if settings.protocol == "grpc" else remote.rest_caller
+    call = connect(settings.server, settings.model_name, settings.deadline)
+
+    def decode(theta):
+        return decode_theta(smpl, theta, 224)
+
+    def network(images):
+        outputs = call("predict_crops", {"images": np.asarray(images)})
+        theta = outputs.get("theta")
+        if theta is None or theta.shape != (len(images), NUM_THETA):
+            raise ValueError(
+                f"The model {settings.model_name} at {settings.server} is no HMR model: its "
+                f"outputs are {', '.join(sorted(outputs))}."
+            )
+        return decode(tf.constant(theta, tf.float32))
+
+    network(np.zeros((1, 224, 224, 3), np.float32))
+    return Predictor(network, decode, rig, batch_size=settings.batch_size)
+
+
+if __name__ == "__main__":
+    commands.run(main, ClientSettings, __doc__, positional="img_path")

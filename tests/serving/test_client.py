@@ -1,0 +1,153 @@
+"""The client over real gRPC and HTTP connections to a loopback server of an exported model."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from hmr_tf2 import HMR, HMRConfig, client, demo, serving
+from hmr_tf2.serving import loopback, remote
+
+CALLERS = {"grpc": remote.grpc_caller, "rest": remote.rest_caller}
+SERVERS = {"grpc": loopback.grpc_server, "rest": loopback.rest_server}
+
+
+@pytest.fixture(scope="module")
+def export_folder(small_smpl_path, tmp_path_factory):
+    model = HMR(HMRConfig(
+        smpl_model_path=str(small_smpl_path), model_type="small_resnet_fc3_dropout",
+        encoder_only=True,
+    ))  # fmt: skip
+    return serving.export(model, tmp_path_factory.mktemp("hmr"))
+
+
+@pytest.fixture(scope="module")
+def signatures(export_folder):
+    loaded = tf.saved_model.load(str(export_folder))
+    yield loaded.signatures  # `loaded` holds the variables
+
+
+@pytest.fixture(scope="module", params=["grpc", "rest"])
+def served(request, signatures):
+    """(protocol, host:port) of a running server."""
+    with SERVERS[request.param](signatures) as address:
+        yield request.param, address
+
+
+@pytest.fixture
+def picture(tmp_path, rng):
+    path = tmp_path / "picture.jpg"
+    Image.fromarray(rng.integers(0, 256, (120, 90, 3), np.uint8)).save(path)
+    return path
+
+
+def results_of(folder):
+    with np.load(folder / "results.npz") as file:
+        return dict(file)
+
+
+def test_the_client_writes_what_the_demo_writes(
+    served, export_folder, small_smpl_path, picture, tmp_path
+):
+    protocol, address = served
+    client.main(client.ClientSettings(
+        img_path=str(picture), server=address, protocol=protocol, bbox="10,10,50,80",
+        smpl_model_path=str(small_smpl_path), out_dir=str(tmp_path / "client"),
+    ))  # fmt: skip
+    demo.main(demo.DemoSettings(
+        img_path=str(picture), load_path=str(export_folder), bbox="10,10,50,80",
+        out_dir=str(tmp_path / "demo"),
+    ))  # fmt: skip
+    ours, theirs = tmp_path / "client", tmp_path / "demo"
+    assert [p.relative_to(ours) for p in sorted(ours.rglob("*"))] == [
+        p.relative_to(theirs) for p in sorted(theirs.rglob("*"))
+    ]
+    expected = results_of(theirs)
+    for name, value in results_of(ours).items():
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-3, err_msg=name)
+        else:
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    document = json.loads((ours / "results.json").read_text())
+    assert document["load_path"] == f"{address}/hmr"
+
+
+def test_encoded_pictures_and_broken_ones_pass_through(served, signatures, picture):
+    protocol, address = served
+    image_bytes = np.array([picture.read_bytes(), b"", b"no picture"], object)
+    got = CALLERS[protocol](address, "hmr", 60.0)(
+        "serving_default", {"image_bytes": image_bytes}
+    )
+    expected = signatures["serving_default"](image_bytes=tf.constant(image_bytes))
+    assert set(got) == set(expected)
+    assert got["valid"].tolist() == [True, False, False]
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_another_model_name_is_said(served):
+    protocol, address = served
+    with pytest.raises(ValueError, match="no model --model_name=smpl"):
+        CALLERS[protocol](address, "smpl", 60.0)("predict_crops", {"images": np.zeros((1, 2))})
+
+
+def test_a_missing_signature_and_wrong_inputs_are_refused_with_the_reason(served):
+    protocol, address = served
+    call = CALLERS[protocol](address, "hmr", 60.0)
+    with pytest.raises(ValueError, match="refuses .*classify"):
+        call("classify", {"images": np.zeros((1, 2), np.float32)})
+    with pytest.raises(ValueError, match="refuses the request"):
+        call("predict_crops", {"images": np.zeros((1, 2), np.float32)})
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_model_that_is_not_hmr_is_named(protocol, small_smpl_path):
+    other = {"predict_crops": lambda images: {"scores": images[:, 0, 0, :2]}}
+    with SERVERS[protocol](other) as address:
+        settings = client.ClientSettings(
+            img_path="a.jpg", server=address, protocol=protocol,
+            smpl_model_path=str(small_smpl_path),
+        )  # fmt: skip
+        with pytest.raises(ValueError, match="is no HMR model: its outputs are scores"):
+            client.remote_predictor(settings)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_an_answer_after_the_deadline_is_an_error(protocol):
+    def slow(images):
+        time.sleep(1.0)
+        return {"theta": images}
+
+    with SERVERS[protocol]({"predict_crops": slow}) as address:
+        with pytest.raises(TimeoutError, match="--deadline=0.2 seconds"):
+            CALLERS[protocol](address, "hmr", 0.2)("predict_crops", {"images": np.zeros(3)})
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_nobody_listening_is_an_error(protocol):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    with pytest.raises(ConnectionError, match=f"No server answers at --server={address}"):
+        CALLERS[protocol](address, "hmr", 20.0)("predict_crops", {"images": np.zeros(3)})
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "A picture is needed"),
+    (["a.jpg"], "--server=host:port is needed"),
+    (["a.jpg", "--server=localhost"], "must be host:port"),
+    (["a.jpg", "--server=localhost:1"], "--smpl_model_path is needed"),
+    (["a.jpg", "b.jpg"], "Unexpected argument 'b.jpg'"),
+])  # fmt: skip
+def test_wrong_arguments_are_one_message(arguments, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "hmr_tf2.client", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert message in done.stderr and "Traceback" not in done.stderr
