@@ -11,6 +11,7 @@ REQUIRED = [
     "tensorflow==2.15.1",
     "tensorflow-addons==0.23.0",
     "tensorflow-graphics==2021.12.3",
+    "tensorflow-serving-api==2.15.1",
     "numpy>=1.24,<2",
     "h5py>=3.10",
     "opencv-python-headless>=4.8,<4.12",

@@ -11,8 +11,10 @@ import tensorflow as tf
 from absl import logging
 
 from hmr_tf2.hmr import HMR
-from hmr_tf2.serving.export_check import check_export
+from hmr_tf2.serving import server_files
+from hmr_tf2.serving.export_check import TOLERANCE, check_export
 from hmr_tf2.serving.signatures import SIGNATURES, serving_module
+from hmr_tf2.serving.warmup import write_warmup
 
 
 def export(
@@ -21,11 +23,13 @@ def export(
     version: int | None = None,
     vertices: bool = True,
     encoder: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> pathlib.Path:
     """Writes `<export_dir>/<version>/` and checks what was written against the model.
 
     The folder appears under its name only when the check has passed, so that a server polling
-    `export_dir` never sees half a model.
+    `export_dir` never sees half a model. The server's own files are beside the versions, in
+    `<export_dir>/server/`.
 
     Args:
         model: what to export.
@@ -33,6 +37,7 @@ def export(
         version: a positive number; none means the next one.
         vertices: whether the signatures return `verts`, which are nearly all of an answer.
         encoder: as of `serving_module`.
+        tolerance: as of `check_export`.
 
     Returns:
         The folder of the version.
@@ -57,7 +62,12 @@ def export(
             tf.saved_model.save(
                 module, str(partial), {name: getattr(module, name) for name in SIGNATURES}
             )
-        check_export(model, partial)
+        check_export(model, partial, tolerance)
+        server_files.write_server_files(export_dir)
+        write_warmup(
+            partial, server_files.served_name(export_dir), server_files.batch_sizes(export_dir),
+            model.config.img_size,
+        )
         partial.chmod(0o755)
         partial.rename(target)
     finally:
