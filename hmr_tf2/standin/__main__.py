@@ -1,62 +1,72 @@
 """Writes stand-in people in the raw layouts of the data sets that HMR is trained on.
 
-python -m hmr_tf2.standin --out=raw --people=500 --seed=0 --datasets=lsp,mpi_inf_3dhp,mosh
+python -m hmr_tf2.standin --out=raw --people=500 --models=models
 """
 
 import dataclasses
 import math
+import os
 import time
 
-from absl import app, flags
-
-from hmr_tf2.standin import raw_layouts
-from hmr_tf2.standin.body import write_model_files
-from hmr_tf2.standin.contact_sheet import write_contact_sheet
-from hmr_tf2.standin.people import EVERYDAY, PLAIN
-
-_OUT = flags.DEFINE_string("out", None, "Folder for the raw data sets.", required=True)
-_PEOPLE = flags.DEFINE_integer("people", 500, "Pictures a data set (clips, for mosh).", 1)
-_SEED = flags.DEFINE_integer("seed", 0, "The same seed gives the same files.", 0)
-_DATASETS = flags.DEFINE_list(
-    "datasets", list(raw_layouts.DATASETS), f"Which, of {', '.join(raw_layouts.DATASETS)}."
-)
-_WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
-_PLAIN = flags.DEFINE_bool("plain", False, "Bare scenery, nothing before the people, no noise.")
-_TURN = flags.DEFINE_integer(
-    "turn", 180, "How far, in degrees, people may face away from the camera.", 1, 180
-)
-_SHEET = flags.DEFINE_string("sheet", None, "PNG that shows body and people, if wanted.")
-_MODELS = flags.DEFINE_string("models", None, "Folder for the body's files, if wanted.")
+from hmr_tf2 import commands
+from hmr_tf2.config import DATASETS, check_settings, setting
 
 
-flags.register_validator(
-    _DATASETS,
-    lambda names: names and set(names) <= set(raw_layouts.DATASETS),
-    f"--datasets takes names of {', '.join(raw_layouts.DATASETS)}, separated by commas.",
-)
+@dataclasses.dataclass(frozen=True)
+class StandinSettings:
+    """How many people, how they look, and where they go."""
+
+    out: str | None = setting(None, "Folder for the raw data sets.", "output")
+    models: str | None = setting(None, "Folder for the body's files, if wanted.", "output")
+    sheet: str | None = setting(
+        None, "PNG or JPEG that shows body and people, if wanted.", "output"
+    )
+
+    datasets: tuple[str, ...] = setting(
+        (*DATASETS, "mosh"), "Which to write.", "people", choices=(*DATASETS, "mosh")
+    )
+    people: int = setting(500, "Pictures a data set (clips, for mosh).", "people", minimum=1)
+    plain: bool = setting(
+        False, "Bare scenery, nothing before the people, no noise.", "people"
+    )
+    turn: int = setting(
+        180, "How far, in degrees, people may face away from the camera.", "people", minimum=1,
+        below=181,
+    )
+    seed: int = setting(0, "The same seed gives the same files.", "people", minimum=0)
+
+    workers: int = setting(0, "Threads that draw; 0: one a core.", "speed", minimum=0)
+
+    def __post_init__(self):
+        check_settings(self)
+        if not self.out:
+            raise ValueError("--out is needed: the folder for the raw data sets.")
+        if not self.datasets:
+            raise ValueError("--datasets names no data set.")
+        if self.sheet and not self.sheet.lower().endswith((".png", ".jpg", ".jpeg")):
+            raise ValueError(f"--sheet must end with .png or .jpg; got {self.sheet!r}.")
 
 
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+def main(settings: StandinSettings) -> None:
+    # SciPy, numba and OpenCV take seconds that --help should not.
+    from hmr_tf2.standin import body, contact_sheet, people, raw_layouts
+
     start = time.perf_counter()
+    variety = people.PLAIN if settings.plain else people.EVERYDAY
     folders = raw_layouts.write_raw(
-        _OUT.value,
-        _PEOPLE.value,
-        _SEED.value,
-        _DATASETS.value,
-        _WORKERS.value,
-        dataclasses.replace(PLAIN if _PLAIN.value else EVERYDAY, turn=math.radians(_TURN.value)),
+        settings.out, settings.people, settings.seed, settings.datasets,
+        settings.workers or os.cpu_count() or 1,
+        dataclasses.replace(variety, turn=math.radians(settings.turn)),
     )
     for name, folder in folders.items():
         print(f"{name}: {folder}")
-    if _MODELS.value:
-        print(f"body: {write_model_files(_MODELS.value)}")
-    if _SHEET.value:
-        write_contact_sheet(_SHEET.value, _SEED.value)
-        print(f"sheet: {_SHEET.value}")
+    if settings.models:
+        print(f"body: {body.write_model_files(settings.models)}")
+    if settings.sheet:
+        contact_sheet.write_contact_sheet(settings.sheet, settings.seed)
+        print(f"sheet: {settings.sheet}")
     print(f"{time.perf_counter() - start:.1f} s")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main, StandinSettings, __doc__)

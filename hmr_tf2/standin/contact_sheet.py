@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from hmr_tf2.pictures import write_picture
 from hmr_tf2.standin import body, motion, people, posing
 from hmr_tf2.visualization.cameras import perspective
 from hmr_tf2.visualization.renderer import render
@@ -29,8 +30,7 @@ def contact_sheet(seed: int = 0) -> np.ndarray:
 
 def write_contact_sheet(path, seed: int = 0):
     """Writes `contact_sheet` as a PNG or JPEG, whatever `path` ends with."""
-    if not cv2.imwrite(str(path), contact_sheet(seed)[..., ::-1]):
-        raise OSError(f"Could not write {path}.")
+    write_picture(path, contact_sheet(seed))
 
 
 def _body(pose, yaw, shape=None):
