@@ -44,7 +44,7 @@ def gradients_of(model):
 
 def assert_close_gradients(model, usual, tolerance):
     got, expected = gradients_of(model), gradients_of(usual)
-    assert got.keys() == expected.keys() and len(got) > 50
+    assert got.keys() == expected.keys() and len(got) > 30
     whole = np.concatenate([value.ravel() for value in expected.values()])
     apart = np.concatenate([(got[name] - value).ravel() for name, value in expected.items()])
     assert np.linalg.norm(apart) <= tolerance * np.linalg.norm(whole)
@@ -156,4 +156,4 @@ def test_weight_decay_means_kernels_of_layers(small_smpl_path):
     rest = {v.name for v in model.trainable_variables} - names
     assert all(name.endswith(("bias:0", "biases:0", "gamma:0", "beta:0", "mean_param:0"))
                for name in rest)
-    assert any("D/pose_out/weights" in name for name in names) and len(names) > 25
+    assert any("D/pose_out/weights" in name for name in names) and len(names) > 15

@@ -71,7 +71,7 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
     code, output = run(config)
     assert code == 0, output
     expected, got = values_of(whole.model_dir), values_of(config.model_dir)
-    assert expected.keys() == got.keys() and len(got) > 250
+    assert expected.keys() == got.keys() and len(got) > 150
     for name, value in expected.items():
         np.testing.assert_array_equal(got[name], value, err_msg=f"{name}, killed at {first}...")
 
