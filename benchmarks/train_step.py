@@ -1,10 +1,11 @@
 """Times the whole training step beside the bare ResNet-50 forward and backward pass, in one run.
 
-python benchmarks/train_step.py [--batch_size=8] [--rounds=10]
+python benchmarks/train_step.py [--batch_sizes=8,32] [--rounds=10]
 
-The two alternate, so that what else the machine does meets both. The float32 matrix-multiply rate
-of the machine is measured in the same run; the encoder's 7.09 GFLOP a picture forward, and twice
-that backward, are compared with it.
+They alternate, so that what else the machine does meets each. So do the parts of the step that
+are not the ResNet, alone: both Adams, and the body of all stages with its gradient. The float32
+matrix-multiply rate of the machine is measured in the same run; the encoder's 7.09 GFLOP a picture
+forward, and twice that backward, are compared with it.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from hmr_tf2.standin import body
 
 ENCODER_GFLOP = 7.09
 FORWARD_AND_BACKWARD = 3
+SQUARE = 2048
+TARGET = 1.03
 
 
 def batch_of(size: int, num_stage: int) -> dict[str, np.ndarray]:
@@ -36,9 +39,59 @@ def batch_of(size: int, num_stage: int) -> dict[str, np.ndarray]:
     return batch
 
 
+def functions_of(model: HMR, size: int) -> dict:
+    """What is timed, each for one batch, by name."""
+    batch = {k: tf.constant(v) for k, v in batch_of(size, model.config.num_stage).items()}
+    gradients = [
+        (optimizer, [(tf.random.normal(v.shape), v) for v in variables])
+        for optimizer, variables in model._optimised()
+    ]
+    square = tf.random.uniform([SQUARE, SQUARE])
+
+    def resnet():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model.encoder(batch["image"], training=True))
+        found = tape.gradient(loss, model.encoder.trainable_variables)
+        # Every gradient is needed, or the graph would leave it out.
+        return tf.add_n([tf.reduce_max(g) for g in found])
+
+    def posing():
+        beta, theta = batch["mocap_shape"], batch["mocap_pose"]
+        with tf.GradientTape() as tape:
+            tape.watch((beta, theta))
+            posed = model.smpl.pose(beta, theta)
+            total = tf.reduce_sum(model.smpl.keypoints_of(posed)) + tf.reduce_sum(posed.Rs)
+        return tf.add_n([tf.reduce_max(g) for g in tape.gradient(total, (beta, theta))])
+
+    def adams():
+        for optimizer, pairs in gradients:
+            optimizer.apply_gradients(pairs)
+        return tf.constant(0.0)
+
+    functions = {
+        "resnet": resnet,
+        "step": lambda: model.train_step(batch)["e_loss"],
+        "body": posing,
+        "adams": adams,
+        "multiply": lambda: tf.reduce_max(square @ square),
+    }
+    return {name: tf.function(f, autograph=False) for name, f in functions.items()}
+
+
+def measure(functions: dict, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each round; two before do not count."""
+    seconds = {name: [] for name in functions}
+    for _ in range(rounds + 2):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function().numpy()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: times[2:] for name, times in seconds.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--batch_sizes", default="8,32")
     parser.add_argument("--rounds", type=int, default=10)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -46,45 +99,24 @@ def main() -> None:
         model = HMR(config)
     model.compile()
     model.build_optimizers()
-    batch = {k: tf.constant(v) for k, v in batch_of(args.batch_size, config.num_stage).items()}
-
-    @tf.function
-    def resnet():
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.encoder(batch["image"], training=True))
-        gradients = tape.gradient(loss, model.encoder.trainable_variables)
-        # Every gradient is needed, or the graph would leave it out.
-        return tf.add_n([tf.reduce_max(g) for g in gradients])
-
-    @tf.function
-    def step():
-        return model.train_step(batch)["e_loss"]
-
-    square = tf.random.uniform([2048, 2048])
-
-    @tf.function
-    def multiply():
-        return tf.reduce_max(square @ square)
-
-    seconds = {resnet: [], step: [], multiply: []}
-    for _ in range(args.rounds + 2):
-        for function, times in seconds.items():
-            start = time.perf_counter()
-            function().numpy()
-            times.append(time.perf_counter() - start)
-    bare, whole, product = (statistics.median(times[2:]) for times in seconds.values())
-    ratio = statistics.median(
-        s / r for s, r in zip(seconds[step][2:], seconds[resnet][2:], strict=True)
-    )
-    rate = 2 * 2048**3 / product / 1e9
-    gflop = ENCODER_GFLOP * FORWARD_AND_BACKWARD * args.batch_size
-    print(f"TensorFlow {tf.__version__}, batch {args.batch_size}, median of {args.rounds} rounds")
-    print(f"whole training step       {args.batch_size / whole:7.2f} images/s  {whole:.3f} s")
-    print(f"ResNet-50 forward+backward {args.batch_size / bare:6.2f} images/s  {bare:.3f} s")
-    print(f"step / ResNet-50          {ratio:7.3f}")
-    print(f"matrix multiplication     {rate:7.1f} GFLOP/s")
-    print(f"share of it, step         {gflop / whole / rate:7.1%}   ResNet-50 "
-          f"{gflop / bare / rate:.1%}")
+    print(f"TensorFlow {tf.__version__}, medians of {args.rounds} rounds")
+    for size in map(int, args.batch_sizes.split(",")):
+        seconds = measure(functions_of(model, size), args.rounds)
+        median = {name: statistics.median(times) for name, times in seconds.items()}
+        ratio = statistics.median(
+            step / bare for step, bare in zip(seconds["step"], seconds["resnet"], strict=True)
+        )
+        rate = 2 * SQUARE**3 / median["multiply"] / 1e9
+        gflop = ENCODER_GFLOP * FORWARD_AND_BACKWARD * size
+        print(f"batch {size}")
+        for name, words in (("step", "whole training step"),
+                            ("resnet", "ResNet-50 forward+backward")):  # fmt: skip
+            print(f"  {words:27s}{size / median[name]:7.2f} images/s  {median[name]:.3f} s  "
+                  f"{gflop / median[name] / rate:.1%} of {rate:.0f} GFLOP/s")  # fmt: skip
+        print(f"  step / ResNet-50           {ratio:7.3f}  target {TARGET}")
+        for name, words in (("adams", "both Adams alone"), ("body", "body alone")):
+            print(f"  {words:27s}{1000 * median[name]:7.1f} ms  "
+                  f"{median[name] / median['resnet']:.1%} of the ResNet")  # fmt: skip
 
 
 if __name__ == "__main__":
