@@ -1,43 +1,32 @@
-"""Times the renderer and the writer of stand-in people, and prints pictures a second.
+"""Times the renderer and whole stand-in pictures, and prints pictures a second of one core.
 
-python benchmarks/render.py [--seconds=3] [--workers=2]
+python benchmarks/render.py [--seconds=3]
+
+Seconds are those of the processor, so that other programs on the machine matter little. The
+writers of raw data sets are timed by standin.py.
 """
 
-import pathlib
-import tempfile
 import time
 
 import numpy as np
 from absl import app, flags
 
 from hmr_tf2.standin import backgrounds, body, people, posing
-from hmr_tf2.standin.raw import lsp
-from hmr_tf2.standin.raw.runner import Order, write_whole
 from hmr_tf2.visualization.renderer import hmr_perspective, render
 
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "How long each measurement runs.", 0.1)
-_WORKERS = flags.DEFINE_integer("workers", 2, "Threads of the writer.", 1)
 SIZE = (224, 224)
 TARGET = 50
 
 
 def rate(function) -> float:
-    """Calls of `function` a second, after one call that compiles."""
+    """Calls of `function` a second of one core, after one call that compiles."""
     function(0)
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < _SECONDS.value:
+    start, count = time.process_time(), 0
+    while time.process_time() - start < _SECONDS.value:
         count += 1
         function(count)
-    return count / (time.perf_counter() - start)
-
-
-def writer_rate() -> float:
-    """Pictures a second of the raw LSP writer, compiling and body left out."""
-    with tempfile.TemporaryDirectory() as folder:
-        order = Order(people=200, seed=0, workers=_WORKERS.value)
-        start = time.perf_counter()
-        write_whole(pathlib.Path(folder) / "lsp", order, lsp.write)
-        return order.people / (time.perf_counter() - start)
+    return count / (time.process_time() - start)
 
 
 def main(argv):
@@ -72,9 +61,6 @@ def main(argv):
         print(f"{label:46s} {rates[label]:7.1f}")
     compiled, plain = rates["pose, render, 2 x 2 samples"], rates["pose, render, 2 x 2, NumPy"]
     print(f"numba beside NumPy: {compiled / plain:.1f} times; target: {TARGET} pictures a second.")
-    print(
-        f"Raw LSP, {_WORKERS.value} workers, all included: {writer_rate():.1f} pictures a second."
-    )
 
 
 if __name__ == "__main__":

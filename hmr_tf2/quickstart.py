@@ -47,11 +47,11 @@ class QuickstartSettings:
         4000, "Stand-in pictures with 3-D labels; of those without there are at most "
         f"{LSP_PEOPLE}.", "quickstart", minimum=8,
     )
-    steps: int = setting(1800, "Training steps.", "quickstart", minimum=1)
+    steps: int = setting(2400, "Training steps.", "quickstart", minimum=1)
     batch_size: int = setting(32, "Pictures in a step.", "quickstart", minimum=2)
     model_type: str = setting(
         "small_resnet_fc3_dropout",
-        "Networks; the original's (resnet_fc3_dropout) take 15 times as long.", "quickstart",
+        "Networks; the original's (resnet_fc3_dropout) take 20 times as long.", "quickstart",
         choices=MODEL_TYPES,
     )
     e_lr: float = setting(2e-3, "Learning rate of encoder and regressor.", "quickstart", above=0)
@@ -155,7 +155,7 @@ def train_config(
         smpl_model_path=smpl_model_path, data_dir=str(out / "records"),
         model_dir=str(out / "run"), datasets=("lsp", "mpi_inf_3dhp"), use_3d_label=True,
         val_datasets=("mpi_inf_3dhp",), model_type=settings.model_type, bn_momentum=0.95,
-        dropout_rate=0.0, d_loss_weight=0.01, e_3d_weight=600.0, batch_size=settings.batch_size,
+        dropout_rate=0.0, d_loss_weight=0.1, e_3d_weight=600.0, batch_size=settings.batch_size,
         e_lr=settings.e_lr, d_lr=settings.d_lr, lr_schedule="cosine",
         lr_warmup_steps=min(100, settings.steps), epoch=epoch,
         steps_per_epoch=settings.steps // epoch, seed=settings.seed,
@@ -195,7 +195,8 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
         for row, crop in enumerate(crops[:NUM_SHOWN])
     ]
     pictures.write_picture(out / "picture.png", crops[0].pixels)
-    pictures.write_picture(out / "result.png", np.vstack(panels))
+    rows = [np.hstack(panels[k : k + 2]) for k in range(0, NUM_SHOWN, 2)]
+    pictures.write_picture(out / "result.png", np.vstack(rows))
     each, _ = errors_mm(persons, predicted)
     captions = [f"{number + 1}: MPJPE {error:.0f} mm" for number, error in enumerate(each)]
     return errors, list(zip(captions, panels, strict=False))

@@ -22,7 +22,7 @@ def test_every_part_runs_and_leaves_its_result(tmp_path, capsys):
         assert title in printed
     assert run_folder.latest_checkpoint(out / "run").endswith("ckpt-2")
     assert (out / "serving" / "hmr" / "1" / "saved_model.pb").is_file()
-    assert cv2.imread(str(out / "result.png")).shape == (quickstart.NUM_SHOWN * 224, 4 * 224, 3)
+    assert cv2.imread(str(out / "result.png")).shape == (4 * 224, 2 * 4 * 224, 3)
     page = (out / "results.html").read_text()
     assert page.count("data:image/png;base64,") == quickstart.NUM_SHOWN
     assert "kp_loss_stage2" in page and "val/" not in page and "mpjpe_mm" in page
@@ -59,7 +59,7 @@ def test_gains_are_shares_of_the_start():
     )
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7, 1800])
+@pytest.mark.parametrize("steps", [1, 2, 7, 2400])
 def test_the_run_has_as_many_steps_as_wanted(steps, tmp_path):
     settings = quickstart.QuickstartSettings(steps=steps)
     config = quickstart.train_config(settings, tmp_path, "body.pkl")
