@@ -43,3 +43,15 @@ def test_a_folder_of_another_order_is_refused_and_left_alone(tmp_path):
     assert "Error: " in again.stderr and "remove it or choose another folder" in again.stderr
     assert "Traceback" not in again.stderr
     assert json.loads(receipt.read_text())["seed"] == 3
+
+
+def test_people_are_drawn_without_tensorflow(tmp_path):
+    script = (
+        "import sys\n"
+        "from hmr_tf2.standin.__main__ import StandinSettings, main\n"
+        f"main(StandinSettings(out={str(tmp_path)!r}, people=2, datasets=('lsp', 'lsp_ext')))\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "lsp_dataset" / "joints.mat").is_file()

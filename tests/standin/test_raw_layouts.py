@@ -3,8 +3,6 @@
 import hashlib
 import json
 import pickle
-import subprocess
-import sys
 
 import cdflib
 import cv2
@@ -254,29 +252,3 @@ def test_bad_requests_are_refused_by_name(tmp_path):
         write_raw(tmp_path, 2, 0, ["cocoa"])
     with pytest.raises(ValueError, match="positive"):
         write_raw(tmp_path, 0, 0, ["lsp"])
-
-
-def test_the_command_writes_and_starts_without_tensorflow(tmp_path):
-    script = (
-        "import sys\n"
-        "sys.argv = ['standin', '--out', sys.argv[1], '--people=2', '--datasets=lsp,lsp_ext']\n"
-        "from absl import app\n"
-        "from hmr_tf2.standin import __main__ as command\n"
-        "try: app.run(command.main)\n"
-        "finally: print('tensorflow' in sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "raw")], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "False"
-    assert (tmp_path / "raw" / "lsp_dataset" / "joints.mat").is_file()
-
-
-@pytest.mark.parametrize("flag", ["--people=0", "--datasets=lsp,cocoa", "--seed=-1"])
-def test_the_command_names_a_bad_flag(tmp_path, flag):
-    command = [sys.executable, "-m", "hmr_tf2.standin", f"--out={tmp_path / 'raw'}", flag]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert flag.split("=")[0].strip("-") in done.stderr + done.stdout
-    assert not (tmp_path / "raw").exists()
