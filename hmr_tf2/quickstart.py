@@ -20,7 +20,7 @@ from hmr_tf2.config import MODEL_TYPES, TrainConfig, check_settings, setting
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
 LSP_PEOPLE = 1000  # its first thousand are trained on, as in the real set
 MOCAP_CLIPS = 200
-VALIDATIONS = 6
+VALIDATIONS = 6  # points of the curve of errors; as many epochs of the trainer
 # The pictures that the model is tried on come from another seed than those it is trained on.
 TEST_SEED_OFFSET = 1_000_000
 NUM_TEST_PICTURES = 200
@@ -99,6 +99,11 @@ def main(settings: QuickstartSettings) -> None:
     with journal.part(f"Train {settings.steps} steps") as results:
         summary = training.train(train_config(settings, out, smpl_model_path))
         results.append(summary.model_dir)
+    if summary.stopped:
+        print(f"\nStopped by {summary.stopped}. The same command continues.")
+        if summary.stopped == "SIGINT":
+            raise KeyboardInterrupt
+        return
     with journal.part("Export a SavedModel and compare it") as results:
         model = loading.load_model(summary.model_dir)
         exported = serving.export(model, out / "serving" / "hmr")

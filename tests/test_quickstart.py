@@ -1,5 +1,6 @@
 """The quickstart leaves what it promises, and says how each part went."""
 
+import contextlib
 import pathlib
 
 import cv2
@@ -70,3 +71,19 @@ def test_the_next_steps_name_files_that_are_there(tmp_path):
     text = quickstart.next_steps(pathlib.Path("somewhere"), tmp_path / "results.html")
     assert "tensorboard --logdir=somewhere/run" in text
     assert "--flagfile=somewhere/run/flags.cfg" in text
+
+
+def test_a_stopped_training_ends_the_run_before_anything_is_exported(
+    tmp_path, monkeypatch, capsys
+):
+    from hmr_tf2 import training
+
+    monkeypatch.setattr(quickstart, "make_standin", lambda *_: ("body.pkl", {}))
+    monkeypatch.setattr(quickstart, "convert_standin", lambda *_: tmp_path)
+    for signal in ("SIGTERM", "SIGINT"):
+        summary = training.TrainingSummary(str(tmp_path), 0, 3, None, {}, stopped=signal)
+        monkeypatch.setattr(training, "train", lambda _, summary=summary: summary)
+        with pytest.raises(KeyboardInterrupt) if signal == "SIGINT" else contextlib.nullcontext():
+            quickstart.main(quickstart.QuickstartSettings(out=str(tmp_path / "out")))
+        assert f"Stopped by {signal}. The same command continues." in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
