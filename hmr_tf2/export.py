@@ -21,7 +21,7 @@ class ExportSettings:
         None, "Number of the version; none means the next one.", "export", minimum=1
     )
     no_vertices: bool = setting(
-        False, "Leave `verts` out of the answers: 1 KB a picture rather than 84.", "export"
+        False, "Leave `verts` out of the answers: 2 KB a picture rather than 84.", "export"
     )
     smpl_model_path: str | None = setting(
         None, "SMPL file; needed only where the run's own is gone.", "export"

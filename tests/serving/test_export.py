@@ -1,6 +1,8 @@
 """The exported folder: whole or absent, and equal to the Keras model."""
 
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,27 @@ def test_nothing_is_left_of_an_export_that_fails_its_check(untrained, tmp_path, 
     with pytest.raises(ValueError, match="differs"):
         serving.export(untrained, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_poller_never_sees_half_a_version(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "check_export", lambda *_: None)
+    seen, done = [], threading.Event()
+
+    def poll():
+        while not done.is_set():
+            for version in tmp_path.glob("[0-9]*"):
+                seen.append(sorted(path.name for path in version.rglob("*") if path.is_file()))
+            done.wait(0.001)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    folder = serving.export(untrained, tmp_path)
+    done.wait(0.05)
+    done.set()
+    poller.join()
+    whole = sorted(path.name for path in folder.rglob("*") if path.is_file())
+    assert {"saved_model.pb", "variables.index", "tf_serving_warmup_requests"} < set(whole)
+    assert seen and all(files == whole for files in seen)
 
 
 def test_the_check_notices_a_changed_weight(untrained, exported):
