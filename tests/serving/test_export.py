@@ -40,18 +40,19 @@ def test_nothing_is_left_of_an_export_that_fails_its_check(untrained, tmp_path, 
 
 def test_a_poller_never_sees_half_a_version(untrained, tmp_path, monkeypatch):
     monkeypatch.setattr(saved_model, "check_export", lambda *_: None)
-    seen, done = [], threading.Event()
+    seen, found, done = [], threading.Event(), threading.Event()
 
     def poll():
         while not done.is_set():
             for version in tmp_path.glob("[0-9]*"):
                 seen.append(sorted(path.name for path in version.rglob("*") if path.is_file()))
+                found.set()
             done.wait(0.001)
 
     poller = threading.Thread(target=poll)
     poller.start()
     folder = serving.export(untrained, tmp_path)
-    done.wait(0.05)
+    found.wait(30)
     done.set()
     poller.join()
     whole = sorted(path.name for path in folder.rglob("*") if path.is_file())
