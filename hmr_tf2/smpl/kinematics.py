@@ -29,7 +29,7 @@ def forward_kinematics(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Chains the joints' rotations down the tree, one product a level.
 
-    The gradient needs no chain: what pulls at the bodies below a joint turns them about it, and
+    The gradient needs no chain: what pulls at the bones below a joint turns them about it, and
     these torques, taken about the origin, add up over the subtree.
 
     Args:
