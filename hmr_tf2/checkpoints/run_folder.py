@@ -44,7 +44,10 @@ def latest_checkpoint(path: str | os.PathLike) -> str | None:
         if fault is None:
             return prefix
         logging.warning("Passing over %s, which is damaged: %s", prefix, fault)
-    raise ValueError(f"{state.model_checkpoint_path} is damaged, and so are those before it.")
+    raise ValueError(
+        f"{state.model_checkpoint_path} is damaged, and so are those before it. Put back a copy "
+        "of one, or name another --model_dir to begin anew."
+    )
 
 
 def damage(prefix: str) -> str | None:

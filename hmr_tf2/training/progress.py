@@ -46,7 +46,9 @@ class ProgressBar(TQDMProgressBar):
     def format_metrics(self, logs=None, factor=1):
         """Called by the bar for its text; `logs` are its own means since the epoch's start."""
         shown = [losses_text(self._newest)]
-        rate = self.epoch_progress_tqdm.format_dict["rate"]
+        bar = self.epoch_progress_tqdm.format_dict
+        # The bar has no rate before its second refresh, and short epochs end before.
+        rate = bar["rate"] or self.steps_so_far / max(bar["elapsed"], 1e-3)
         if rate:
             shown.append(f"{rate * self.model.config.batch_size:.3g} images/s")
             steps = self.end_step - int(self.model.optimizer.iterations.numpy())

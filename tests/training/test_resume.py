@@ -31,15 +31,20 @@ def command(config):
 
 
 def run(config, until=None, number=signal.SIGKILL):
-    """Runs the command; when the checkpoint `until` is there, sends it the signal `number`."""
+    """Runs the command; when it has saved step `until` or a later one, sends it `number`."""
+    before = saved_steps(config)
     process = subprocess.Popen(command(config), env=QUIET, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     if until:
-        while process.poll() is None and not pathlib.Path(f"{until}.index").exists():
+        while process.poll() is None and max(saved_steps(config) - before, default=0) < until:
             time.sleep(0.002)
         process.send_signal(number)
     output = process.communicate(timeout=300)[0]
     return process.returncode, output
+
+
+def saved_steps(config):
+    return {int(path.stem[5:]) for path in pathlib.Path(config.model_dir).glob("ckpt-*.index")}
 
 
 def values_of(folder):
@@ -63,10 +68,9 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
     whole = dataclasses.replace(config, model_dir=str(tmp_path / "whole"), checkpoint_steps=0)
     assert run(whole)[0] == 0
     first, second, third = sorted(random.Random(time.time_ns()).sample(range(1, 12), 3))
-    folder = pathlib.Path(config.model_dir)
-    assert run(config, folder / f"ckpt-{first}")[0] == -signal.SIGKILL
-    assert run(config, folder / f"ckpt-{second}", signal.SIGINT)[0] == 130
-    code, output = run(config, folder / f"ckpt-{third}", signal.SIGTERM)
+    assert run(config, first)[0] == -signal.SIGKILL
+    assert run(config, second, signal.SIGINT)[0] == 130
+    code, output = run(config, third, signal.SIGTERM)
     assert code == 0 and "Stopped by SIGTERM. The same command continues" in output
     code, output = run(config)
     assert code == 0, output
