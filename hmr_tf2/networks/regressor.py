@@ -34,6 +34,7 @@ class Encoder_fc3_dropout(keras.layers.Layer):
     Theta_{t+1} = Theta_t + fc([features, Theta_t]), Theta_0 = `mean_param`, which is trained.
     Source: akanazawa/hmr src/models.py (Encoder_fc3_dropout), src/trainer.py (build_model).
 
+    The first layer's product with the features is the same in all stages and is computed once.
     Dropout is stateless: the same seed gives the same masks, so a resumed run repeats them. Under
     a mixed precision policy the dense layers are of it; theta is summed up in float32.
 
@@ -63,6 +64,9 @@ class Encoder_fc3_dropout(keras.layers.Layer):
             shape=[1, NUM_THETA],
             initializer=lambda shape, dtype: tf.constant(self.mean_theta, dtype),
         )
+        # Nothing calls it as a whole, so nothing else builds it.
+        with tf.name_scope(self.hidden[0].name):
+            self.hidden[0].build([None, input_shape[-1] + NUM_THETA])
         super().build(input_shape)
 
     def call(self, features, training=False, seed=None):
@@ -73,20 +77,27 @@ class Encoder_fc3_dropout(keras.layers.Layer):
             training: drop units.
             seed: int [2]; needed where units are dropped.
         """
+        first, second = self.hidden
         theta = tf.tile(self.mean_param, [tf.shape(features)[0], 1])
+        of_features, of_theta = tf.split(
+            tf.cast(first.kernel, first.compute_dtype), [features.shape[-1], NUM_THETA]
+        )
+        from_features = tf.cast(features, first.compute_dtype) @ of_features
         stages = []
         for stage in range(self.num_stage):
-            x = tf.concat([features, theta], axis=1)
-            for layer, dense in enumerate(self.hidden):
-                x = dense(x)
-                if training and self.dropout_rate:
-                    mask_seed = tf.random.experimental.stateless_fold_in(
-                        seed, len(self.hidden) * stage + layer
-                    )
-                    x = _dropout(x, self.dropout_rate, mask_seed)
+            x = from_features + tf.cast(theta, first.compute_dtype) @ of_theta
+            x = first.activation(tf.nn.bias_add(x, tf.cast(first.bias, x.dtype)))
+            x = self._drop(x, 2 * stage, training, seed)
+            x = self._drop(second(x), 2 * stage + 1, training, seed)
             theta += tf.cast(self.out(x), theta.dtype)
             stages.append(theta)
         return stages
+
+    def _drop(self, x, number, training, seed):
+        if not (training and self.dropout_rate):
+            return x
+        mask_seed = tf.random.experimental.stateless_fold_in(seed, number)
+        return _dropout(x, self.dropout_rate, mask_seed)
 
 
 def _dropout(x, rate, seed):
