@@ -10,6 +10,8 @@ import numpy as np
 
 # Browsers play 4:2:0 only, which halves the colour and so needs even sides.
 _TO_EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
+# What FFmpeg makes of RGB. Untold, browsers take large videos for BT.709, whose reds are others.
+_COLORS = ["-colorspace", "smpte170m", "-color_primaries", "bt709", "-color_trc", "iec61966-2-1"]
 
 
 @contextlib.contextmanager
@@ -39,7 +41,9 @@ def video_writer(
     partial = path.with_name(f".{path.stem}.partial.mp4")
     frames = imageio_ffmpeg.write_frames(
         str(partial), size, fps=fps, codec="libx264", macro_block_size=1, quality=None,
-        output_params=["-crf", str(crf), "-vf", _TO_EVEN_SIDES, "-movflags", "+faststart"],
+        output_params=[
+            "-crf", str(crf), "-vf", _TO_EVEN_SIDES, *_COLORS, "-movflags", "+faststart",
+        ],
     )
     try:
         frames.send(None)

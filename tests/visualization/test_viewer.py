@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-import shutil
-import subprocess
 
 import cv2
 import numpy as np
@@ -17,7 +15,6 @@ from hmr_tf2.visualization import overlay, viewer
 SIZE = (320, 240)
 CAMERAS = [PictureCamera(np.array([95.0, 96.0]), np.array([0.9, 1.4])),
            PictureCamera(np.array([88.0, 88.5]), np.array([2.3, 1.3]))]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
 # As soon as the page has drawn, and before the browser clears what was drawn, writes what the
 # canvas shows into the page. The canvas has the picture's size, so that pixels can be compared.
@@ -87,19 +84,21 @@ def test_large_pictures_are_shown_at_screen_size(bodies, tmp_path):
     assert scene["width"] == 5000  # the cameras are those of the picture as it was
 
 
-def canvas_in_chromium(page, tmp_path, fragment=""):
+@pytest.fixture
+def canvas_of(in_chromium):
+    """canvas_of(page, fragment) -> what the canvas shows: RGB uint8 [H, W, 3]."""
+    return lambda page, fragment="": read_canvas(in_chromium, page, fragment)
+
+
+def read_canvas(in_chromium, page, fragment):
     probed = page.with_name("probe.html")
     source = page.read_text()
     at = source.index('<script type="application/json"')
     probed.write_text(source[:at] + PROBE + source[at:])
-    dumped = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
-         "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-sync", "--force-device-scale-factor=1",
-         f"--user-data-dir={tmp_path / 'profile'}", "--window-size=800,600",
-         "--virtual-time-budget=20000", "--dump-dom", f"{probed.as_uri()}{fragment}"],
-        capture_output=True, text=True, timeout=120, check=False,
-    ).stdout
+    dumped = in_chromium(
+        f"{probed.as_uri()}{fragment}", "--use-gl=angle", "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader", "--force-device-scale-factor=1", "--window-size=800,600",
+    )
     if "This page needs WebGL" in re.search(r'<p id="problem"[^>]*>(.*?)</p>', dumped)[1]:
         pytest.skip("This Chromium has no WebGL.")
     told = re.search(r'<pre id="told">data:image/png;base64,([^<]*)</pre>', dumped)
@@ -112,9 +111,8 @@ def is_body(picture):
     return picture[..., 0].astype(int) + picture[..., 2] > picture[..., 1] + 15
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_the_browser_draws_the_bodies_where_the_renderer_does(page, bodies, tmp_path):
-    drawn = canvas_in_chromium(page, tmp_path)
+def test_the_browser_draws_the_bodies_where_the_renderer_does(page, bodies, canvas_of):
+    drawn = canvas_of(page)
     background = np.full((SIZE[1], SIZE[0], 3), (20, 90, 20), np.uint8)
     expected = overlay.draw_bodies(background, bodies, posing.standin_poser().faces)
     assert drawn.shape == expected.shape
@@ -128,9 +126,8 @@ def test_the_browser_draws_the_bodies_where_the_renderer_does(page, bodies, tmp_
     assert np.abs(drawn[surely].astype(int) - expected[surely]).mean() < 12
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_turned_body_is_the_one_the_panel_shows(page, bodies, tmp_path):
-    drawn = is_body(canvas_in_chromium(page, tmp_path, "#turn=90"))
+def test_a_turned_body_is_the_one_the_panel_shows(page, bodies, canvas_of):
+    drawn = is_body(canvas_of(page, "#turn=90"))
     background = np.full((SIZE[1], SIZE[0], 3), (20, 90, 20), np.uint8)
     turned = []
     for vertices, camera, color in bodies:
