@@ -14,6 +14,9 @@ FOUND = "recording found"
 MISSING = "recording not there"
 CORRUPT = "recording damaged at the source"
 
+# Of the files that a subject lacks, so many are named.
+FILES_TOLD = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
@@ -60,21 +63,28 @@ def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
             "54138969.mp4 and so on, S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
             "S1/Directions_0/cam_0/gt_poses.pkl with frames."
         )
-    _log_missing(by_state[MISSING])
+    _log_missing(root, by_state)
     return by_state
 
 
-def _log_missing(missing: list[Recording]) -> None:
+def _log_missing(root: pathlib.Path, by_state: dict[str, list[Recording]]) -> None:
+    missing = by_state[MISSING]
+    if not missing:
+        return
     for subject in sorted({recording.subject for recording in missing}):
-        names = [
-            f"{r.name}.{human36m_names.CAMERA_IDS[r.camera]}"
-            for r in missing
-            if r.subject == subject
-        ]
-        logging.warning(
-            "h36m: S%d lacks %d recordings (video, D2_Positions or D3_Positions_mono): %s",
-            subject, len(names), ", ".join(names),
-        )  # fmt: skip
+        absent = [
+            [path for path in files_of(root, recording) if not path.is_file()]
+            for recording in missing if recording.subject == subject
+        ]  # fmt: skip
+        # A recording of which a part is there is the likelier mistake.
+        absent.sort(key=len)
+        first = ", ".join(str(files[0].relative_to(root)) for files in absent[:FILES_TOLD])
+        more = f" and {len(absent) - FILES_TOLD} more" if len(absent) > FILES_TOLD else ""
+        logging.warning("h36m: not there: %s%s", first, more)
+    logging.warning(
+        "h36m: %d of %d recordings are left out; each needs its video, D2_Positions and "
+        "D3_Positions_mono, as docs/data.md says.", len(missing), sum(map(len, by_state.values())),
+    )  # fmt: skip
 
 
 def files_of(root: pathlib.Path, recording: Recording) -> list[pathlib.Path]:

@@ -114,7 +114,7 @@ def test_the_corrupt_recording_is_counted(h36m):
     assert found.skipped["recording damaged at the source"] == 1 and not found.faults
 
 
-def test_missing_recordings_are_listed(raw, caplog):
+def test_recordings_that_are_there_are_found(raw):
     found = human36m_recordings.find_recordings(raw / "human36m")
     assert {r.label for r in found[human36m_recordings.FOUND]} == {
         "S1_Directions_0_cam0",
@@ -122,7 +122,20 @@ def test_missing_recordings_are_listed(raw, caplog):
         "S9_Walking_1_cam2",
         "S11_Directions_1_cam3",
     }
-    assert "S1 lacks" in caplog.text and "Directions 1.58860488" in caplog.text
+
+
+def test_what_a_partial_download_lacks_is_told_in_few_short_lines(raw, tmp_path, caplog):
+    root = tmp_path / "human36m"
+    shutil.copytree(raw / "human36m", root)
+    poses = "S9/MyPoseFeatures/D2_Positions/Walking.58860488.cdf"
+    (root / poses).unlink()
+    found = human36m_recordings.find_recordings(root)
+    count = len(found[human36m_recordings.MISSING])
+    lines = [line for line in caplog.messages if "not there" in line or "left out;" in line]
+    assert len(lines) == len({r.subject for r in found[human36m_recordings.MISSING]}) + 1
+    assert max(map(len, lines)) < 200
+    assert f"not there: {poses}, S9/Videos/" in caplog.text  # half there: told first
+    assert f"{count} of " in lines[-1] and "docs/data.md" in lines[-1]
 
 
 def test_a_damaged_video_is_a_fault_and_not_fatal(tmp_path, settings, raw, caplog):
