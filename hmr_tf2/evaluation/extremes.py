@@ -95,7 +95,7 @@ def _panel(crop, row, vertices, predictor) -> np.ndarray:
 
 
 def _caption(protocol, frames, k) -> str:
-    where = f"{protocol.recordings[frames.recording[k]].name}, {frames.filename[k].decode()}"
+    where = f"{protocol.recordings[frames.recording[k]].name}, {frames.filename[k]}"
     if not protocol.has_3d:
         return f"{frames.ranking[k]:.1f} px · {where}"
     errors = (frames.errors_mm[k].mean(), frames.errors_pa_mm[k].mean())

@@ -20,7 +20,7 @@ class Frames:
     Attributes:
         recording: int [F], index into `Protocol.recordings`.
         record: int [F], number of the record in its file.
-        filename: object [F], of the source picture.
+        filename: object [F], str, of the source picture; what is no UTF-8 is replaced.
         errors_mm: float [F, 14] of each joint after the hips are aligned; [F, 0] without 3-D.
         errors_pa_mm: float [F, 14] after the best similarity.
         errors_px: float [F, K] of each keypoint in pixels of the crop; NaN where invisible.
@@ -97,7 +97,9 @@ def _errors(protocol, arrays) -> dict[str, np.ndarray]:
     count = len(keypoints)
     columns = {
         "record": arrays["record"],
-        "filename": arrays["truth/filename"],
+        "filename": np.array(
+            [name.decode(errors="replace") for name in arrays["truth/filename"]], object
+        ),
         "errors_px": metrics.keypoint_errors(keypoints, arrays["prediction/joints"]),
         "torso_px": metrics.torso_lengths(keypoints),
         "head_px": metrics.head_lengths(keypoints),

@@ -131,7 +131,7 @@ def _csv(protocol: Protocol, frames: Frames) -> str:
         writer.writerow([
             protocol.recordings[frames.recording[k]].name,
             frames.record[k],
-            frames.filename[k].decode(errors="replace"),
+            frames.filename[k],
             *(labels[k] for labels in frames.labels.values()),
             *(f"{values[k]:.4f}" for values in columns.values()),
         ])

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hmr_tf2.evaluation import protocols, run
 
@@ -212,6 +213,19 @@ def test_the_page_has_tables_charts_and_pictures(h36m, truthful, model, tmp_path
                  "6.0 mm, PA", "S11_Walking_1_cam3, 6.png", "0.0 mm, PA"):
         assert text in source
     assert "http" not in source.replace("http-equiv", "")
+
+
+def test_a_file_name_that_is_no_text_is_shown_as_well_as_it_can(people, truthful, model, tmp_path):
+    people.write(H36M.format("S9_Eating_0_cam1"), 1)
+    path = str(people.data_dir / H36M.format("S9_Eating_0_cam1"))
+    (content,) = tf.data.TFRecordDataset(path).as_numpy_iterator()
+    record = tf.train.Example.FromString(content)
+    record.features.feature["image/filename"].bytes_list.value[0] = b"\xff.png"
+    with tf.io.TFRecordWriter(path) as writer:
+        writer.write(record.SerializeToString())
+    _, _, page = evaluate(people, truthful(), model, tmp_path, num_pictures=1)
+    assert "\ufffd.png" in page.read_text()
+    assert "\ufffd.png" in (page.parent / "frames.csv").read_text()
 
 
 def test_no_pictures_are_drawn_where_none_are_wanted(h36m, truthful, model, tmp_path):
