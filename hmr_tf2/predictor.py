@@ -24,16 +24,12 @@ PERSON_DIAGONAL_PX = 150.0
 MAX_RESIZED_PX = 2**24
 
 
-class Predictor:
-    """Recovers the bodies in crops, whichever kind of file the network came from.
-
-    >>> predictor = load_predictor("models/model.ckpt-667589")
-    >>> out = predictor.predict_crops(np.stack([crop.image for crop in crops]))
+class CropPredictor:
+    """Recovers the bodies in crops, wherever the network runs: all that pictures need.
 
     Args:
         network: from crops float32 [N, S, S, 3] in [-1, 1] to what `HMR.call` returns; any N.
-        decode: from theta float32 [N, 85] to the same.
-        rig: the body's mesh and bones.
+        faces: triangles of `verts`: int32 [F, 3], counter-clockwise seen from outside.
         img_size: side S of a crop, pixels.
         batch_size: crops in one call of `network`.
     """
@@ -41,21 +37,14 @@ class Predictor:
     def __init__(
         self,
         network: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
-        decode: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
-        rig: Rig,
+        faces: np.ndarray,
         img_size: int = 224,
         batch_size: int = BATCH_SIZE,
     ):
         self._network = network
-        self._decode = decode
-        self.rig = rig
+        self.faces = faces
         self.img_size = img_size
         self.batch_size = batch_size
-
-    @property
-    def faces(self) -> np.ndarray:
-        """Triangles of `verts`: int32 [F, 3], counter-clockwise seen from outside."""
-        return self.rig.faces
 
     def predict_crops(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Recovers the body in each crop.
@@ -79,10 +68,6 @@ class Predictor:
             )
         return self._in_batches(self._network, images)
 
-    def bodies_of(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """What `predict_crops` would return for crops in which it saw `theta` [N, 85]."""
-        return self._in_batches(self._decode, np.asarray(theta, np.float32))
-
     def _in_batches(self, function, rows):
         if not len(rows):  # convolutions fail on empty batches
             some = self._in_batches(function, np.zeros((1, *rows.shape[1:]), np.float32))
@@ -92,6 +77,37 @@ class Predictor:
             for start in range(0, len(rows), self.batch_size)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+class Predictor(CropPredictor):
+    """A network and the body it was trained with, whichever kind of file they came from.
+
+    >>> predictor = load_predictor("models/model.ckpt-667589")
+    >>> out = predictor.predict_crops(np.stack([crop.image for crop in crops]))
+
+    Args:
+        network: as of `CropPredictor`.
+        decode: from theta float32 [N, 85] to what `network` returns.
+        rig: the body's mesh and bones.
+        img_size: as of `CropPredictor`.
+        batch_size: rows in one call of `network` or `decode`.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        decode: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+        rig: Rig,
+        img_size: int = 224,
+        batch_size: int = BATCH_SIZE,
+    ):
+        super().__init__(network, rig.faces, img_size, batch_size)
+        self._decode = decode
+        self.rig = rig
+
+    def bodies_of(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """What `predict_crops` would return for crops in which it saw `theta` [N, 85]."""
+        return self._in_batches(self._decode, np.asarray(theta, np.float32))
 
 
 def _with_rotations(outputs) -> dict[str, np.ndarray]:

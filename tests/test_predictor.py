@@ -146,7 +146,7 @@ def counting():
         theta = tf.repeat(images[:, 0, 0, :1], 85, axis=1)
         return {"theta": theta, "cams": theta[:, :3]}
 
-    return predictor.Predictor(network, None, None, img_size=8, batch_size=4), sizes
+    return predictor.CropPredictor(network, None, img_size=8, batch_size=4), sizes
 
 
 @pytest.mark.parametrize(

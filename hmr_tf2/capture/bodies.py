@@ -1,6 +1,6 @@
 """What was seen of a person in a picture, and the body, joints and cameras that follow from it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -103,15 +103,30 @@ def bodies_of(
     if not sightings:
         return []
     out = predictor.bodies_of(np.stack([sighting.theta for sighting in sightings]))
-    found = []
-    for row, sighting in enumerate(sightings):
-        joints, camera = out["joints"][row], sighting.camera
-        found.append(Body(
-            sighting, out["verts"][row], out["joints3d"][row], joints,
-            sighting.place.to_picture(joints), out["rotations"][row], camera,
-            camera.perspective(size, focal_length),
-        ))
-    return found
+    return [
+        body_of(sighting, row, size, focal_length)
+        for sighting, row in zip(sightings, rows_of(out), strict=True)
+    ]
+
+
+def rows_of(out: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """What a predictor returned, a dict for each person."""
+    return [dict(zip(out, row, strict=True)) for row in zip(*out.values(), strict=True)]
+
+
+def body_of(
+    sighting: Sighting, row: Mapping[str, np.ndarray], size: tuple[int, int], focal_length: float
+) -> Body:
+    """The body of one sighting, as `bodies_of`.
+
+    Args:
+        row: what the predictor returned for it, one of `rows_of`.
+    """
+    joints, camera = row["joints"], sighting.camera
+    return Body(
+        sighting, row["verts"], row["joints3d"], joints, sighting.place.to_picture(joints),
+        row["rotations"], camera, camera.perspective(size, focal_length),
+    )
 
 
 def to_draw(bodies: Iterable[Body]) -> list[tuple[np.ndarray, PictureCamera, tuple]]:

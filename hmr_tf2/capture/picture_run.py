@@ -11,27 +11,30 @@ from tqdm import tqdm
 from hmr_tf2.capture.bodies import (
     Body,
     Sighting,
-    bodies_of,
+    body_of,
     color_of,
     default_focal_length,
+    rows_of,
     see,
     to_draw,
 )
 from hmr_tf2.capture.boxes import BoxSource
 from hmr_tf2.capture.results_file import ResultsFile
 from hmr_tf2.pictures import read_picture, write_picture
-from hmr_tf2.predictor import Crop, CropPlace, Predictor, crop_box, crop_whole_picture
+from hmr_tf2.predictor import Crop, CropPlace, CropPredictor, crop_box, crop_whole_picture
 from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
 
 # Resolution of one view of a panel.
 VIEW_PX = 448
 # Box, score and crop of a person.
 Cut = tuple[np.ndarray, float, Crop]
+# A person with what the network gave for the crop.
+Seen = tuple[Sighting, dict[str, np.ndarray]]
 
 
 def run(
     folders: dict[pathlib.Path, pathlib.Path],
-    predictor: Predictor,
+    predictor: CropPredictor,
     source: BoxSource | None,
     results: ResultsFile,
     focal_length: float | None,
@@ -48,7 +51,7 @@ def run(
     with tqdm(total=len(folders), unit="picture", desc="Pictures") as progress:
         for path, seen in _see_all(folders, predictor, source):
             if not isinstance(seen, Exception):
-                seen = _attempt(_finish, path, folders[path], seen, predictor, results,
+                seen = _attempt(_finish, path, folders[path], seen, predictor.faces, results,
                                 focal_length)
             if isinstance(seen, Exception):
                 logging.error("%s", seen)
@@ -105,8 +108,8 @@ def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
 
 
 def _see_all(
-    files: Iterable[pathlib.Path], predictor: Predictor, source: BoxSource | None
-) -> Iterator[tuple[pathlib.Path, list[Sighting] | Exception]]:
+    files: Iterable[pathlib.Path], predictor: CropPredictor, source: BoxSource | None
+) -> Iterator[tuple[pathlib.Path, list[Seen] | Exception]]:
     """Each picture with the people seen in it, or with what went wrong.
 
     Pictures are taken together until their crops fill a batch. Only the crops wait for that: the
@@ -127,18 +130,18 @@ def _see_all(
 def _see(together, predictor):
     crops = [crop.image for _, cuts in together if not isinstance(cuts, Exception)
              for _, _, crop in cuts]
-    thetas = iter(predictor.predict_crops(np.stack(crops))["theta"] if crops else ())
+    rows = iter(rows_of(predictor.predict_crops(np.stack(crops))) if crops else ())
     for path, cuts in together:
         if isinstance(cuts, Exception):
             yield path, cuts
             continue
-        yield path, _attempt(_sightings, path, cuts, [next(thetas) for _ in cuts])
+        yield path, _attempt(_sightings, path, cuts, [next(rows) for _ in cuts])
 
 
-def _sightings(path, cuts, thetas) -> list[Sighting]:
+def _sightings(path, cuts, rows) -> list[Seen]:
     return [
-        see(person, box, score, crop, theta, str(path))
-        for person, ((box, score, crop), theta) in enumerate(zip(cuts, thetas, strict=True))
+        (see(person, box, score, crop, row["theta"], str(path)), row)
+        for person, ((box, score, crop), row) in enumerate(zip(cuts, rows, strict=True))
     ]
 
 
@@ -155,11 +158,12 @@ def _cuts_of(path, img_size, source) -> list[Cut]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _finish(path, folder, seen, predictor, results, focal_length):
+def _finish(path, folder, seen, faces, results, focal_length):
     picture = read_picture(path)
     size = picture.shape[1::-1]
-    bodies = bodies_of(seen, predictor, size, focal_length or default_focal_length(size))
-    write_drawings(folder, picture, bodies, predictor.faces)
+    focal_length = focal_length or default_focal_length(size)
+    bodies = [body_of(sighting, row, size, focal_length) for sighting, row in seen]
+    write_drawings(folder, picture, bodies, faces)
     results.add(str(path), None, size, bodies)
 
 
