@@ -1,13 +1,17 @@
 """Recovers the people in pictures through a server, and writes what the demo writes.
 
-python -m hmr_tf2.client --server=localhost:8500 --smpl_model_path=SMPL.pkl picture.jpg
+python -m hmr_tf2.client --server=localhost:8500 picture.jpg
 """
 
 import dataclasses
 import pathlib
 
 from hmr_tf2 import commands, demo
-from hmr_tf2.config import JOINT_TYPES, check_settings, setting
+from hmr_tf2.config import check_settings, setting
+
+MESH_OUTPUTS = ("faces", "img_size")
+# And `verts`, which a server may leave out.
+BODY_OUTPUTS = ("theta", "cams", "joints", "joints3d", "rotations")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +32,9 @@ class ClientSettings:
     batch_size: int = setting(8, "People in one request.", "server", minimum=1)
 
     smpl_model_path: str | None = setting(
-        None, "SMPL file of the served model: answers are drawn with its mesh.", "body"
+        None, "SMPL file of the served model; needed only where it was exported with "
+        "--no_vertices.", "body",
     )
-    joint_type: str = setting("cocoplus", "Keypoints of the served model.", "body",
-                              choices=JOINT_TYPES)
 
     bbox: str | None = setting(
         None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
@@ -63,11 +66,6 @@ class ClientSettings:
         host, _, port = self.server.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 2**16:
             raise ValueError(f"--server={self.server} must be host:port, such as localhost:8500.")
-        if not self.smpl_model_path:
-            raise ValueError(
-                "--smpl_model_path is needed: the SMPL file that the served model was trained "
-                "with, for its mesh is not sent."
-            )
 
 
 def main(settings: ClientSettings) -> None:
@@ -90,44 +88,61 @@ def main(settings: ClientSettings) -> None:
 
 
 def remote_predictor(settings: ClientSettings):
-    """A `Predictor` whose network is the server's, asked once to see that it is there.
+    """A `CropPredictor` whose network is the server's, asked for its mesh to see that it is there.
 
     Crops are sent rather than pictures: they are smaller, and the server sees the demo's pixels
     whatever the file's format.
 
     Raises:
-        ValueError, OSError: the server or its model does not answer; a body file is damaged.
+        ValueError, OSError: the server or its model does not answer; it sends no vertices and
+            there is no SMPL file to make them with.
     """
     import numpy as np
-    import tensorflow as tf
 
     from hmr_tf2.hmr import decode_theta
-    from hmr_tf2.networks.regressor import NUM_THETA
-    from hmr_tf2.predictor import Predictor
+    from hmr_tf2.predictor import CropPredictor
     from hmr_tf2.serving import remote
     from hmr_tf2.smpl import SMPL
-    from hmr_tf2.smpl.rig import load_rig
 
-    smpl = SMPL(settings.smpl_model_path, settings.joint_type)
-    rig = load_rig(settings.smpl_model_path)
     connect = remote.grpc_caller if settings.protocol == "grpc" else remote.rest_caller
     call = connect(settings.server, settings.model_name, settings.deadline)
-
-    def decode(theta):
-        return decode_theta(smpl, theta, 224)
+    model = f"The model {settings.model_name} at {settings.server}"
+    try:
+        mesh = _named(call("mesh", {"rows": np.zeros(1, np.float32)}), MESH_OUTPUTS, model)
+    except remote.RefusedError as error:
+        raise ValueError(
+            f"{model} is none that this version of hmr_tf2.export wrote: {error}"
+        ) from error
+    faces, img_size = mesh["faces"][0].astype(np.int32), int(mesh["img_size"][0])
+    smpl = SMPL(settings.smpl_model_path) if settings.smpl_model_path else None
+    if smpl is None and not faces.size:
+        raise ValueError(
+            f"{model} was exported with --no_vertices: give the SMPL file that it was trained "
+            "with as --smpl_model_path."
+        )
 
     def network(images):
-        outputs = call("predict_crops", {"images": np.asarray(images)})
-        theta = outputs.get("theta")
-        if theta is None or theta.shape != (len(images), NUM_THETA):
-            raise ValueError(
-                f"The model {settings.model_name} at {settings.server} is no HMR model: its "
-                f"outputs are {', '.join(sorted(outputs))}."
-            )
-        return decode(tf.constant(theta, tf.float32))
+        answer = call("predict_crops", {"images": np.asarray(images)})
+        names = BODY_OUTPUTS if smpl else (*BODY_OUTPUTS, "verts")
+        outputs = {  # of REST, in float64
+            name: value.astype(np.float32) for name, value in _named(answer, names, model).items()
+        }
+        if smpl:
+            outputs["verts"] = decode_theta(smpl, outputs["theta"], img_size)["verts"]
+        return outputs
 
-    network(np.zeros((1, 224, 224, 3), np.float32))
-    return Predictor(network, decode, rig, batch_size=settings.batch_size)
+    return CropPredictor(network, smpl.faces if smpl else faces, img_size, settings.batch_size)
+
+
+def _named(outputs, names, model):
+    """Those of the outputs.
+
+    Raises:
+        ValueError: one is missing.
+    """
+    if not set(names) <= set(outputs):
+        raise ValueError(f"{model} is no HMR model: its outputs are {', '.join(sorted(outputs))}.")
+    return {name: outputs[name] for name in names}
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
             raise ValueError(f"{name} does not answer a broken picture with zeros.")
         first = {key: value[:1] for key, value in got.items()}
         _compare(name, first, model, crop.image[np.newaxis], tolerance, crop.to_picture)
+    has_vertices = "verts" in signatures["predict_crops"].structured_outputs
+    faces = model.smpl.faces if has_vertices else model.smpl.faces[:0]
+    _compare_values("mesh", signatures["mesh"](rows=tf.zeros([2])),
+                    {"faces": np.stack([faces] * 2), "img_size": np.full(2, size)}, tolerance=0.0)
 
 
 def _compare(signature, got, model, images, tolerance, to_picture=lambda joints: joints):
@@ -76,8 +80,9 @@ def _compare_values(signature, got, expected, tolerance):
             f"{signature} has the outputs {sorted(got)}, not {sorted(expected)}."
         )
     for name, value in got.items():
-        error = float(np.max(np.abs(np.float32(value) - expected[name])))
-        if not error <= tolerance * max(1.0, float(np.max(np.abs(expected[name])))):
+        error = float(np.max(np.abs(np.float32(value) - expected[name]), initial=0.0))
+        largest = float(np.max(np.abs(expected[name]), initial=1.0))
+        if value.shape != expected[name].shape or not error <= tolerance * largest:
             raise ValueError(
                 f"The exported {name} of {signature} differs from the Keras model's by "
                 f"{error:g}; nothing was written."

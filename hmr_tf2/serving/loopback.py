@@ -88,8 +88,9 @@ def rest_server(signatures: Signatures, model_name: str = "hmr") -> Iterator:
     def _answer(name, content):
         signature = _find(signatures, model_name, name, content.get("signature_name", ""))
         inputs = {key: tf.constant(_from_json(value)) for key, value in content["inputs"].items()}
-        return {"outputs": {key: value.numpy().tolist()
-                            for key, value in signature(**inputs).items()}}  # fmt: skip
+        outputs = {key: value.numpy().tolist() for key, value in signature(**inputs).items()}
+        # Of an only output the name is left out.
+        return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
 
     server = http.server.ThreadingHTTPServer(("localhost", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

@@ -19,6 +19,10 @@ CHANNEL_OPTIONS = (
 )  # fmt: skip
 
 
+class RefusedError(ValueError):
+    """The server has the model, which has not this signature or not such inputs."""
+
+
 def grpc_caller(server: str, model_name: str, deadline: float) -> Caller:
     """Calls `PredictionService.Predict` (TF Serving's port 8500).
 
@@ -27,8 +31,8 @@ def grpc_caller(server: str, model_name: str, deadline: float) -> Caller:
         model_name: as in the server's configuration.
         deadline: seconds that an answer may take.
 
-    The caller raises OSError where nobody answers in time, and ValueError where the server has no
-    such model or signature or refuses the inputs.
+    The caller raises OSError where nobody answers in time, ValueError where the server has no such
+    model, and RefusedError where the model has no such signature or refuses the inputs.
     """
     import grpc
     import tensorflow as tf
@@ -104,7 +108,7 @@ def _grpc_error(error, code, server, model_name, deadline) -> Exception:
     if error.code() == code.NOT_FOUND:
         return _no_model(server, model_name, error.details())
     if error.code() in (code.INVALID_ARGUMENT, code.FAILED_PRECONDITION):
-        return ValueError(f"{model_name} at {server} refuses the request: {error.details()}")
+        return RefusedError(f"{model_name} at {server} refuses the request: {error.details()}")
     return _unreachable(server, f"{error.code().name}: {error.details()}")
 
 
@@ -115,16 +119,15 @@ def _http_error(error, server, model_name) -> Exception:
         reason = error.reason
     if error.code == 404:
         return _no_model(server, model_name, reason)
-    return ValueError(
+    if error.code >= 500:
+        return _unreachable(server, f"HTTP status {error.code}: {reason}")
+    return RefusedError(
         f"{model_name} at {server} refuses the request, HTTP status {error.code}: {reason}"
     )
 
 
 def _no_model(server, model_name, reason) -> ValueError:
-    return ValueError(
-        f"The server {server} has no model --model_name={model_name}, or not this signature: "
-        f"{reason}"
-    )
+    return ValueError(f"The server {server} has no model --model_name={model_name}: {reason}")
 
 
 def _too_late(server, deadline) -> OSError:
@@ -136,6 +139,6 @@ def _too_late(server, deadline) -> OSError:
 
 def _unreachable(server, reason) -> OSError:
     return ConnectionError(
-        f"No server answers at --server={server} ({reason}). TF Serving's port is 8500 for "
+        f"No answer from --server={server} ({reason}). TF Serving's port is 8500 for "
         "--protocol=grpc and 8501 for --protocol=rest."
     )

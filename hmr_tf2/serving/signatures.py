@@ -1,4 +1,6 @@
-"""The functions that a server offers: encoded pictures, boxes in them, or crops to bodies."""
+"""The functions that a server offers: encoded pictures, boxes in them, or crops to bodies; and
+the mesh that these bodies share.
+"""
 
 from collections.abc import Callable
 
@@ -10,7 +12,8 @@ from hmr_tf2.serving.batches import CropBatch, crop_batch
 from hmr_tf2.smpl import batch_rodrigues
 from hmr_tf2.smpl.rig import load_rig
 
-SIGNATURES = ("serving_default", "predict_boxes", "predict_crops")
+BODY_SIGNATURES = ("serving_default", "predict_boxes", "predict_crops")
+SIGNATURES = (*BODY_SIGNATURES, "mesh")
 
 
 def serving_module(
@@ -22,7 +25,7 @@ def serving_module(
 
     Args:
         model: what to serve.
-        vertices: whether the signatures return `verts`.
+        vertices: whether the signatures return `verts`, and `mesh` its triangles.
         encoder: from crops [N, S, S, 3] in [-1, 1] to what `model.encoder` gives for them, with
             the `variables` it reads; none means the model's own.
     """
@@ -78,9 +81,19 @@ def serving_module(
         valid = tf.reduce_all(tf.math.is_finite(rows), axis=[1, 2, 3])
         return _only_valid(bodies(rows), valid, count)
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "rows")])
+    def mesh(rows):
+        # A server that batches requests demands a row of output for each row of input.
+        count, faces = tf.size(rows), module.rig["faces"][: None if vertices else 0]
+        return {
+            "faces": tf.broadcast_to(faces, tf.concat([[count], tf.shape(faces)], 0)),
+            "img_size": tf.fill([count], size),
+        }
+
     module.serving_default = serving_default
     module.predict_boxes = predict_boxes
     module.predict_crops = predict_crops
+    module.mesh = mesh
     return module
 
 

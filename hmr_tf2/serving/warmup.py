@@ -53,3 +53,4 @@ def _requests(batch, img_size) -> Iterator[tuple[str, dict]]:
     yield "predict_crops", {
         "images": tf.make_tensor_proto(0.0, shape=[batch, img_size, img_size, 3])
     }
+    yield "mesh", {"rows": tf.make_tensor_proto(0.0, shape=[batch])}

@@ -53,17 +53,20 @@ def test_a_c_program_reproduces_the_numbers(exported, expected, picture_files, t
 
 
 def test_a_process_with_nothing_but_tensorflow_reproduces_the_numbers(
-    exported, expected, picture_files
+    exported, expected, untrained, picture_files
 ):
     program = """
 import json, sys
 import tensorflow as tf
 model = tf.saved_model.load(sys.argv[1])
 data = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
-out = model.signatures["serving_default"](image_bytes=data)
+out = {**model.signatures["serving_default"](image_bytes=data),
+       **model.signatures["mesh"](rows=tf.zeros([1]))}
 assert not any(name.split(".")[0] == "hmr_tf2" for name in sys.modules)
-print(json.dumps({name: out[name].numpy().tolist() for name in ("theta", "joints", "valid")}))
+print(json.dumps({name: out[name].numpy().tolist() for name in
+                  ("theta", "joints", "valid", "faces")}))
 """
+    expected = {**expected, "faces": untrained.smpl.faces[np.newaxis]}
     done = subprocess.run(
         [sys.executable, "-c", program, exported, *picture_files],
         check=True, capture_output=True, text=True, cwd=picture_files[0].parent,

@@ -19,11 +19,15 @@ SERVERS = {"grpc": loopback.grpc_server, "rest": loopback.rest_server}
 
 
 @pytest.fixture(scope="module")
-def export_folder(small_smpl_path, tmp_path_factory):
-    model = HMR(HMRConfig(
+def model(small_smpl_path):
+    return HMR(HMRConfig(
         smpl_model_path=str(small_smpl_path), model_type="small_resnet_fc3_dropout",
         encoder_only=True,
     ))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def export_folder(model, tmp_path_factory):
     return serving.export(model, tmp_path_factory.mktemp("hmr"))
 
 
@@ -47,35 +51,77 @@ def picture(tmp_path, rng):
     return path
 
 
+@pytest.fixture
+def lying_picture(tmp_path, rng):
+    """A phone's: 120 x 90 pixels as stored, 90 x 120 as its EXIF entry says."""
+    path, exif = tmp_path / "lying.jpg", Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(rng.integers(0, 256, (90, 120, 3), np.uint8)).save(path, exif=exif)
+    return path
+
+
 def results_of(folder):
     with np.load(folder / "results.npz") as file:
         return dict(file)
 
 
-def test_the_client_writes_what_the_demo_writes(
-    served, export_folder, small_smpl_path, picture, tmp_path
-):
-    protocol, address = served
-    client.main(client.ClientSettings(
-        img_path=str(picture), server=address, protocol=protocol, bbox="10,10,50,80",
-        smpl_model_path=str(small_smpl_path), out_dir=str(tmp_path / "client"),
-    ))  # fmt: skip
-    demo.main(demo.DemoSettings(
-        img_path=str(picture), load_path=str(export_folder), bbox="10,10,50,80",
-        out_dir=str(tmp_path / "demo"),
-    ))  # fmt: skip
-    ours, theirs = tmp_path / "client", tmp_path / "demo"
+def assert_same_results(ours, theirs):
     assert [p.relative_to(ours) for p in sorted(ours.rglob("*"))] == [
         p.relative_to(theirs) for p in sorted(theirs.rglob("*"))
     ]
-    expected = results_of(theirs)
-    for name, value in results_of(ours).items():
+    got, expected = results_of(ours), results_of(theirs)
+    assert {name: value.dtype for name, value in got.items()} == {
+        name: value.dtype for name, value in expected.items()
+    }
+    for name, value in got.items():
         if value.dtype.kind == "f":
             np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-3, err_msg=name)
         else:
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
-    document = json.loads((ours / "results.json").read_text())
+
+
+@pytest.mark.parametrize("kind, box", [
+    ("picture", "10,10,50,80"), ("picture", "10,10,50,80;30,5,50,99"), ("lying_picture", None),
+])  # fmt: skip
+def test_the_client_writes_what_the_demo_writes(
+    served, export_folder, kind, box, request, tmp_path
+):
+    protocol, address = served
+    picture = request.getfixturevalue(kind)
+    client.main(client.ClientSettings(
+        img_path=str(picture), server=address, protocol=protocol, bbox=box,
+        out_dir=str(tmp_path / "client"),
+    ))  # fmt: skip
+    demo.main(demo.DemoSettings(
+        img_path=str(picture), load_path=str(export_folder), bbox=box,
+        out_dir=str(tmp_path / "demo"),
+    ))  # fmt: skip
+    assert_same_results(tmp_path / "client", tmp_path / "demo")
+    document = json.loads((tmp_path / "client" / "results.json").read_text())
     assert document["load_path"] == f"{address}/hmr"
+    (image,) = document["images"]
+    assert (image["width"], image["height"]) == (90, 120)
+
+
+def test_without_vertices_the_client_needs_the_smpl_file_and_makes_the_same_mesh(
+    model, export_folder, small_smpl_path, picture, tmp_path
+):
+    folder = serving.export(model, tmp_path / "small", vertices=False)
+    loaded = tf.saved_model.load(str(folder))
+    with loopback.grpc_server(loaded.signatures) as address:
+        with pytest.raises(ValueError, match="exported with --no_vertices: give the SMPL file"):
+            client.main(client.ClientSettings(
+                img_path=str(picture), server=address, out_dir=str(tmp_path / "none"),
+            ))  # fmt: skip
+        client.main(client.ClientSettings(
+            img_path=str(picture), server=address, smpl_model_path=str(small_smpl_path),
+            out_dir=str(tmp_path / "client"),
+        ))  # fmt: skip
+    demo.main(demo.DemoSettings(
+        img_path=str(picture), load_path=str(export_folder), out_dir=str(tmp_path / "demo"),
+    ))  # fmt: skip
+    assert_same_results(tmp_path / "client", tmp_path / "demo")
+    assert not (tmp_path / "none").exists()
 
 
 def test_encoded_pictures_and_broken_ones_pass_through(served, signatures, picture):
@@ -91,6 +137,22 @@ def test_encoded_pictures_and_broken_ones_pass_through(served, signatures, pictu
         np.testing.assert_allclose(got[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+def test_boxes_give_the_offline_bodies(served, signatures, picture):
+    protocol, address = served
+    image_bytes = np.array([picture.read_bytes()] * 3, object)
+    boxes = np.float32([[10, 10, 50, 80], [-5.5, 20, 60.25, 90], [500, 0, 9, 9]])
+    got = CALLERS[protocol](address, "hmr", 60.0)(
+        "predict_boxes", {"image_bytes": image_bytes, "boxes": boxes}
+    )
+    expected = signatures["predict_boxes"](
+        image_bytes=tf.constant(image_bytes), boxes=tf.constant(boxes)
+    )
+    assert set(got) == set(expected)
+    assert got["valid"].tolist() == [True, True, False]
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
 def test_another_model_name_is_said(served):
     protocol, address = served
     with pytest.raises(ValueError, match="no model --model_name=smpl"):
@@ -100,22 +162,35 @@ def test_another_model_name_is_said(served):
 def test_a_missing_signature_and_wrong_inputs_are_refused_with_the_reason(served):
     protocol, address = served
     call = CALLERS[protocol](address, "hmr", 60.0)
-    with pytest.raises(ValueError, match="refuses .*classify"):
+    with pytest.raises(remote.RefusedError, match="refuses .*classify"):
         call("classify", {"images": np.zeros((1, 2), np.float32)})
-    with pytest.raises(ValueError, match="refuses the request"):
+    with pytest.raises(remote.RefusedError, match="refuses the request"):
         call("predict_crops", {"images": np.zeros((1, 2), np.float32)})
 
 
+def faces_of_two(rows):
+    return {"faces": tf.zeros([1, 2, 3], tf.int32), "img_size": tf.constant([8])}
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
-def test_a_model_that_is_not_hmr_is_named(protocol, small_smpl_path):
-    other = {"predict_crops": lambda images: {"scores": images[:, 0, 0, :2]}}
+@pytest.mark.parametrize(("other", "message"), [
+    ({"predict": lambda rows: {"a": rows, "b": rows}},
+     'is none that this version of hmr_tf2.export wrote: .*"mesh" not found'),
+    ({"mesh": lambda rows: {"a": rows, "b": rows}}, "is no HMR model: its outputs are a, b"),
+    ({"mesh": faces_of_two, "predict_crops": lambda images: {"a": images, "theta": images}},
+     "is no HMR model: its outputs are a, theta"),
+])  # fmt: skip
+def test_a_model_that_is_not_hmr_is_named(protocol, other, message):
     with SERVERS[protocol](other) as address:
-        settings = client.ClientSettings(
-            img_path="a.jpg", server=address, protocol=protocol,
-            smpl_model_path=str(small_smpl_path),
-        )  # fmt: skip
-        with pytest.raises(ValueError, match="is no HMR model: its outputs are scores"):
-            client.remote_predictor(settings)
+        settings = client.ClientSettings(img_path="a.jpg", server=address, protocol=protocol)
+        with pytest.raises(ValueError, match=message):
+            client.remote_predictor(settings).predict_crops(np.zeros((1, 8, 8, 3)))
+
+
+def test_an_only_output_without_a_name_is_another_model():
+    with loopback.rest_server({"mesh": lambda rows: {"scores": rows}}) as address:
+        with pytest.raises(ValueError, match="hmr at .* has one output only: another model?"):
+            remote.rest_caller(address, "hmr", 20.0)("mesh", {"rows": np.zeros(2)})
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
@@ -134,15 +209,16 @@ def test_nobody_listening_is_an_error(protocol):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    with pytest.raises(ConnectionError, match=f"No server answers at --server={address}"):
-        CALLERS[protocol](address, "hmr", 20.0)("predict_crops", {"images": np.zeros(3)})
+    with pytest.raises(ConnectionError, match=f"No answer from --server={address}"):
+        client.remote_predictor(
+            client.ClientSettings(img_path="a.jpg", server=address, protocol=protocol)
+        )
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ([], "A picture is needed"),
     (["a.jpg"], "--server=host:port is needed"),
     (["a.jpg", "--server=localhost"], "must be host:port"),
-    (["a.jpg", "--server=localhost:1"], "--smpl_model_path is needed"),
     (["a.jpg", "b.jpg"], "Unexpected argument 'b.jpg'"),
 ])  # fmt: skip
 def test_wrong_arguments_are_one_message(arguments, message):

@@ -71,6 +71,12 @@ def test_the_check_notices_a_changed_weight(untrained, exported):
         bias.assign(before)
 
 
+def test_the_check_notices_another_mesh(untrained, exported, monkeypatch):
+    monkeypatch.setattr(untrained.smpl, "faces", untrained.smpl.faces[:, ::-1])
+    with pytest.raises(ValueError, match="The exported faces of mesh differs"):
+        export_check.check_export(untrained, exported)
+
+
 def test_versions_below_one_are_refused(untrained, tmp_path):
     with pytest.raises(ValueError, match="--version must be at least 1; got 0"):
         serving.export(untrained, tmp_path, version=0)

@@ -233,6 +233,13 @@ def test_an_empty_batch_has_an_empty_answer(loaded, name, inputs):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_mesh_has_a_row_of_the_models_faces_for_each_row_asked(untrained, loaded, count):
+    out = loaded.signatures["mesh"](rows=tf.fill([count], np.nan))
+    np.testing.assert_array_equal(out["faces"], np.stack([untrained.smpl.faces] * 3)[:count])
+    assert out["img_size"].numpy().tolist() == [224] * count
+
+
 def test_a_crop_that_is_not_finite_fails_its_row_only(loaded, rng):
     images = rng.uniform(-1, 1, (3, 224, 224, 3)).astype(np.float32)
     expected = loaded.signatures["predict_crops"](images=tf.constant(images))
@@ -259,6 +266,7 @@ def test_without_vertices_answers_are_small_and_the_demo_still_has_a_mesh(
     images = rng.uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
     full = loaded.signatures["predict_crops"](images=tf.constant(images))
     out = predictor.load_export(folder)(images)
+    assert predictor.load_export(folder, "mesh")(np.zeros(2, np.float32))["faces"].size == 0
     assert set(full) - set(out) == {"verts"}
     assert sum(value.nbytes for value in out.values()) < 2000
     drawn = loading.load_predictor(folder).predict_crops(images)

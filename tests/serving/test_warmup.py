@@ -39,8 +39,9 @@ def test_warm_up_requests_replayed_are_valid(loaded, requests):
         if batch <= 2:  # the others repeat the same rows
             function = loaded.signatures[request.model_spec.signature_name]
             out = function(**{name: tf.constant(value) for name, value in inputs.items()})
-            assert out["valid"].numpy().tolist() == [True] * batch
-            assert np.isfinite(out["verts"]).all()
+            assert {len(value) for value in out.values()} == {batch}
+            if request.model_spec.signature_name in signatures.BODY_SIGNATURES:
+                assert out["valid"].numpy().all() and np.isfinite(out["verts"]).all()
 
 
 def test_what_one_edited_is_kept_and_its_sizes_are_warmed_up(tmp_path):
