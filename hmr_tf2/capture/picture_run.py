@@ -139,10 +139,11 @@ def _see(together, predictor):
 
 
 def _sightings(path, cuts, rows) -> list[Seen]:
-    return [
-        (see(person, box, score, crop, row["theta"], str(path)), row)
-        for person, ((box, score, crop), row) in enumerate(zip(cuts, rows, strict=True))
-    ]
+    def seen(person, cut, row):
+        box, score, crop = cut
+        return see(person, box, score, crop, row["theta"], str(path)), row
+
+    return _those_that_succeed(seen, zip(range(len(cuts)), cuts, rows, strict=True))
 
 
 def _cuts_of(path, img_size, source) -> list[Cut]:
@@ -150,12 +151,29 @@ def _cuts_of(path, img_size, source) -> list[Cut]:
     if source is None:
         box = np.array([0, 0, *picture.shape[1::-1]])
         return [(box, np.nan, crop_whole_picture(picture, img_size))]
-    found = source.find(path, picture)
-    try:
-        return [(box, score, crop_box(picture, box, img_size))
-                for box, score in zip(*found, strict=True)]
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+
+    def cut(box, score):
+        try:
+            return box, score, crop_box(picture, box, img_size)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    return _those_that_succeed(cut, zip(*source.find(path, picture), strict=True))
+
+
+def _those_that_succeed(function, people) -> list:
+    """`function` of each of `people`; who fails is told of, and fails the picture if all do."""
+    done, errors = [], []
+    for person in people:
+        try:
+            done.append(function(*person))
+        except ValueError as error:
+            errors.append(error)
+    if errors and not done:
+        raise errors[0]
+    for error in errors:
+        logging.warning("%s", error)
+    return done
 
 
 def _finish(path, folder, seen, faces, results, focal_length):

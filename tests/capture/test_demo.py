@@ -217,6 +217,18 @@ def test_several_people_are_all_drawn_and_numbered_by_score(run, make_spot, tmp_
     assert changed[:, :160].any() and changed[:, 160:].any()
 
 
+def test_a_person_who_cannot_be_recovered_does_not_cost_the_others(run, make_spot, tmp_path,
+                                                                   caplog):
+    name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
+    outside, dark, whole = "900,900,10,10", "5,5,30,30", "180,90,40,80"
+    _, document, arrays, _ = run(img_path=name, bbox=f"{outside};{dark};{whole}")
+    (image,) = document["images"]
+    assert [person["box"] for person in image["people"]] == [[180, 90, 40, 80]]
+    np.testing.assert_allclose(arrays["joints"][0].mean(axis=0), (200, 130), atol=15)
+    assert "900,900,10,10" in caplog.text and "sees no body here" in caplog.text
+    assert not document["failed"]
+
+
 def test_crops_of_several_pictures_share_a_batch(run, spotter, make_spot, tmp_path, monkeypatch):
     folder, sizes = tmp_path / "in", []
     folder.mkdir()
