@@ -56,7 +56,6 @@ def test_a_fixed_order_of_sums_changes_rounding_only(small_smpl_path, batch, usu
     assert_close_gradients(model, usual[0], 1e-4)
 
 
-@pytest.mark.slow
 def test_xla_changes_rounding_only(small_smpl_path, batch):
     """Without dropout, whose random numbers XLA draws otherwise."""
     usual = make(small_smpl_path, dropout_rate=0.0)

@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-pytestmark = pytest.mark.slow
 TENSORFLOW = pathlib.Path(tf.__file__).parent
 OUTPUTS = ("theta", "cams", "joints", "joints3d", "verts", "rotations", "valid")
 

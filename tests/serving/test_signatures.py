@@ -180,7 +180,6 @@ def test_a_box_that_reaches_into_the_picture_is_usable(loaded, encoded, box):
     assert np.isfinite(out["joints"]).all()
 
 
-@pytest.mark.slow
 def test_1000_mutated_jpegs_leave_their_neighbours_alone_and_memory_bounded(encoded):
     rng = np.random.default_rng(0)
     good = encoded()

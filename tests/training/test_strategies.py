@@ -15,8 +15,6 @@ import tensorflow as tf
 from hmr_tf2 import flagfiles, training
 from hmr_tf2.training import history, strategies
 
-pytestmark = pytest.mark.slow
-
 ROOT = pathlib.Path(__file__).parents[2]
 TWO_DEVICES = """
 import sys
