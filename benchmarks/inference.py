@@ -1,13 +1,14 @@
 """Images per second of the Keras model, the plain export and the fast exports, in one run.
 
-python benchmarks/inference.py [--batch_sizes=1,8,32] [--rounds=10]
+python benchmarks/inference.py [--load_path=RUN] [--batch_sizes=1,8,32] [--rounds=10]
 
 All take turns, so that what else the machine does meets all; ratios are medians of the ratios of
 each round. The float32 matrix-multiply rate is measured in the same run and compared with the
 encoder's 7.09 GFLOP a picture. The exports are loaded from disk as a server would.
 
-Weights are random, their batch norms set by the statistics of stand-in people. On those people
-the joints of each export are compared with the Keras model's.
+On stand-in people the joints of each export are compared with the Keras model's. Without
+--load_path the weights are random, and the batch norms have the statistics of those people: that
+tells speeds, but says nothing of joints, which such weights scatter.
 """
 
 import argparse
@@ -20,12 +21,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hmr_tf2 import HMR, HMRConfig, serving
+from hmr_tf2 import HMR, HMRConfig, loading, serving
 from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE
 from hmr_tf2.serving.fast_encoder import fast_encoder
 from hmr_tf2.standin import body, people
 
 ENCODER_GFLOP = 7.09
+NUM_PEOPLE = 64
 SIDE = 2048
 PLAIN = "Keras model"
 PRODUCT = "matrix product"
@@ -47,6 +49,13 @@ def calibrate(model: HMR, images: np.ndarray) -> None:
     model.encoder(images, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def random_model(folder: str, images: np.ndarray) -> HMR:
+    """The paper's network with random weights, calibrated on `images`."""
+    model = HMR(HMRConfig(smpl_model_path=body.write_model_files(folder), encoder_only=True))
+    calibrate(model, images)
+    return model
 
 
 def exports_of(model: HMR, folder: pathlib.Path) -> dict:
@@ -95,14 +104,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--load_path", help="A run of the paper's network.")
     parser.add_argument("--batch_sizes", default="1,8,32")
     parser.add_argument("--rounds", type=int, default=10)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        smpl_path = body.write_model_files(folder)
-        model = HMR(HMRConfig(smpl_model_path=smpl_path, encoder_only=True))
-        crops = standin_crops(16)
-        calibrate(model, crops)
+        crops = standin_crops(NUM_PEOPLE)
+        path = args.load_path
+        model = loading.load_model(path) if path else random_model(folder, crops)
         loaded = exports_of(model, pathlib.Path(folder))
     plain = tf.function(model.call)
     product = tf.random.uniform([SIDE, SIDE])
@@ -121,6 +130,8 @@ def main() -> None:
         got = export.signatures["predict_crops"](images=tf.constant(crops))["joints3d"].numpy()
         error = 1000 * np.linalg.norm(got - expected, axis=-1)
         print(f"{name:14} joints differ by {error.mean():.4f} mm, at most {error.max():.4f} mm")
+    spread = 1000 * np.linalg.norm(expected - expected.mean(axis=0), axis=-1).mean()
+    print(f"{'':14} joints lie {spread:.0f} mm from their mean over these people")
     for batch in map(int, args.batch_sizes.split(",")):
         images = tf.constant(np.resize(crops, (batch, *crops.shape[1:])))
         report(batch, timed(functions, images, args.rounds))

@@ -20,12 +20,15 @@ def fast_encoder(
     A batch norm that alone reads a convolution becomes part of its weights and bias. Those before
     the units of a pre-activation ResNet read a sum, and stay operations of their own.
 
+    All up to the first sum, in a ResNet-50 10 % of the arithmetic, is float32 in any case: in
+    bfloat16 it alone would double the error of the joints.
+
     >>> features = fast_encoder(model.encoder, tf.bfloat16)(images)
 
     Args:
         encoder: a functional model of one input and one output, each layer used once.
-        dtype: of weights, convolutions and what lies between them; bfloat16 is fast on CPUs with
-            AVX512_BF16 or AMX and correct on all.
+        dtype: of weights, convolutions and what lies between them, behind the first sum; bfloat16
+            is fast on CPUs with AVX512_BF16 or AMX and correct on all.
         fold_batch_norm: equal to rounding.
 
     Returns:
@@ -37,8 +40,10 @@ def fast_encoder(
         for layer in encoder.layers
     }
     merged = _merged_layers(encoder, parents, fold_batch_norm)
+    dtypes = _dtypes(encoder, dtype)
     steps = {
-        layer.name: _step(layer, merged.get(layer.name, ()), dtype) for layer in encoder.layers
+        layer.name: _step(layer, merged.get(layer.name, ()), dtypes[layer.name])
+        for layer in encoder.layers
     }
     skipped = {layer.name for layers in merged.values() for layer in layers}
     (output,) = encoder.output_names
@@ -47,7 +52,7 @@ def fast_encoder(
     def encode(images):
         values = {}
         for name, step in steps.items():
-            inputs = [values[parent] for parent in parents[name]] or [images]
+            inputs = [tf.cast(values[p], dtypes[name]) for p in parents[name]] or [images]
             values[name] = inputs[0] if name in skipped else step(*inputs)
         return values[output]
 
@@ -75,10 +80,20 @@ def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.la
     return merged
 
 
+def _dtypes(encoder, dtype) -> dict[str, tf.DType]:
+    """Of each layer by name: float32 up to the first sum, `dtype` behind it."""
+    kinds = [type(layer) for layer in encoder.layers]
+    sum_at = kinds.index(keras.layers.Add) if keras.layers.Add in kinds else -1
+    return {
+        layer.name: tf.float32 if number <= sum_at else dtype
+        for number, layer in enumerate(encoder.layers)
+    }
+
+
 def _step(layer, merged, dtype) -> Callable[..., tf.Tensor]:
     """What a layer does to its inputs, with its weights as they are now."""
     if isinstance(layer, keras.layers.InputLayer):
-        return lambda images: tf.cast(images, dtype)
+        return lambda images: images
     if isinstance(layer, keras.layers.Conv2D):
         return _convolution(layer, merged, dtype)
     if isinstance(layer, keras.layers.BatchNormalization):

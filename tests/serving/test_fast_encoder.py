@@ -101,6 +101,12 @@ def test_bfloat16_differs_by_its_rounding_and_gives_float32(rng):
     assert 1e-4 < error < 0.03  # 8 bits of mantissa through 9 layers
 
 
+def test_bfloat16_begins_behind_the_first_sum():
+    graph = fast_encoder(Encoder_resnet(), tf.bfloat16).graph
+    kinds = [op.get_attr("T") for op in graph.get_operations() if op.type == "Conv2D"]
+    assert kinds == 5 * [tf.float32] + 48 * [tf.bfloat16]  # conv1, and four of unit 1
+
+
 def test_a_later_change_of_the_weights_changes_nothing(unit, rng):
     encode = fast_encoder(unit)
     x = rng.normal(size=(1, 8, 8, 6)).astype(np.float32)
