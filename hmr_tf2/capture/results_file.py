@@ -22,7 +22,7 @@ _DECIMALS = 6
 
 
 class ResultsFile:
-    """Collects people as they come; the two files appear when the block ends or is interrupted.
+    """Collects people as they come; the two files appear when the block ends, however it ends.
 
     Vertices wait in a temporary file, as those of a long video do not fit into memory.
 
@@ -49,8 +49,11 @@ class ResultsFile:
 
     def __exit__(self, kind, error, trace) -> None:
         with self._stack:
-            if kind in (None, KeyboardInterrupt):
+            try:
                 self._write()
+            except OSError:
+                if kind is None:  # else what ended the block is to be told
+                    raise
 
     def add(
         self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]

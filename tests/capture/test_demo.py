@@ -161,7 +161,10 @@ def test_a_folder_runs_on_past_pictures_that_fail(run, make_spot, tmp_path, caps
     inside(out, "a", "c", "d", "one", "results.json", "results.npz")
 
 
-def test_an_interrupted_folder_leaves_the_numbers_so_far(run, make_spot, tmp_path, monkeypatch):
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_folder_leaves_the_numbers_so_far(
+    end, run, make_spot, tmp_path, monkeypatch
+):
     for name in "abcdefgh":  # two batches of the predictor
         save(tmp_path / f"{name}.png", make_spot(SIZE, (200, 130)))
     finished = []
@@ -170,11 +173,11 @@ def test_an_interrupted_folder_leaves_the_numbers_so_far(run, make_spot, tmp_pat
     def interrupt_the_sixth(*args):
         finished.append(args)
         if len(finished) == 6:
-            raise KeyboardInterrupt
+            raise end
         write(*args)
 
     monkeypatch.setattr(picture_run, "write_drawings", interrupt_the_sixth)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(end):
         run(img_path=str(tmp_path))
     document = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [pathlib.Path(image["file"]).stem for image in document["images"]] == list("abcde")
