@@ -6,7 +6,8 @@ python -m hmr_tf2.client --server=localhost:8500 picture.jpg
 import dataclasses
 import pathlib
 
-from hmr_tf2 import commands, demo
+from hmr_tf2 import commands
+from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of
 from hmr_tf2.config import check_settings, setting
 
 MESH_OUTPUTS = ("faces", "img_size")
@@ -15,7 +16,7 @@ BODY_OUTPUTS = ("theta", "cams", "joints", "joints3d", "rotations")
 
 
 @dataclasses.dataclass(frozen=True)
-class ClientSettings:
+class ClientSettings(CaptureSettings):
     """What to look at, whom to ask, and what to write."""
 
     img_path: str | None = setting(
@@ -36,27 +37,7 @@ class ClientSettings:
         "--no_vertices.", "body",
     )
 
-    bbox: str | None = setting(
-        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
-        "people",
-    )
-    json_path: str | None = setting(
-        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
-    )
-    detector: str = setting(
-        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
-    )
-    min_score: float = setting(
-        0.3, "Detections of json_path with a lower score are left out.", "people"
-    )
-
     out_dir: str = setting("client_out", "Folder for the results.", "output")
-    focal_length: float | None = setting(
-        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
-        above=0,
-    )
-    show: bool = setting(False, "Open the results in the web browser.", "output")
-
     def __post_init__(self):
         check_settings(self)
         if not self.img_path:
@@ -73,7 +54,7 @@ def main(settings: ClientSettings) -> None:
     from hmr_tf2.capture.results_file import ResultsFile
 
     out = pathlib.Path(settings.out_dir)
-    source = demo.box_source(settings)
+    source = box_source(settings)
     files = sources.find_files(settings.img_path)
     films = [str(path) for path in files if sources.is_video(path)]
     if films:
@@ -81,10 +62,10 @@ def main(settings: ClientSettings) -> None:
     if source is not None and source.is_for_one and len(files) > 1:
         raise ValueError(f"--bbox is for one picture; --img_path means {len(files)}.")
     predictor = remote_predictor(settings)
-    folders = demo.folders_of(files, out)
+    folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, f"{settings.server}/{settings.model_name}") as results:
         picture_run.run(folders, predictor, source, results, settings.focal_length)
-    demo.finish(settings, out, folders, results)
+    finish(settings, out, folders, results)
 
 
 def remote_predictor(settings: ClientSettings):

@@ -5,9 +5,9 @@ python -m hmr_tf2.demo --load_path=models/model.ckpt-667589 --img_path=picture.j
 
 import dataclasses
 import pathlib
-import webbrowser
 
 from hmr_tf2 import commands
+from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of
 from hmr_tf2.config import check_settings, setting
 
 QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
@@ -15,7 +15,7 @@ WEBCAM_FRAMES = 300
 
 
 @dataclasses.dataclass(frozen=True)
-class DemoSettings:
+class DemoSettings(CaptureSettings):
     """What to look at, with which network, and what to write."""
 
     img_path: str | None = setting(
@@ -38,29 +38,10 @@ class DemoSettings:
     )
     batch_size: int = setting(16, "People to look at at once.", "network", minimum=1)
 
-    bbox: str | None = setting(
-        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
-        "people",
-    )
-    json_path: str | None = setting(
-        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
-    )
-    detector: str = setting(
-        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
-    )
-    min_score: float = setting(
-        0.3, "Detections of json_path with a lower score are left out.", "people"
-    )
-
     out_dir: str = setting("demo_out", "Folder for the results.", "output")
-    focal_length: float | None = setting(
-        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
-        above=0,
-    )
     smooth: bool = setting(
         False, "Pass motions in videos through the one-euro filter.", "output"
     )
-    show: bool = setting(False, "Open the results in the web browser.", "output")
 
     def __post_init__(self):
         check_settings(self)
@@ -118,60 +99,6 @@ def main(settings: DemoSettings) -> None:
             except (ValueError, OSError) as error:
                 results.fail(str(path), error)
     finish(settings, out, folders, results)
-
-
-def box_source(settings: DemoSettings):
-    """What finds people, as the flags say; None if they say nothing.
-
-    Raises:
-        ValueError, OSError: flags exclude each other, or a file cannot be read.
-    """
-    from hmr_tf2.capture import box_files, boxes, detector
-
-    asked = {"--bbox": settings.bbox, "--json_path": settings.json_path,
-             "--detector": settings.detector != "none"}
-    given = [flag for flag, value in asked.items() if value]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} exclude each other.")
-    if settings.bbox:
-        return boxes.GivenBoxes(boxes.parse_boxes(settings.bbox))
-    if settings.json_path:
-        return box_files.read_boxes(pathlib.Path(settings.json_path), settings.min_score)
-    return detector.HogDetector() if given else None
-
-
-def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
-    """A folder in `out` for each file, named as the file; alike ones keep their ending."""
-    stems = [path.stem for path in files]
-    folders, taken = {}, set()
-    for path in files:
-        name = path.stem if stems.count(path.stem) == 1 else path.name
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        folders[path] = out / name
-    return folders
-
-
-def finish(settings: DemoSettings, out, folders, results) -> None:
-    """Says what lies where.
-
-    Raises:
-        ValueError: something failed; the message lists it.
-    """
-    done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
-    print(f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
-          f"{out / 'results.json'}, {out / 'results.npz'}")
-    for path in done[:10]:
-        print(f"  {path} -> {folders[path]}/")
-    if len(done) > 10:
-        print(f"  and {len(done) - 10} more in {out}/")
-    if settings.show and done:
-        pages = [folders[done[0]] / name for name in ("viewer.html", "overlay.mp4")]
-        webbrowser.open(next(page for page in pages if page.is_file()).resolve().as_uri())
-    if results.failed:
-        lines = "\n".join(f"  {entry['error']}" for entry in results.failed)
-        raise ValueError(f"{len(results.failed)} of {len(folders)} files failed:\n{lines}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hmr_tf2 import demo, loading
-from hmr_tf2.capture import picture_run
+from hmr_tf2.capture import command, picture_run
 from hmr_tf2.pictures import read_picture
 from hmr_tf2.visualization.video_file import video_writer
 
@@ -359,7 +359,7 @@ def test_settings_that_cannot_be_are_refused(flags, reason):
 def test_sources_of_boxes_exclude_each_other():
     settings = demo.DemoSettings(load_path="x", img_path="a", bbox="1,2,3,4", detector="hog")
     with pytest.raises(ValueError, match="--bbox and --detector exclude each other"):
-        demo.box_source(settings)
+        command.box_source(settings)
 
 
 def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):

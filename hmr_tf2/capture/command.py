@@ -1,0 +1,91 @@
+"""What the demo and the client share as commands: where people are, and what is written where."""
+
+import dataclasses
+import pathlib
+import webbrowser
+
+from hmr_tf2.config import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class CaptureSettings:
+    """The pictures, the people in them, and their results."""
+
+    img_path: str | None = setting(
+        None, "A picture, a folder of them, or a pattern such as 'in/*.jpg'.", "input"
+    )
+
+    bbox: str | None = setting(
+        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
+        "people",
+    )
+    json_path: str | None = setting(
+        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
+    )
+    detector: str = setting(
+        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
+    )
+    min_score: float = setting(
+        0.3, "Detections of json_path with a lower score are left out.", "people"
+    )
+
+    out_dir: str = setting("capture_out", "Folder for the results.", "output")
+    focal_length: float | None = setting(
+        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
+        above=0,
+    )
+    show: bool = setting(False, "Open the results in the web browser.", "output")
+
+
+def box_source(settings: CaptureSettings):
+    """What finds people, as the flags say; None if they say nothing.
+
+    Raises:
+        ValueError, OSError: flags exclude each other, or a file cannot be read.
+    """
+    from hmr_tf2.capture import box_files, boxes, detector
+
+    asked = {"--bbox": settings.bbox, "--json_path": settings.json_path,
+             "--detector": settings.detector != "none"}
+    given = [flag for flag, value in asked.items() if value]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} exclude each other.")
+    if settings.bbox:
+        return boxes.GivenBoxes(boxes.parse_boxes(settings.bbox))
+    if settings.json_path:
+        return box_files.read_boxes(pathlib.Path(settings.json_path), settings.min_score)
+    return detector.HogDetector() if given else None
+
+
+def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
+    """A folder in `out` for each file, named as the file; alike ones keep their ending."""
+    stems = [path.stem for path in files]
+    folders, taken = {}, set()
+    for path in files:
+        name = path.stem if stems.count(path.stem) == 1 else path.name
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        folders[path] = out / name
+    return folders
+
+
+def finish(settings: CaptureSettings, out, folders, results) -> None:
+    """Says what lies where.
+
+    Raises:
+        ValueError: something failed; the message lists it.
+    """
+    done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
+    print(f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
+          f"{out / 'results.json'}, {out / 'results.npz'}")
+    for path in done[:10]:
+        print(f"  {path} -> {folders[path]}/")
+    if len(done) > 10:
+        print(f"  and {len(done) - 10} more in {out}/")
+    if settings.show and done:
+        pages = [folders[done[0]] / name for name in ("viewer.html", "overlay.mp4")]
+        webbrowser.open(next(page for page in pages if page.is_file()).resolve().as_uri())
+    if results.failed:
+        lines = "\n".join(f"  {entry['error']}" for entry in results.failed)
+        raise ValueError(f"{len(results.failed)} of {len(folders)} files failed:\n{lines}")
