@@ -11,7 +11,7 @@ quickstart: $(STAMP)
 	$(BIN)/python -m hmr_tf2.quickstart --out=$(OUT)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -20,6 +20,11 @@ import reference_inputs  # noqa: E402
 TF1_VARIABLES = [tuple(entry) for entry in json.loads((GOLDEN / "tf1_variables.json").read_text())]
 
 
+def pytest_collection_modifyitems(items):
+    """Runs of whole networks come first, or one process would end long behind the other."""
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def reference():
     """The program that makes the golden inputs from a seed."""
