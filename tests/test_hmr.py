@@ -8,6 +8,8 @@ from hmr_tf2 import HMR, HMRConfig
 
 DROPOUT_LAYERS = 2
 
+SMALL = "small_resnet_fc3_dropout"
+
 
 def make(path, **settings):
     tf.keras.utils.set_random_seed(0)
@@ -61,7 +63,7 @@ def test_KEEP_only_the_last_stage_enters_the_keypoint_loss(small_smpl_path, batc
 
 @pytest.mark.parametrize("num_stage", [1, 4])
 def test_any_number_of_stages(small_smpl_path, reference, num_stage):
-    model = make(small_smpl_path, num_stage=num_stage)
+    model = make(small_smpl_path, num_stage=num_stage, model_type=SMALL)
     logs = model.train_on_batch(reference.batch(3, 2, num_stage=num_stage), return_dict=True)
     assert sum(name.startswith("kp_loss_stage") for name in logs) == num_stage
     assert all(np.isfinite(value) for value in logs.values())
@@ -121,7 +123,7 @@ def test_dropout_drops_half_and_doubles_the_rest(small_smpl_path):
 
 
 def test_training_follows_a_number_of_rows_other_than_the_batch_size(small_smpl_path, reference):
-    model = make(small_smpl_path)
+    model = make(small_smpl_path, model_type=SMALL)
     for rows in (2, 3):
         logs = model.train_on_batch(reference.batch(1, rows), return_dict=True)
         assert np.isfinite(logs["e_loss"])
@@ -139,7 +141,7 @@ def test_an_uncompiled_model_says_so(small_smpl_path, batch):
 
 
 def test_the_small_encoder_tells_where_things_are(small_smpl_path, batch):
-    model = make(small_smpl_path, model_type="small_resnet_fc3_dropout")
+    model = make(small_smpl_path, model_type=SMALL)
     assert np.isfinite(model.train_on_batch(batch, return_dict=True)["e_loss"])
     images = np.zeros([2, 224, 224, 3], np.float32)
     images[0, :32, :32] = images[1, -32:, -32:] = 1.0
