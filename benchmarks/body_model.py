@@ -163,10 +163,7 @@ def compiled(function: Body, size: int) -> tuple[Callable, Callable]:
             output = function(beta, theta)
         return tape.gradient(output, (beta, theta), output_gradients=pull)
 
-    return tuple(
-        functools.partial(tf.function(f), beta, theta)
-        for f in (function, gradient)
-    )
+    return tuple(functools.partial(tf.function(f), beta, theta) for f in (function, gradient))
 
 
 def seconds(functions: dict, rounds: int) -> dict[str, float]:
@@ -198,14 +195,16 @@ def useful_flop(path: str) -> int:
     """
     weights = load_smpl_file(path)["weights"]
     num_vertices = len(weights)
-    return 2 * (3 * num_vertices * (10 + 9 * 23) + 12 * np.count_nonzero(weights)
-                + 9 * num_vertices)
+    return 2 * (
+        3 * num_vertices * (10 + 9 * 23) + 12 * np.count_nonzero(weights) + 9 * num_vertices
+    )
 
 
 def check_that_they_agree(bodies: dict[str, Body]) -> None:
     for kind in ("keypoints", "vertices"):
-        mine, *others = (function(*inputs(4)) for name, function in bodies.items()
-                         if name.startswith(kind))
+        mine, *others = (
+            function(*inputs(4)) for name, function in bodies.items() if name.startswith(kind)
+        )
         for other in others:
             np.testing.assert_allclose(mine, other, atol=1e-5)
 
@@ -233,18 +232,24 @@ def main(argv):
     else:
         print("smplfitter is not installed, see this program's head: not compared with.")
 
-    print(f"{'bodies/s':28s}{'forward':>12s}{'+ gradient':>12s}"
-          f"{'MiB forward':>14s}{'+ gradient':>12s}")
+    print(
+        f"{'bodies/s':28s}{'forward':>12s}{'+ gradient':>12s}"
+        f"{'MiB forward':>14s}{'+ gradient':>12s}"
+    )
     for size in sizes:
-        runs = {(name, number): run for name, function in bodies.items()
-                for number, run in enumerate(compiled(function, size))}
+        runs = {
+            (name, number): run
+            for name, function in bodies.items()
+            for number, run in enumerate(compiled(function, size))
+        }
         measured = seconds({**runs, "multiply": multiply}, _ROUNDS.value)
         print(f"batch {size}")
         for name in bodies:
             rates = [size / measured[name, number] for number in (0, 1)]
             peaks = [memory[name, size, with_gradient] for with_gradient in (False, True)]
-            print(f"  {name:26s}{rates[0]:12,.0f}{rates[1]:12,.0f}"
-                  f"{peaks[0]:14,.0f}{peaks[1]:12,.0f}")
+            print(
+                f"  {name:26s}{rates[0]:12,.0f}{rates[1]:12,.0f}{peaks[0]:14,.0f}{peaks[1]:12,.0f}"
+            )
         if size == TARGET_BATCH:
             print_targets(measured, flop)
 
@@ -253,16 +258,22 @@ def print_targets(measured, flop):
     def ratio(other, mine, number):
         return measured[other, number] / measured[mine, number]
 
-    print(f"  keypoints with gradient: {ratio('keypoints, original', 'keypoints', 1):.1f} times "
-          f"the original; target {TARGET_KEYPOINTS}")
+    print(
+        f"  keypoints with gradient: {ratio('keypoints, original', 'keypoints', 1):.1f} times "
+        f"the original; target {TARGET_KEYPOINTS}"
+    )
     for other in ("original", "smplfitter"):
         if (f"vertices, {other}", 0) in measured:
-            print(f"  vertices: {ratio(f'vertices, {other}', 'vertices', 0):.1f} times {other}; "
-                  f"target {TARGET_VERTICES}")
+            print(
+                f"  vertices: {ratio(f'vertices, {other}', 'vertices', 0):.1f} times {other}; "
+                f"target {TARGET_VERTICES}"
+            )
     rate = TARGET_BATCH * flop / measured["vertices", 0] / 1e9
     peak = 2 * SQUARE**3 / measured["multiply"] / 1e9
-    print(f"  vertices need {flop / 1e6:.1f} MFLOP a body: {rate:.0f} GFLOP/s, {rate / peak:.0%} "
-          f"of the {peak:.0f} of multiplying matrices")
+    print(
+        f"  vertices need {flop / 1e6:.1f} MFLOP a body: {rate:.0f} GFLOP/s, {rate / peak:.0%} "
+        f"of the {peak:.0f} of multiplying matrices"
+    )
 
 
 def _constant(array):

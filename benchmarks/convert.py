@@ -153,8 +153,10 @@ def main() -> None:
             best["loops"] = min(best["loops"], seconds(loops))
         for workers, _ in pools.values():
             workers.__exit__()
-    print(f"{options.frames} frames of {SIDE_PX} x {SIDE_PX}, {os.cpu_count()} cores, load before "
-          f"and after other work: {os.getloadavg()[0]:.1f}")
+    print(
+        f"{options.frames} frames of {SIDE_PX} x {SIDE_PX}, {os.cpu_count()} cores, load before "
+        f"and after other work: {os.getloadavg()[0]:.1f}"
+    )
     print(f"{'':22}{'images/s':>9}{'over the loop':>15}{'over 1 worker':>15}{'start':>8}")
     print(f"{'straightforward loop':22}{options.frames / best['loop']:9.1f}")
     for count in counts:

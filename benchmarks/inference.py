@@ -96,8 +96,10 @@ def report(batch: int, seconds: dict[str, list[float]]) -> None:
         share = statistics.median(
             ENCODER_GFLOP * batch / own / (2 * SIDE**3 / 1e9 / mm) for own, _, mm in pairs
         )
-        print(f"{name:14} {speed:7.2f} images/s  {faster:5.2f} x Keras  "
-              f"{ENCODER_GFLOP * speed:6.1f} GFLOP/s, {share:.0%} of the matrix product's")
+        print(
+            f"{name:14} {speed:7.2f} images/s  {faster:5.2f} x Keras  "
+            f"{ENCODER_GFLOP * speed:6.1f} GFLOP/s, {share:.0%} of the matrix product's"
+        )
 
 
 def main() -> None:

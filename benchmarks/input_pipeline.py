@@ -52,12 +52,16 @@ def write_people(path: pathlib.Path, size: tuple[int, int], count: int) -> None:
             share = PERSON_PX / min(size)
             photo = people.random_photo(rng, size, height_share=(0.8 * share, share))
             person = photo.people[0]
-            shard.write(records.image_example(
-                encoded=tf.io.encode_jpeg(photo.image).numpy(),
-                filename=f"{number}.jpg", height=size[0], width=size[1],
-                keypoints=np.column_stack([person.keypoints_px, person.visible]),
-                center=person.keypoints_px[:14].mean(axis=0),
-            ))
+            shard.write(
+                records.image_example(
+                    encoded=tf.io.encode_jpeg(photo.image).numpy(),
+                    filename=f"{number}.jpg",
+                    height=size[0],
+                    width=size[1],
+                    keypoints=np.column_stack([person.keypoints_px, person.visible]),
+                    center=person.keypoints_px[:14].mean(axis=0),
+                )
+            )
 
 
 def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Tensor]:
@@ -79,10 +83,11 @@ def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Ten
     picture = tf.concat([repeated(picture[:, :1], 1), picture, repeated(picture[:, -1:], 1)], 1)
     start = center - 112
     x, y = start[0] + PADDING_PX, start[1] + PADDING_PX
-    picture = picture[y:y + 224, x:x + 224]
+    picture = picture[y : y + 224, x : x + 224]
 
-    body = tf.stack([example["image/x"], example["image/y"],
-                     tf.cast(example["image/visibility"], tf.float32)])
+    body = tf.stack(
+        [example["image/x"], example["image/y"], tf.cast(example["image/visibility"], tf.float32)]
+    )
     face = tf.reshape(example["image/face_pts"], [3, records.NUM_FACE_POINTS])
     keypoints = tf.transpose(tf.concat([body, face], axis=1))
     xy = keypoints[:, :2] * factor[::-1] - tf.cast(start, tf.float32)
@@ -92,15 +97,19 @@ def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Ten
         lambda: (picture[:, ::-1], augmentation.mirror_keypoints(keypoints, 224)),
         lambda: (picture, keypoints),
     )
-    return {"image": tf.ensure_shape((picture - 0.5) * 2.0, [224, 224, 3]),
-            "label": augmentation.normalise_keypoints(keypoints, 224)}
+    return {
+        "image": tf.ensure_shape((picture - 0.5) * 2.0, [224, 224, 3]),
+        "label": augmentation.normalise_keypoints(keypoints, 224),
+    }
 
 
 def naive_pipeline(config: TrainConfig, path: pathlib.Path) -> tf.data.Dataset:
     """Batches of the records in the order of the file, augmented by the same draws."""
-    draws = tf.data.Dataset.range(1 << 40).map(
-        lambda step: pipeline.draw_augmentation(config, step)
-    ).unbatch()
+    draws = (
+        tf.data.Dataset.range(1 << 40)
+        .map(lambda step: pipeline.draw_augmentation(config, step))
+        .unbatch()
+    )
     return (
         tf.data.Dataset.zip((tf.data.TFRecordDataset(str(path)).repeat(), draws))
         .map(lambda record, draw: naive_preprocess(record, *draw), tf.data.AUTOTUNE)
@@ -139,9 +148,7 @@ def rate(dataset: tf.data.Dataset, threads: int, images: int) -> Rate:
     batches = dataset.take(images // BATCH_SIZE).with_options(options)
     clock, processor = time.perf_counter(), time.process_time()
     count = sum(len(batch["label"]) for batch in batches)
-    return Rate(
-        count / (time.perf_counter() - clock), count / (time.process_time() - processor)
-    )
+    return Rate(count / (time.perf_counter() - clock), count / (time.process_time() - processor))
 
 
 def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> float:
@@ -150,7 +157,10 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
     path = data_dir / "lsp" / "train_000.tfrecord"
     write_people(path, size, args.people)
     config = TrainConfig(
-        data_dir=str(data_dir), datasets=("lsp",), use_3d_label=False, encoder_only=True,
+        data_dir=str(data_dir),
+        datasets=("lsp",),
+        use_3d_label=False,
+        encoder_only=True,
         batch_size=BATCH_SIZE,
     )
     check_equal(dataclasses.replace(config, batch_size=args.people), path)
@@ -172,8 +182,11 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
     )
     figures = [middle(of, 1, "processor") for of in (False, True)]
     clocks = [middle(of, threads, "clock") for threads in (1, 2) for of in (False, True)]
-    print(f"{name:22}{figures[0]:10.0f}{figures[1]:9.0f}{ratio:8.2f}"
-          + "".join(f"{clock:9.0f}" for clock in clocks), flush=True)
+    print(
+        f"{name:22}{figures[0]:10.0f}{figures[1]:9.0f}{ratio:8.2f}"
+        + "".join(f"{clock:9.0f}" for clock in clocks),
+        flush=True,
+    )
     return ratio
 
 
@@ -183,14 +196,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=480, help="drawn in each round")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load by other work {os.getloadavg()[0]:.1f}; median of "
-          f"{args.rounds} rounds of {args.images} images")
+    print(
+        f"{os.cpu_count()} cores, load by other work {os.getloadavg()[0]:.1f}; median of "
+        f"{args.rounds} rounds of {args.images} images"
+    )
     print(f"{'':22}{'per second and core':>27}{'1 thread':>18}{'2 threads':>18}")
     print(f"{'':22}{'naive':>10}{'ours':>9}{'ratio':>8}" + f"{'naive':>9}{'ours':>9}" * 2)
     with tempfile.TemporaryDirectory() as folder:
-        ratios = [
-            compare(pathlib.Path(folder), name, size, args) for name, size in SIZES.items()
-        ]
+        ratios = [compare(pathlib.Path(folder), name, size, args) for name, size in SIZES.items()]
     print(f"Lowest ratio {min(ratios):.2f}; target {TARGET}. Every pixel equal.")
 
 

@@ -40,8 +40,15 @@ def main(argv):
         pose[0] = np.pi
         pose[4:] += 0.1 * np.sin(number + np.arange(68))
         posed = poser.pose(mean["shape"], pose)
-        return render(posed.vertices, poser.faces, camera, SIZE, background=scenery,
-                      samples=samples, backend=backend).image
+        return render(
+            posed.vertices,
+            poser.faces,
+            camera,
+            SIZE,
+            background=scenery,
+            samples=samples,
+            backend=backend,
+        ).image
 
     def whole(number):
         rng = np.random.default_rng(number)

@@ -95,9 +95,7 @@ def a_model(folder: str) -> pathlib.Path:
         smpl_model_path=body.write_model_files(folder), encoder_only=True,
         model_type="small_resnet_fc3_dropout",
     ))  # fmt: skip
-    return serving.export(
-        model, pathlib.Path(folder) / "hmr", encoder=fast_encoder(model.encoder)
-    )
+    return serving.export(model, pathlib.Path(folder) / "hmr", encoder=fast_encoder(model.encoder))
 
 
 def main() -> None:
@@ -123,8 +121,7 @@ def main() -> None:
         load = Load(requests, expected, args.seconds)
         calls = [remote.grpc_caller(address, "hmr", 60.0) for _ in range(args.clients)]
         threads = [
-            threading.Thread(target=load.ask, args=(call, seed))
-            for seed, call in enumerate(calls)
+            threading.Thread(target=load.ask, args=(call, seed)) for seed, call in enumerate(calls)
         ]
         for thread in threads:
             thread.start()

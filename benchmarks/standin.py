@@ -57,8 +57,10 @@ def main(argv):
         for name in _DATASETS.value:
             timing = measure(root / name, name, _PEOPLE.value, _WORKERS.value)
             cost = timing.processor / timing.pictures
-            print(f"{name:14s}{timing.pictures:9d}{timing.pictures / timing.elapsed:10.1f}"
-                  f"{1000 * cost:14.1f}{_WORKERS.value / cost:11.1f}")
+            print(
+                f"{name:14s}{timing.pictures:9d}{timing.pictures / timing.elapsed:10.1f}"
+                f"{1000 * cost:14.1f}{_WORKERS.value / cost:11.1f}"
+            )
 
 
 if __name__ == "__main__":

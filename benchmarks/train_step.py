@@ -30,8 +30,11 @@ def batch_of(size: int, num_stage: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     mocap = size * num_stage
     shapes = {
-        "image": (size, 224, 224, 3), "label": (size, 19, 3), "label3d": (size, 268),
-        "mocap_pose": (mocap, 72), "mocap_shape": (mocap, 10),
+        "image": (size, 224, 224, 3),
+        "label": (size, 19, 3),
+        "label3d": (size, 268),
+        "mocap_pose": (mocap, 72),
+        "mocap_shape": (mocap, 10),
     }
     batch = {k: rng.uniform(-1, 1, shape).astype(np.float32) for k, shape in shapes.items()}
     batch["label"][..., 2] = 1.0

@@ -20,8 +20,10 @@ class ClientSettings(CaptureSettings):
     """What to look at, whom to ask, and what to write."""
 
     img_path: str | None = setting(
-        None, "A picture, a folder of them, or a pattern such as 'in/*.jpg'; --img_path= may be "
-        "left out.", "input",
+        None,
+        "A picture, a folder of them, or a pattern such as 'in/*.jpg'; --img_path= may be "
+        "left out.",
+        "input",
     )
 
     server: str | None = setting(None, "host:port of TF Serving.", "server")
@@ -33,11 +35,13 @@ class ClientSettings(CaptureSettings):
     batch_size: int = setting(8, "People in one request.", "server", minimum=1)
 
     smpl_model_path: str | None = setting(
-        None, "SMPL file of the served model; needed only where it was exported with "
-        "--no_vertices.", "body",
+        None,
+        "SMPL file of the served model; needed only where it was exported with --no_vertices.",
+        "body",
     )
 
     out_dir: str = setting("client_out", "Folder for the results.", "output")
+
     def __post_init__(self):
         check_settings(self)
         if not self.img_path:

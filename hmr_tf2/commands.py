@@ -56,13 +56,17 @@ def help_text(settings_class: type, doc: str) -> str:
         if choices and len(choices) > 1:
             about += f" One{_of(types_of[field.name])} of: {', '.join(map(str, choices))}."
         groups.setdefault(field.metadata["group"], []).append(
-            f"  {line}\n" + textwrap.fill(about, 96, initial_indent=" " * 6,
-                                          subsequent_indent=" " * 6)
+            f"  {line}\n"
+            + textwrap.fill(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
         )
     sections = [f"{name.capitalize()}:\n" + "\n".join(rows) for name, rows in groups.items()]
     return "\n\n".join(
-        [doc.strip(), *sections, "Any command: --flagfile=FILE reads flags from a file; "
-         "--traceback shows where an error arose. Booleans: --name or --noname."]
+        [
+            doc.strip(),
+            *sections,
+            "Any command: --flagfile=FILE reads flags from a file; "
+            "--traceback shows where an error arose. Booleans: --name or --noname.",
+        ]
     )
 
 

@@ -25,12 +25,15 @@ class DemoSettings(CaptureSettings):
         None, "Number of a camera: records max_frames frames from it first.", "input", minimum=0
     )
     max_frames: int | None = setting(
-        None, f"Frames of a video to use; none means all, of a webcam {WEBCAM_FRAMES}.", "input",
+        None,
+        f"Frames of a video to use; none means all, of a webcam {WEBCAM_FRAMES}.",
+        "input",
         minimum=1,
     )
 
     load_path: str | None = setting(
-        None, "A run's folder, a checkpoint, a TF 1 HMR checkpoint, or a SavedModel's folder.",
+        None,
+        "A run's folder, a checkpoint, a TF 1 HMR checkpoint, or a SavedModel's folder.",
         "network",
     )
     smpl_model_path: str | None = setting(
@@ -39,9 +42,7 @@ class DemoSettings(CaptureSettings):
     batch_size: int = setting(16, "People to look at at once.", "network", minimum=1)
 
     out_dir: str = setting("demo_out", "Folder for the results.", "output")
-    smooth: bool = setting(
-        False, "Pass motions in videos through the one-euro filter.", "output"
-    )
+    smooth: bool = setting(False, "Pass motions in videos through the one-euro filter.", "output")
 
     def __post_init__(self):
         check_settings(self)
@@ -57,10 +58,13 @@ def no_load_path() -> str:
     if QUICKSTART_RUN.is_dir():
         lines.append(f"The quickstart left one here: --load_path={QUICKSTART_RUN}")
     else:
-        lines.append("A small one, made in minutes: python -m hmr_tf2.quickstart, "
-                     f"then --load_path={QUICKSTART_RUN}")
-    lines.append("The authors', from their download (see the README): "
-                 "--load_path=models/model.ckpt-667589")
+        lines.append(
+            "A small one, made in minutes: python -m hmr_tf2.quickstart, "
+            f"then --load_path={QUICKSTART_RUN}"
+        )
+    lines.append(
+        "The authors', from their download (see the README): --load_path=models/model.ckpt-667589"
+    )
     return "\n".join(lines)
 
 
@@ -93,8 +97,14 @@ def main(settings: DemoSettings) -> None:
         for path in filter(sources.is_video, files):
             try:
                 video_run.run(
-                    path, folders[path], predictor, source, results, settings.focal_length,
-                    settings.smooth, settings.max_frames,
+                    path,
+                    folders[path],
+                    predictor,
+                    source,
+                    results,
+                    settings.focal_length,
+                    settings.smooth,
+                    settings.max_frames,
                 )
             except (ValueError, OSError) as error:
                 results.fail(str(path), error)

@@ -31,24 +31,31 @@ class EvaluateSettings:
         ("h36m",), "Data sets to evaluate on, one after the other.", "data", choices=DATASETS
     )
     protocol: int = setting(
-        1, "Of Human3.6M: 1 for all cameras and trials, 2 for the frontal camera and trial 0.",
-        "data", choices=(1, 2),
+        1,
+        "Of Human3.6M: 1 for all cameras and trials, 2 for the frontal camera and trial 0.",
+        "data",
+        choices=(1, 2),
     )
     split: str = setting(
-        "test", "People set aside for testing, or those that are trained on.", "data",
+        "test",
+        "People set aside for testing, or those that are trained on.",
+        "data",
         choices=("test", "train"),
     )
     frame_step: int = setting(
         1, "Every so many frames of a recording; more than 1 for a quick look.", "data", minimum=1
     )
 
-    batch_size: int = setting(32, "Crops predicted at once; does not change the numbers.", "run",
-                              minimum=1)
+    batch_size: int = setting(
+        32, "Crops predicted at once; does not change the numbers.", "run", minimum=1
+    )
     overwrite: bool = setting(False, "Predict anew, whatever is in --out_dir.", "run")
 
     out_dir: str = setting("evaluation", "Folder of predictions and reports.", "results")
     num_pictures: int = setting(
-        30, "Pictures of the largest and of the smallest errors; 0 for none.", "results",
+        30,
+        "Pictures of the largest and of the smallest errors; 0 for none.",
+        "results",
         minimum=0,
     )
 
@@ -77,8 +84,13 @@ def main(settings: EvaluateSettings) -> None:
     predictor = loading.load_predictor(path, settings.smpl_model_path, settings.batch_size)
     for protocol in found:
         text, page = run.evaluate(
-            protocol, predictor, path, files, settings.out_dir,
-            frame_step=settings.frame_step, overwrite=settings.overwrite,
+            protocol,
+            predictor,
+            path,
+            files,
+            settings.out_dir,
+            frame_step=settings.frame_step,
+            overwrite=settings.overwrite,
             num_pictures=settings.num_pictures,
         )
         print(f"\n{text}\n\nLook at it: {page}")

@@ -28,8 +28,11 @@ class ExportSettings:
     )
 
     precision: str = setting(
-        "float32", "Of the encoder; the rest is float32. bfloat16 is faster on CPUs with "
-        "AVX512_BF16 or AMX, and rounds.", "speed", choices=("float32", "bfloat16"),
+        "float32",
+        "Of the encoder; the rest is float32. bfloat16 is faster on CPUs with "
+        "AVX512_BF16 or AMX, and rounds.",
+        "speed",
+        choices=("float32", "bfloat16"),
     )
     fold_batch_norm: bool = setting(
         True, "Merge batch norms with the convolutions before them; equal to rounding.", "speed"
@@ -60,10 +63,14 @@ def main(settings: ExportSettings) -> None:
         model, settings.export_dir, settings.version, vertices=not settings.no_vertices,
         encoder=fast_encoder(model.encoder, dtype, settings.fold_batch_norm), tolerance=tolerance,
     )  # fmt: skip
-    print(f"Wrote {folder}; reloaded, it gives the Keras model's numbers to {tolerance:g} of "
-          "each output's largest, at least 1.")
-    print(f"Look at it: saved_model_cli show --dir {folder} --tag_set serve "
-          "--signature_def serving_default")
+    print(
+        f"Wrote {folder}; reloaded, it gives the Keras model's numbers to {tolerance:g} of "
+        "each output's largest, at least 1."
+    )
+    print(
+        f"Look at it: saved_model_cli show --dir {folder} --tag_set serve "
+        "--signature_def serving_default"
+    )
     print(f"Serve it: docker compose -f {folder.parent / 'server' / 'docker-compose.yml'} up")
 
 

@@ -69,7 +69,8 @@ class HMR(keras.Model):
         several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
         with _layer_policy(config.mixed_precision):
             self.encoder = ENCODERS[config.model_type](
-                config.img_size, config.bn_momentum,
+                config.img_size,
+                config.bn_momentum,
                 sync_batch_norm=config.sync_batch_norm and several_devices,
             )
             self.regressor = Encoder_fc3_dropout(
@@ -157,9 +158,7 @@ class HMR(keras.Model):
             )
             for (optimizer, variables), tape, loss in passes
         ]
-        for (optimizer, variables), of_variables in zip(
-            self._optimised(), gradients, strict=True
-        ):
+        for (optimizer, variables), of_variables in zip(self._optimised(), gradients, strict=True):
             optimizer.apply_gradients(
                 zip(of_variables, variables, strict=True), experimental_aggregate_gradients=False
             )
@@ -191,8 +190,7 @@ class HMR(keras.Model):
         # With joint_type 'lsp' only the first 14 of the 19 labelled points are predicted.
         label = batch["label"][:, : joints.shape[1]]
         kp_by_stage = [
-            losses.keypoint_l1_loss(label, stage)
-            for stage in tf.split(joints, config.num_stage)
+            losses.keypoint_l1_loss(label, stage) for stage in tf.split(joints, config.num_stage)
         ]
         logs = {"e_loss_kp": config.e_loss_weight * kp_by_stage[-1]}
         if config.use_3d_label:

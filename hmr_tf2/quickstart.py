@@ -28,7 +28,8 @@ NUM_SHOWN = 8
 MEAN, TRAINED = "mean body", "trained"
 CURVES = {
     "Errors in 3-D on people of the validation set, mm": (
-        "val/mpi_inf_3dhp_mpjpe_mm", "val/mpi_inf_3dhp_pa_mpjpe_mm"
+        "val/mpi_inf_3dhp_mpjpe_mm",
+        "val/mpi_inf_3dhp_pa_mpjpe_mm",
     ),
     "Joints (3-D)": ("loss/e_loss_3d_joints_noscale",),
     "Keypoints (2-D), by stage of the regressor": tuple(
@@ -44,14 +45,17 @@ class QuickstartSettings:
 
     out: str = setting("quickstart_out", "Folder for everything the run makes.", "quickstart")
     people: int = setting(
-        4000, "Stand-in pictures with 3-D labels; of those without there are at most "
-        f"{LSP_PEOPLE}.", "quickstart", minimum=8,
+        4000,
+        f"Stand-in pictures with 3-D labels; of those without there are at most {LSP_PEOPLE}.",
+        "quickstart",
+        minimum=8,
     )
     steps: int = setting(2400, "Training steps.", "quickstart", minimum=1)
     batch_size: int = setting(32, "Pictures in a step.", "quickstart", minimum=2)
     model_type: str = setting(
         "small_resnet_fc3_dropout",
-        "Networks; the original's (resnet_fc3_dropout) take 20 times as long.", "quickstart",
+        "Networks; the original's (resnet_fc3_dropout) take 20 times as long.",
+        "quickstart",
         choices=MODEL_TYPES,
     )
     e_lr: float = setting(2e-3, "Learning rate of encoder and regressor.", "quickstart", above=0)
@@ -78,8 +82,10 @@ class Journal:
 
     def __str__(self) -> str:
         width = max(len(title) for title, _, _ in self.rows)
-        lines = [f"{title:{width}}  {seconds:6.1f} s  {results}"
-                 for title, seconds, results in self.rows]
+        lines = [
+            f"{title:{width}}  {seconds:6.1f} s  {results}"
+            for title, seconds, results in self.rows
+        ]
         total = sum(seconds for _, seconds, _ in self.rows)
         return "\n".join([*lines, f"{'Total':{width}}  {total:6.1f} s"])
 
@@ -128,7 +134,8 @@ def make_standin(settings: QuickstartSettings, out: pathlib.Path):
 
     smpl_model_path = body.write_model_files(out / "models")
     people = {
-        "mpi_inf_3dhp": settings.people, "lsp": min(settings.people, LSP_PEOPLE),
+        "mpi_inf_3dhp": settings.people,
+        "lsp": min(settings.people, LSP_PEOPLE),
         "mosh": min(settings.people, MOCAP_CLIPS),
     }
     raw = raw_layouts.write_raw(
@@ -157,13 +164,25 @@ def train_config(
     """
     epoch = math.gcd(settings.steps, VALIDATIONS)
     return TrainConfig(
-        smpl_model_path=smpl_model_path, data_dir=str(out / "records"),
-        model_dir=str(out / "run"), datasets=("lsp", "mpi_inf_3dhp"), use_3d_label=True,
-        val_datasets=("mpi_inf_3dhp",), model_type=settings.model_type, bn_momentum=0.95,
-        dropout_rate=0.0, d_loss_weight=0.1, e_3d_weight=600.0, batch_size=settings.batch_size,
-        e_lr=settings.e_lr, d_lr=settings.d_lr, lr_schedule="cosine",
-        lr_warmup_steps=min(100, settings.steps), epoch=epoch,
-        steps_per_epoch=settings.steps // epoch, seed=settings.seed,
+        smpl_model_path=smpl_model_path,
+        data_dir=str(out / "records"),
+        model_dir=str(out / "run"),
+        datasets=("lsp", "mpi_inf_3dhp"),
+        use_3d_label=True,
+        val_datasets=("mpi_inf_3dhp",),
+        model_type=settings.model_type,
+        bn_momentum=0.95,
+        dropout_rate=0.0,
+        d_loss_weight=0.1,
+        e_3d_weight=600.0,
+        batch_size=settings.batch_size,
+        e_lr=settings.e_lr,
+        d_lr=settings.d_lr,
+        lr_schedule="cosine",
+        lr_warmup_steps=min(100, settings.steps),
+        epoch=epoch,
+        steps_per_epoch=settings.steps // epoch,
+        seed=settings.seed,
     )
 
 
@@ -239,16 +258,22 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
     return write_results_page(
         out / "results.html",
         title="hmr_tf2 quickstart",
-        notes=[EXPECTATION, "Pictures: the first of those people, not chosen. Input, joints, "
-               "body over the picture, body from the side."],
+        notes=[
+            EXPECTATION,
+            "Pictures: the first of those people, not chosen. Input, joints, "
+            "body over the picture, body from the side.",
+        ],
         curves={
             title: {tag.split("/")[-1]: scalars.get(tag, []) for tag in tags}
             for title, tags in CURVES.items()
         },
         tables=[
             (f"Errors on {NUM_TEST_PICTURES} people it never saw", *error_table(errors)),
-            ("Parts of the run", ["part", "seconds", "results"],
-             [[title, f"{seconds:.1f}", where] for title, seconds, where in journal.rows]),
+            (
+                "Parts of the run",
+                ["part", "seconds", "results"],
+                [[title, f"{seconds:.1f}", where] for title, seconds, where in journal.rows],
+            ),
         ],
         pictures=pictures,
     )

@@ -14,9 +14,11 @@ def main(config: TrainConfig) -> None:
     summary = training.train(config)
     print(f"Steps {summary.start_step} to {summary.end_step}; checkpoint {summary.checkpoint}")
     if summary.stopped:
-        print(f"Stopped by {summary.stopped}. The same command continues at step "
-              f"{summary.end_step}; so does\n  python -m hmr_tf2.train "
-              f"--flagfile={summary.model_dir}/flags.cfg")
+        print(
+            f"Stopped by {summary.stopped}. The same command continues at step "
+            f"{summary.end_step}; so does\n  python -m hmr_tf2.train "
+            f"--flagfile={summary.model_dir}/flags.cfg"
+        )
         if summary.stopped == "SIGINT":
             raise KeyboardInterrupt
         return

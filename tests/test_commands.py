@@ -50,7 +50,11 @@ def test_commands_start_without_noise():
 
 def test_importing_the_model_and_its_libraries_prints_nothing():
     done = run(
-        "timeit", "-n1", "-r1", "-s", "from hmr_tf2 import HMR, SMPL; import hmr_tf2.training",
+        "timeit",
+        "-n1",
+        "-r1",
+        "-s",
+        "from hmr_tf2 import HMR, SMPL; import hmr_tf2.training",
         "pass",
     )
     assert done.stderr == ""

@@ -32,25 +32,41 @@ def run(data_dir, out, **settings):
     return {path.parent.name: json.loads(path.read_text()) for path in out.glob("*/results.json")}
 
 
-def test_the_same_weights_give_the_same_numbers_from_any_file(
-    data_dir, sources, tmp_path, capsys
-):
-    first = run(data_dir, tmp_path / "tf1", load_path=str(sources["tf1"]), datasets=DATASETS,
-                num_pictures=2)
+def test_the_same_weights_give_the_same_numbers_from_any_file(data_dir, sources, tmp_path, capsys):
+    first = run(
+        data_dir,
+        tmp_path / "tf1",
+        load_path=str(sources["tf1"]),
+        datasets=DATASETS,
+        num_pictures=2,
+    )
     printed = capsys.readouterr().out
-    for text in ("Human3.6M, protocol 1", "MPI-INF-3DHP, test set", "By action", "By activity",
-                 "Not comparable with published numbers", "Look at it:"):
+    for text in (
+        "Human3.6M, protocol 1",
+        "MPI-INF-3DHP, test set",
+        "By action",
+        "By activity",
+        "Not comparable with published numbers",
+        "Look at it:",
+    ):
         assert text in printed
     assert (tmp_path / "tf1/h36m_protocol1/report.html").is_file()
     assert set(first) == {"h36m_protocol1", "mpi_inf_3dhp_test"}
     assert first["mpi_inf_3dhp_test"]["frames"] == 6
     for name in ("run", "export"):
-        other = run(data_dir, tmp_path / name, load_path=str(sources[name]),
-                    datasets=DATASETS, num_pictures=0)
+        other = run(
+            data_dir,
+            tmp_path / name,
+            load_path=str(sources[name]),
+            datasets=DATASETS,
+            num_pictures=0,
+        )
         for protocol, results in first.items():
             for measure, value in results["overall"].items():
                 assert other[protocol]["overall"][measure] == pytest.approx(value, rel=1e-4), (
-                    name, protocol, measure
+                    name,
+                    protocol,
+                    measure,
                 )
 
 

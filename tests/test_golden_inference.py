@@ -42,8 +42,9 @@ def test_posed_joints_equal_the_original(model, golden):
 
 
 def test_predict_does_not_depend_on_the_batch(model, images):
-    one, padded = model.predict(images[:1], verbose=0), model.predict(
-        np.concatenate([images, images[:1]]), batch_size=2, verbose=0
+    one, padded = (
+        model.predict(images[:1], verbose=0),
+        model.predict(np.concatenate([images, images[:1]]), batch_size=2, verbose=0),
     )
     for name in one:
         np.testing.assert_allclose(one[name][0], padded[name][-1], rtol=1e-4, atol=1e-4)

@@ -25,10 +25,18 @@ class Run:
                 batch_size=meta["n"],
                 use_3d_label=meta["use_3d"],
                 dropout_rate=meta["dropout"],
-                **{key: meta[key] for key in (
-                    "num_stage", "encoder_only", "e_lr", "d_lr", "e_loss_weight",
-                    "d_loss_weight", "e_3d_weight",
-                )},
+                **{
+                    key: meta[key]
+                    for key in (
+                        "num_stage",
+                        "encoder_only",
+                        "e_lr",
+                        "d_lr",
+                        "e_loss_weight",
+                        "d_loss_weight",
+                        "e_3d_weight",
+                    )
+                },
             )
         )
         self.model.compile()

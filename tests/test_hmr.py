@@ -35,8 +35,15 @@ def test_encoder_only_has_no_discriminator_and_no_adversarial_loss(small_smpl_pa
     del batch["mocap_pose"], batch["mocap_shape"]
     model = make(small_smpl_path, encoder_only=True, dropout_rate=0.0)
     logs = losses_of(model, batch)
-    assert set(logs) == {"e_loss", "e_loss_kp", "e_loss_3d", "e_loss_3d_joints",
-                         "kp_loss_stage0", "kp_loss_stage1", "kp_loss_stage2"}
+    assert set(logs) == {
+        "e_loss",
+        "e_loss_kp",
+        "e_loss_3d",
+        "e_loss_3d_joints",
+        "kp_loss_stage0",
+        "kp_loss_stage1",
+        "kp_loss_stage2",
+    }
     assert logs["e_loss"] == pytest.approx(
         logs["e_loss_kp"] + logs["e_loss_3d"] + logs["e_loss_3d_joints"], rel=1e-5
     )

@@ -13,9 +13,7 @@ from hmr_tf2.checkpoints import run_folder
 def test_the_authors_checkpoint_finds_the_body_beside_it(reference_files, reference):
     model = loading.load_model(str(reference_files(0) / "model.ckpt-667589"))
     assert model.config.smpl_model_path.endswith(loading.SMPL_FILE)
-    np.testing.assert_allclose(
-        model.regressor.mean_param, reference.mean_theta(0), rtol=1e-6
-    )
+    np.testing.assert_allclose(model.regressor.mean_param, reference.mean_theta(0), rtol=1e-6)
 
 
 def test_a_checkpoint_without_a_body_asks_for_it(reference_files, tmp_path):
@@ -26,9 +24,7 @@ def test_a_checkpoint_without_a_body_asks_for_it(reference_files, tmp_path):
 
 
 def test_a_body_can_be_named(reference_files, small_smpl_path):
-    model = loading.load_model(
-        str(reference_files(0) / "model.ckpt-667589"), str(small_smpl_path)
-    )
+    model = loading.load_model(str(reference_files(0) / "model.ckpt-667589"), str(small_smpl_path))
     assert model.smpl.v_template.shape[0] == 120
 
 
@@ -106,7 +102,9 @@ def test_the_files_that_decide_are_those_of_the_newest(sources, reference_files)
     prefix, files = loading.model_files(sources["tf1"])
     assert prefix == sources["tf1"]
     assert {path.name for path in files} >= {
-        "model.ckpt-667589.index", "model.ckpt-667589.data-00000-of-00001", loading.SMPL_FILE
+        "model.ckpt-667589.index",
+        "model.ckpt-667589.data-00000-of-00001",
+        loading.SMPL_FILE,
     }
     prefix, files = loading.model_files(sources["run"])
     assert prefix == str(sources["run"] / "ckpt-1")

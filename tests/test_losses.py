@@ -13,7 +13,10 @@ def test_KEEP_keypoint_loss_divides_by_twice_the_visible_points(rng):
     predicted = rng.normal(size=(3, 19, 2)).astype(np.float32)
     total = sum(
         abs(truth[n, k, c] - predicted[n, k, c])
-        for n in range(3) for k in range(19) for c in range(2) if truth[n, k, 2]
+        for n in range(3)
+        for k in range(19)
+        for c in range(2)
+        if truth[n, k, 2]
     )
     expected = total / (2 * truth[..., 2].sum())
     assert losses.keypoint_l1_loss(truth, predicted).numpy() == pytest.approx(expected, rel=1e-5)
@@ -62,7 +65,8 @@ def test_align_by_pelvis_puts_the_middle_of_the_hips_at_the_origin(rng):
 def test_align_by_pelvis_ignores_where_the_body_stands(rng):
     joints = rng.normal(size=(14, 3))
     np.testing.assert_allclose(
-        losses.align_by_pelvis(joints + [3.0, -2.0, 7.0]), losses.align_by_pelvis(joints),
+        losses.align_by_pelvis(joints + [3.0, -2.0, 7.0]),
+        losses.align_by_pelvis(joints),
         atol=1e-12,
     )
 

@@ -48,8 +48,14 @@ def test_sixteen_bits_become_eight(tmp_path, rgb):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_says_which_side_is_up(tmp_path, rgb, orientation):
     stored = {
-        1: rgb, 2: rgb[:, ::-1], 3: rgb[::-1, ::-1], 4: rgb[::-1], 5: rgb.swapaxes(0, 1),
-        6: np.rot90(rgb), 7: rgb[::-1, ::-1].swapaxes(0, 1), 8: np.rot90(rgb, -1),
+        1: rgb,
+        2: rgb[:, ::-1],
+        3: rgb[::-1, ::-1],
+        4: rgb[::-1],
+        5: rgb.swapaxes(0, 1),
+        6: np.rot90(rgb),
+        7: rgb[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(rgb, -1),
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -52,7 +52,8 @@ def test_joints_and_mesh_fall_on_the_same_pixels_of_the_picture(seed):
     rng = np.random.default_rng(seed)
     width, height = rng.integers(20, 900, 2)
     crop = predictor.scale_and_crop(
-        np.zeros((height, width, 3), np.uint8), 10 ** rng.uniform(-1.2, 1.0),
+        np.zeros((height, width, 3), np.uint8),
+        10 ** rng.uniform(-1.2, 1.0),
         rng.uniform(-0.5, 1.5, 2) * [width, height],
     )
     sign = -1 if seed % 10 == 9 else 1  # as of a network before training
@@ -120,8 +121,13 @@ def test_parts_and_whole_give_the_same_crop(rng, monkeypatch):
 
 @pytest.mark.parametrize(
     "box, reason",
-    [([5, 5, 0, 9], "is empty"), ([5, 5, 9, -1], "is empty"), ([np.nan, 5, 9, 9], "is empty"),
-     ([64, 0, 9, 9], "outside the picture of 64 x 48"), ([-9, 0, 9, 9], "outside")],
+    [
+        ([5, 5, 0, 9], "is empty"),
+        ([5, 5, 9, -1], "is empty"),
+        ([np.nan, 5, 9, 9], "is empty"),
+        ([64, 0, 9, 9], "outside the picture of 64 x 48"),
+        ([-9, 0, 9, 9], "outside"),
+    ],
 )
 def test_boxes_without_a_person_are_refused(box, reason):
     with pytest.raises(ValueError, match=reason):
@@ -149,9 +155,7 @@ def counting():
     return predictor.CropPredictor(network, None, img_size=8, batch_size=4), sizes
 
 
-@pytest.mark.parametrize(
-    "count, batches", [(0, [1]), (1, [1]), (4, [4]), (9, [4, 4, 1])]
-)
+@pytest.mark.parametrize("count, batches", [(0, [1]), (1, [1]), (4, [4]), (9, [4, 4, 1])])
 def test_crops_are_predicted_in_batches_without_padding(counting, rng, count, batches):
     predict, sizes = counting
     images = rng.uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)

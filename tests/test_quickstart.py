@@ -14,12 +14,18 @@ from hmr_tf2.standin.people import Person
 
 def test_every_part_runs_and_leaves_its_result(tmp_path, capsys):
     out = tmp_path / "out"
-    quickstart.main(
-        quickstart.QuickstartSettings(out=str(out), people=8, steps=2, batch_size=2)
-    )
+    quickstart.main(quickstart.QuickstartSettings(out=str(out), people=8, steps=2, batch_size=2))
     printed = capsys.readouterr().out
-    for title in ("Make a stand-in", "Convert the raw", "Train 2 steps", "Export a", "Load it",
-                  "Total", "MPJPE", "Next:"):
+    for title in (
+        "Make a stand-in",
+        "Convert the raw",
+        "Train 2 steps",
+        "Export a",
+        "Load it",
+        "Total",
+        "MPJPE",
+        "Next:",
+    ):
         assert title in printed
     assert run_folder.latest_checkpoint(out / "run").endswith("ckpt-2")
     assert (out / "serving" / "hmr" / "1" / "saved_model.pb").is_file()
@@ -56,7 +62,8 @@ def test_gains_are_shares_of_the_start():
     errors = {quickstart.MEAN: {"MPJPE, mm": 200.0}, quickstart.TRAINED: {"MPJPE, mm": 130.0}}
     assert quickstart.gains(errors) == {"MPJPE, mm": pytest.approx(0.35)}
     assert quickstart.error_table(errors) == (
-        ["", "MPJPE, mm"], [["mean body", "200.0"], ["trained", "130.0"], ["lower by", "35.0 %"]]
+        ["", "MPJPE, mm"],
+        [["mean body", "200.0"], ["trained", "130.0"], ["lower by", "35.0 %"]],
     )
 
 

@@ -10,10 +10,16 @@ from hmr_tf2.hmr import kernels
 
 def make(path, compile_with=None, **settings):
     tf.keras.utils.set_random_seed(0)
-    model = HMR(HMRConfig(
-        smpl_model_path=str(path), batch_size=2, model_type="small_resnet_fc3_dropout",
-        e_lr=1e-4, d_lr=1e-4, **settings,
-    ))
+    model = HMR(
+        HMRConfig(
+            smpl_model_path=str(path),
+            batch_size=2,
+            model_type="small_resnet_fc3_dropout",
+            e_lr=1e-4,
+            d_lr=1e-4,
+            **settings,
+        )
+    )
     model.compile(**(compile_with or {}))
     return model
 
@@ -38,7 +44,8 @@ def gradients_of(model):
     """Of the first step, by Adam's first moments."""
     return {
         v.name.removeprefix("cond_1/"): v.numpy() / 0.1
-        for v in model.optimizer.variables() if "/m:" in v.name
+        for v in model.optimizer.variables()
+        if "/m:" in v.name
     }
 
 
@@ -154,6 +161,7 @@ def test_weight_decay_means_kernels_of_layers(small_smpl_path):
     model = make(small_smpl_path)
     names = {v.name for v in kernels(model.trainable_variables)}
     rest = {v.name for v in model.trainable_variables} - names
-    assert all(name.endswith(("bias:0", "biases:0", "gamma:0", "beta:0", "mean_param:0"))
-               for name in rest)
+    assert all(
+        name.endswith(("bias:0", "biases:0", "gamma:0", "beta:0", "mean_param:0")) for name in rest
+    )
     assert any("D/pose_out/weights" in name for name in names) and len(names) > 15

@@ -15,8 +15,14 @@ from hmr_tf2.visualization.renderer import BODY_COLOR
 FOCAL_TO_SIDE = 500.0 / 224.0
 
 # Of several people; after the last the first follows again.
-PERSON_COLORS = (BODY_COLOR, (0.95, 0.71, 0.53), (0.66, 0.84, 0.62), (0.90, 0.66, 0.80),
-                 (0.93, 0.87, 0.55), (0.60, 0.84, 0.84))
+PERSON_COLORS = (
+    BODY_COLOR,
+    (0.95, 0.71, 0.53),
+    (0.66, 0.84, 0.62),
+    (0.90, 0.66, 0.80),
+    (0.93, 0.87, 0.55),
+    (0.60, 0.84, 0.84),
+)
 
 Tag = TypeVar("Tag")
 
@@ -73,8 +79,11 @@ def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str
             f"{int((~np.isfinite(theta)).sum())} of its numbers are not finite."
         )
     if theta[0] < 0:
-        logging.warning("%s: the network's camera scale is negative, as before training: "
-                        "the body stands on its head.", name)
+        logging.warning(
+            "%s: the network's camera scale is negative, as before training: "
+            "the body stands on its head.",
+            name,
+        )
     return Sighting(person, np.asarray(box, np.float64), float(score), crop.place, theta)
 
 
@@ -124,8 +133,14 @@ def body_of(
     """
     joints, camera = row["joints"], sighting.camera
     return Body(
-        sighting, row["verts"], row["joints3d"], joints, sighting.place.to_picture(joints),
-        row["rotations"], camera, camera.perspective(size, focal_length),
+        sighting,
+        row["verts"],
+        row["joints3d"],
+        joints,
+        sighting.place.to_picture(joints),
+        row["rotations"],
+        camera,
+        camera.perspective(size, focal_length),
     )
 
 

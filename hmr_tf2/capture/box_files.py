@@ -101,8 +101,8 @@ def _openpose_points(person, number, path):
         raise ValueError(
             f"{path}: {key} of person {number} must be x, y, confidence of "
             f"{' or '.join(map(str, OPENPOSE_JOINTS))} joints; got {len(person[key])} numbers."
-            if isinstance(person[key], list) else
-            f"{path}: {key} of person {number} must be a list of numbers."
+            if isinstance(person[key], list)
+            else f"{path}: {key} of person {number} must be a list of numbers."
         )
     return points
 

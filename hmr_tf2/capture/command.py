@@ -16,7 +16,8 @@ class CaptureSettings:
     )
 
     bbox: str | None = setting(
-        None, "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
+        None,
+        "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
         "people",
     )
     json_path: str | None = setting(
@@ -31,7 +32,9 @@ class CaptureSettings:
 
     out_dir: str = setting("capture_out", "Folder for the results.", "output")
     focal_length: float | None = setting(
-        None, "Of the camera, pixels; none means 500/224 of the picture's longer side.", "output",
+        None,
+        "Of the camera, pixels; none means 500/224 of the picture's longer side.",
+        "output",
         above=0,
     )
     show: bool = setting(False, "Open the results in the web browser.", "output")
@@ -45,8 +48,11 @@ def box_source(settings: CaptureSettings):
     """
     from hmr_tf2.capture import box_files, boxes, detector
 
-    asked = {"--bbox": settings.bbox, "--json_path": settings.json_path,
-             "--detector": settings.detector != "none"}
+    asked = {
+        "--bbox": settings.bbox,
+        "--json_path": settings.json_path,
+        "--detector": settings.detector != "none",
+    }
     given = [flag for flag, value in asked.items() if value]
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} exclude each other.")
@@ -77,8 +83,10 @@ def finish(settings: CaptureSettings, out, folders, results) -> None:
         ValueError: something failed; the message lists it.
     """
     done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
-    print(f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
-          f"{out / 'results.json'}, {out / 'results.npz'}")
+    print(
+        f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
+        f"{out / 'results.json'}, {out / 'results.npz'}"
+    )
     for path in done[:10]:
         print(f"  {path} -> {folders[path]}/")
     if len(done) > 10:

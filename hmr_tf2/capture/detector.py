@@ -26,8 +26,10 @@ class HogDetector:
         small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         width, height = self._hog.winSize
         # The person must fit a window, however small the picture.
-        rim = [max(0, side - have) // 2 + 16
-               for side, have in zip((height, width), small.shape[:2], strict=True)]
+        rim = [
+            max(0, side - have) // 2 + 16
+            for side, have in zip((height, width), small.shape[:2], strict=True)
+        ]
         padded = cv2.copyMakeBorder(small, rim[0], rim[0], rim[1], rim[1], cv2.BORDER_REPLICATE)
         found, weights = self._hog.detectMultiScale(
             padded[..., ::-1], winStride=(8, 8), scale=1.05

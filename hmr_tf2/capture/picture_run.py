@@ -51,8 +51,9 @@ def run(
     with tqdm(total=len(folders), unit="picture", desc="Pictures") as progress:
         for path, seen in _see_all(folders, predictor, source):
             if not isinstance(seen, Exception):
-                seen = _attempt(_finish, path, folders[path], seen, predictor.faces, results,
-                                focal_length)
+                seen = _attempt(
+                    _finish, path, folders[path], seen, predictor.faces, results, focal_length
+                )
             if isinstance(seen, Exception):
                 logging.error("%s", seen)
                 results.fail(str(path), seen)
@@ -78,14 +79,22 @@ def write_drawings(
         name = folder / f"person{body.sighting.person}"
         place, side = body.sighting.place, VIEW_PX
         panel = overlay.six_views(
-            cut_out(picture, place, side), body.verts, body.joints * (side / place.img_size),
-            body.sighting.theta[:3], faces,
+            cut_out(picture, place, side),
+            body.verts,
+            body.joints * (side / place.img_size),
+            body.sighting.theta[:3],
+            faces,
         )
         write_picture(name.with_suffix(".png"), panel)
         mesh_files.write_obj(name.with_suffix(".obj"), body.verts, faces)
         gltf.write_body(
-            name.with_suffix(".glb"), body.verts, faces, body.pinhole.translation, size,
-            body.pinhole.focal_length[1], color_of(body.sighting),
+            name.with_suffix(".glb"),
+            body.verts,
+            faces,
+            body.pinhole.translation,
+            size,
+            body.pinhole.focal_length[1],
+            color_of(body.sighting),
         )
 
 
@@ -102,7 +111,10 @@ def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
     matrix[:, :2] = np.diag(actual / zoom)
     matrix[:, 2] = actual * place.start / place.scale
     return cv2.warpAffine(
-        small, matrix, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        small,
+        matrix,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
 
@@ -128,8 +140,12 @@ def _see_all(
 
 
 def _see(together, predictor):
-    crops = [crop.image for _, cuts in together if not isinstance(cuts, Exception)
-             for _, _, crop in cuts]
+    crops = [
+        crop.image
+        for _, cuts in together
+        if not isinstance(cuts, Exception)
+        for _, _, crop in cuts
+    ]
     rows = iter(rows_of(predictor.predict_crops(np.stack(crops))) if crops else ())
     for path, cuts in together:
         if isinstance(cuts, Exception):

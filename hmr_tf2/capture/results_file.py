@@ -55,24 +55,30 @@ class ResultsFile:
                 if kind is None:  # else what ended the block is to be told
                     raise
 
-    def add(
-        self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]
-    ) -> None:
+    def add(self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]) -> None:
         """Adds the people of a picture, or of a video's frame (from 0), in their order there."""
         people = []
         for body in sorted(bodies, key=lambda body: body.sighting.person):
             entry = _arrays(body)
             people.append({"row": len(self._rows), **_as_json(entry)})
-            self._rows.append({
-                "image": np.array(str(file)), "frame": np.array(-1 if frame is None else frame),
-                **entry,
-            })
+            self._rows.append(
+                {
+                    "image": np.array(str(file)),
+                    "frame": np.array(-1 if frame is None else frame),
+                    **entry,
+                }
+            )
             self._num_vertices = len(body.verts)
             self._verts.write(np.ascontiguousarray(body.verts, np.float32).tobytes())
-        self._images.append({
-            "file": str(file), "frame": frame, "width": size[0], "height": size[1],
-            "people": people,
-        })
+        self._images.append(
+            {
+                "file": str(file),
+                "frame": frame,
+                "width": size[0],
+                "height": size[1],
+                "people": people,
+            }
+        )
 
     def fail(self, file: str, error: Exception) -> None:
         """Notes a file that gave no result."""
@@ -89,9 +95,13 @@ class ResultsFile:
 
     def _write(self):
         content = {
-            "format": FORMAT, "version": VERSION, "load_path": self._load_path,
-            "keypoint_names": list(joints.COCO_PLUS.names), "joint_names": list(joints.SMPL.names),
-            "images": self._images, "failed": self._failed,
+            "format": FORMAT,
+            "version": VERSION,
+            "load_path": self._load_path,
+            "keypoint_names": list(joints.COCO_PLUS.names),
+            "joint_names": list(joints.SMPL.names),
+            "images": self._images,
+            "failed": self._failed,
         }
         with _replacing(self._out_dir / JSON_NAME) as partial:
             with open(partial, "w", encoding="utf-8") as file:
@@ -108,9 +118,12 @@ class ResultsFile:
         with _replacing(self._out_dir / NPZ_NAME) as partial:
             with open(partial, "wb") as file:
                 np.savez(
-                    file, verts=verts, faces=self._faces,
+                    file,
+                    verts=verts,
+                    faces=self._faces,
                     keypoint_names=np.array(joints.COCO_PLUS.names),
-                    joint_names=np.array(joints.SMPL.names), **columns,
+                    joint_names=np.array(joints.SMPL.names),
+                    **columns,
                 )
 
 
@@ -141,15 +154,24 @@ def _as_json(entry) -> dict:
     """The same as results.json has it: numbers as lists, the cameras in one place."""
     number = {name: _plain(value) for name, value in entry.items()}
     return {
-        **{name: number[name] for name in ("person", "box", "score", "theta", "rotations",
-                                           "joints", "joints3d")},
+        **{
+            name: number[name]
+            for name in ("person", "box", "score", "theta", "rotations", "joints", "joints3d")
+        },
         "camera": {
-            "crop": {"cam": number["cam"], "size": number["crop_size"],
-                     "scale": number["crop_scale"], "start": number["crop_start"]},
-            "weak_perspective": {"scale": number["weak_scale"],
-                                 "translation": number["weak_translation"]},
-            "perspective": {name: number[name] for name in
-                            ("focal_length", "principal_point", "translation")},
+            "crop": {
+                "cam": number["cam"],
+                "size": number["crop_size"],
+                "scale": number["crop_scale"],
+                "start": number["crop_start"],
+            },
+            "weak_perspective": {
+                "scale": number["weak_scale"],
+                "translation": number["weak_translation"],
+            },
+            "perspective": {
+                name: number[name] for name in ("focal_length", "principal_point", "translation")
+            },
         },
     }
 

@@ -73,8 +73,9 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
     fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     capture.release()
     if not 0 < fps <= MAX_FPS:
-        logging.warning("%s does not tell its frames a second; %g are assumed.", path,
-                        FALLBACK_FPS)
+        logging.warning(
+            "%s does not tell its frames a second; %g are assumed.", path, FALLBACK_FPS
+        )
         fps = FALLBACK_FPS
     count = int(count) if count > 0 else sum(1 for _ in frames(path))
     return VideoInfo(first.shape[1::-1], float(fps), count)
@@ -110,8 +111,9 @@ def record_webcam(device: int, path: pathlib.Path, num_frames: int) -> None:
             raise OSError(f"--webcam={device}: no camera of this number gives pictures.")
         fps = camera.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= MAX_FPS else FALLBACK_FPS
-        logging.info("Recording %.0f seconds from camera %d; Ctrl-C ends it.",
-                     num_frames / fps, device)
+        logging.info(
+            "Recording %.0f seconds from camera %d; Ctrl-C ends it.", num_frames / fps, device
+        )
         with video_writer(path, picture.shape[1::-1], fps) as append:
             try:
                 for _ in range(num_frames):

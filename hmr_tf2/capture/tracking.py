@@ -121,7 +121,8 @@ def _newcomers(boxes, picture, number, find, find_every):
 def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarray]]:
     """Everyone who is seen in the frame, with their joints [K, 2] in its pixels."""
     crops = {
-        person: crop_whole_picture(picture, predictor.img_size) if box is None
+        person: crop_whole_picture(picture, predictor.img_size)
+        if box is None
         else crop_box(picture, box, predictor.img_size)
         for person, (box, _) in boxes.items()
     }

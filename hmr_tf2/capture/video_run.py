@@ -85,8 +85,12 @@ def tracks_of(seen: list[list[Sighting]]) -> dict[int, list[tuple[int, Sighting]
 
 def _see_all(path, info, predictor, source, limit) -> list[list[Sighting]]:
     """The people in each frame."""
-    pictures = tqdm(sources.frames(path, limit), total=limit or info.num_frames or None,
-                    unit="frame", desc=f"Seeing {path.name}")
+    pictures = tqdm(
+        sources.frames(path, limit),
+        total=limit or info.num_frames or None,
+        unit="frame",
+        desc=f"Seeing {path.name}",
+    )
     if source is not None and source.is_per_frame:
         count = limit or info.num_frames
         linked = link([source.find(path, None, number) for number in range(count)])
@@ -95,8 +99,9 @@ def _see_all(path, info, predictor, source, limit) -> list[list[Sighting]]:
         return list(follow(pictures, predictor, None, None, str(path)))
     every = None if source.is_for_one else max(1, round(FIND_EVERY_SECONDS * info.fps))
     return list(
-        follow(pictures, predictor, lambda picture, k: source.find(path, picture, k), every,
-               str(path))
+        follow(
+            pictures, predictor, lambda picture, k: source.find(path, picture, k), every, str(path)
+        )
     )
 
 
@@ -135,8 +140,9 @@ def _smoothed(seen, fps) -> list[list[Sighting]]:
 
 def _write_film(path, target, info, seen, predictor, results, focal_length):
     """Draws the people on every frame, and adds them to `results`."""
-    pictures = tqdm(sources.frames(path, len(seen)), total=len(seen), unit="frame",
-                    desc=f"Drawing {path.name}")
+    pictures = tqdm(
+        sources.frames(path, len(seen)), total=len(seen), unit="frame", desc=f"Drawing {path.name}"
+    )
     with video_writer(target, info.size, info.fps) as append:
         bodies = _bodies_by_frame(seen, predictor, info.size, focal_length)
         for number, (picture, here) in enumerate(zip(pictures, bodies, strict=True)):
@@ -148,8 +154,9 @@ def _bodies_by_frame(seen, predictor, size, focal_length) -> Iterator[list[Body]
     """The bodies of each frame, made for several frames at once."""
     for start in range(0, len(seen), predictor.batch_size):
         frames = seen[start : start + predictor.batch_size]
-        bodies = iter(bodies_of([s for frame in frames for s in frame], predictor, size,
-                                focal_length))
+        bodies = iter(
+            bodies_of([s for frame in frames for s in frame], predictor, size, focal_length)
+        )
         for frame in frames:
             yield [next(bodies) for _ in frame]
 
@@ -158,9 +165,9 @@ def _write_motion(name, track, info, predictor, focal_length):
     """Writes BVH and GLB of one person, with the mean of the shapes seen; gaps hold the pose."""
     numbers, sightings = (list(column) for column in zip(*track, strict=True))
     rig, theta = predictor.rig, np.stack([sighting.theta for sighting in sightings])
-    translations = np.stack([
-        s.camera.perspective(info.size, focal_length).translation for s in sightings
-    ])
+    translations = np.stack(
+        [s.camera.perspective(info.size, focal_length).translation for s in sightings]
+    )
     frames = np.arange(numbers[0], numbers[-1] + 1)
     row = np.searchsorted(numbers, frames, side="right") - 1
     rotations = predictor.bodies_of(theta)["rotations"]
@@ -170,6 +177,10 @@ def _write_motion(name, track, info, predictor, focal_length):
     )
     bvh.write_bvh(name.with_suffix(".bvh"), moves, rig.parents, info.fps)
     gltf.write_motion(
-        name.with_suffix(".glb"), moves, rig, info.size, focal_length,
+        name.with_suffix(".glb"),
+        moves,
+        rig,
+        info.size,
+        focal_length,
         color_of(sightings[0]),
     )

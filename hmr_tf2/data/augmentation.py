@@ -78,9 +78,7 @@ def _crop_scaled(pixels, geometry):
     """
     top, left, height, width, new_height, new_width, start_y, start_x, side, mirror = geometry
     rows_held, columns_held = pixels.shape[:2]
-    row_low, row_high, row_part = _sample_points(
-        start_y, side, height, new_height, top, rows_held
-    )
+    row_low, row_high, row_part = _sample_points(start_y, side, height, new_height, top, rows_held)
     low, high, part = _sample_points(start_x, side, width, new_width, left, columns_held)
     if mirror:
         low, high, part = low[::-1].copy(), high[::-1].copy(), part[::-1].copy()

@@ -58,9 +58,7 @@ def mixture(weights: Sequence[fractions.Fraction | int]) -> Mixture:
     return Mixture(source[order], rank[order], count)
 
 
-def parse_weights(
-    items: Sequence[str], datasets: Sequence[str]
-) -> dict[str, fractions.Fraction]:
+def parse_weights(items: Sequence[str], datasets: Sequence[str]) -> dict[str, fractions.Fraction]:
     """`("lsp:2", "coco:0.5")` to the weight of each data set, in the order of `datasets`.
 
     Raises:

@@ -98,8 +98,11 @@ def _crop(encoded, new_size, start, img_size, mirror):
 
 def _keypoints(example):
     """[19, 3]: x, y in pixels of the picture, visibility."""
-    body = [example["image/x"], example["image/y"],
-            tf.cast(example["image/visibility"], tf.float32)]
+    body = [
+        example["image/x"],
+        example["image/y"],
+        tf.cast(example["image/visibility"], tf.float32),
+    ]
     face = tf.reshape(example["image/face_pts"], [3, records.NUM_FACE_POINTS])
     return tf.transpose(tf.concat([tf.stack(body), face], axis=1))
 

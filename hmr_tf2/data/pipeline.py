@@ -101,11 +101,13 @@ class TrainingData:
         def examples(step):
             augmentation = draw_augmentation(self.config, step)
             serialized, source = self.images.draw(numbers(step, size))
-            return serialized, source, *(values[first:first + size] for values in augmentation)
+            return serialized, source, *(values[first : first + size] for values in augmentation)
 
         steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
         images = (
-            _map(steps, examples).unbatch().apply(lambda each: _map(each, self._example))
+            _map(steps, examples)
+            .unbatch()
+            .apply(lambda each: _map(each, self._example))
             .batch(size, drop_remainder=True)
         )
         if self.mocap is None:
@@ -113,14 +115,20 @@ class TrainingData:
         mocap = _map(
             steps, lambda step: self._mocap_batch(numbers(step, size * self.config.num_stage))
         )
-        return tf.data.Dataset.zip((images, mocap)).map(
-            lambda image, mocap: {**image, **mocap}
-        ).prefetch(tf.data.AUTOTUNE)
+        return (
+            tf.data.Dataset.zip((images, mocap))
+            .map(lambda image, mocap: {**image, **mocap})
+            .prefetch(tf.data.AUTOTUNE)
+        )
 
     def _example(self, serialized, source, scale, translation, mirror):
         def preprocess(has_3d):
             return parsing.preprocess_example(
-                serialized, has_3d=has_3d, scale=scale, translation=translation, mirror=mirror,
+                serialized,
+                has_3d=has_3d,
+                scale=scale,
+                translation=translation,
+                mirror=mirror,
                 img_size=self.config.img_size,
             )
 
@@ -170,7 +178,8 @@ def image_sources(config: TrainConfig) -> tuple[list[Source], list]:
         kinds = [kind for kind in (with_3d, without) if kind]
         shares = [1] * len(kinds)
     return [
-        Source(tuple(kind), records.image_3d_spec(), True) if kind[0] in with_3d
+        Source(tuple(kind), records.image_3d_spec(), True)
+        if kind[0] in with_3d
         else Source(tuple(kind), records.image_spec())
         for kind in kinds
     ], shares

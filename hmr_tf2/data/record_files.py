@@ -73,7 +73,8 @@ def _promised(paths: Iterable[str]) -> dict[str, int]:
             if not found.complete:
                 logging.warning(
                     "%s: the conversion is not complete; training uses its %d records so far.",
-                    path, found.examples,
+                    path,
+                    found.examples,
                 )
             promised |= shards
     return promised

@@ -175,7 +175,7 @@ def _wrong_header(content, starts) -> int:
     """Which of the records has the first length that differs from its checksum; else how many."""
     headers = content[starts[:, np.newaxis] + np.arange(HEADER_BYTES)].tobytes()
     for record, at in enumerate(range(0, len(headers), HEADER_BYTES)):
-        if not _is_header(headers[at:at + HEADER_BYTES]):
+        if not _is_header(headers[at : at + HEADER_BYTES]):
             return record
     return len(starts)
 
@@ -190,18 +190,18 @@ def _next_record(content, at) -> int:
     size = len(content)
     candidates = []
     for phase in range(LENGTH_BYTES):
-        words = content[at + phase:]
-        words = words[:len(words) // LENGTH_BYTES * LENGTH_BYTES].view("<u8")
+        words = content[at + phase :]
+        words = words[: len(words) // LENGTH_BYTES * LENGTH_BYTES].view("<u8")
         starts = at + phase + LENGTH_BYTES * np.arange(len(words))
         room = size - FRAME_BYTES - starts
         candidates.append(starts[(room >= 0) & (words <= np.maximum(room, 0).astype(np.uint64))])
     for start in np.sort(np.concatenate(candidates)).tolist():
-        header = content[start:start + HEADER_BYTES].tobytes()
+        header = content[start : start + HEADER_BYTES].tobytes()
         if not _is_header(header):
             continue
         end = start + HEADER_BYTES + int.from_bytes(header[:LENGTH_BYTES], "little")
-        checksum = content[end:end + FOOTER_BYTES].tobytes()
-        data = content[start + HEADER_BYTES:end].tobytes()
+        checksum = content[end : end + FOOTER_BYTES].tobytes()
+        data = content[start + HEADER_BYTES : end].tobytes()
         if framing.masked_crc32c(data) == int.from_bytes(checksum, "little"):
             return start
     return size
@@ -238,7 +238,10 @@ def _remember(folder, known) -> None:
     try:
         with open(partial, "wb") as file:
             np.savez(
-                file, names=list(known), stamps=stamps, counts=[len(part) for part in lengths],
+                file,
+                names=list(known),
+                stamps=stamps,
+                counts=[len(part) for part in lengths],
                 lengths=np.concatenate(lengths),
             )
         os.replace(partial, path)

@@ -63,10 +63,13 @@ class Stream:
             index, ends.tolist(), [source.spec for source in sources], config.skip_corrupt
         )
         seed = tf.constant([config.seed, stream], tf.int64)
-        self.keys = np.array([
-            tf.random.experimental.stateless_fold_in(seed, source)
-            for source in range(len(sources))
-        ], np.int64)
+        self.keys = np.array(
+            [
+                tf.random.experimental.stateless_fold_in(seed, source)
+                for source in range(len(sources))
+            ],
+            np.int64,
+        )
 
     def draw(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws `numbers` int64 [N]: records as strings [N] and their sources int64 [N]."""
@@ -96,7 +99,9 @@ def shuffled(draw: tf.Tensor, count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     # steps of the cipher one round of 65,536 records resembles the next (correlation 0.97).
     # The operation cannot shuffle one record, so it gets two.
     moved = tf.raw_ops.RandomIndexShuffle(
-        index=position, seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),
-        max_index=tf.maximum(count, 2) - 1, rounds=CIPHER_STEPS,
+        index=position,
+        seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),
+        max_index=tf.maximum(count, 2) - 1,
+        rounds=CIPHER_STEPS,
     )
     return tf.where(count == 1, position, moved)

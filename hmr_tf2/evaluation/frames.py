@@ -45,7 +45,8 @@ class Frames:
         """The frames that `chosen` (bool or numbers) names."""
         rows = {
             field.name: getattr(self, field.name)[chosen]
-            for field in dataclasses.fields(self) if field.name != "labels"
+            for field in dataclasses.fields(self)
+            if field.name != "labels"
         }
         return Frames(**rows, labels={kind: of[chosen] for kind, of in self.labels.items()})
 

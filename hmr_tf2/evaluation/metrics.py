@@ -8,9 +8,16 @@ from hmr_tf2.evaluation.similarity import compute_similarity_transform
 from tfrecords_tools import joints
 
 __all__ = [
-    "AUC_THRESHOLDS_MM", "PCK_THRESHOLD_MM", "area_under_pck", "compute_errors",
-    "compute_similarity_transform", "head_lengths", "joint_errors", "keypoint_errors",
-    "percentage_of_correct", "torso_lengths",
+    "AUC_THRESHOLDS_MM",
+    "PCK_THRESHOLD_MM",
+    "area_under_pck",
+    "compute_errors",
+    "compute_similarity_transform",
+    "head_lengths",
+    "joint_errors",
+    "keypoint_errors",
+    "percentage_of_correct",
+    "torso_lengths",
 ]
 
 _RIGHT_HIP, _LEFT_HIP = joints.LSP.indices(["right_hip", "left_hip"])

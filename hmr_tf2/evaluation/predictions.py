@@ -76,8 +76,9 @@ def load(path: pathlib.Path, key: str) -> Arrays | None:
                 return None
             arrays = {}
             file.visititems(
-                lambda name, item: arrays.update({name: item[()]})
-                if isinstance(item, h5py.Dataset) else None
+                lambda name, item: (
+                    arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                )
             )
             return arrays
     except (OSError, RuntimeError, KeyError, ValueError) as error:

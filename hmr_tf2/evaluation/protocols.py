@@ -104,7 +104,9 @@ def human36m_recordings(protocol: int) -> dict[str, str]:
     Source: akanazawa/hmr src/benchmark/evaluate_h36m.py (get_h36m_seqs).
     """
     keys = itertools.product(
-        human36m_names.TEST_SUBJECTS, human36m_names.ACTIONS, _H36M_TRIALS[protocol],
+        human36m_names.TEST_SUBJECTS,
+        human36m_names.ACTIONS,
+        _H36M_TRIALS[protocol],
         _H36M_CAMERAS[protocol],
     )
     return {

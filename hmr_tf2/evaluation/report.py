@@ -128,13 +128,15 @@ def _csv(protocol: Protocol, frames: Frames) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["recording", "record", "file", *frames.labels, *columns])
     for k in range(len(frames)):
-        writer.writerow([
-            protocol.recordings[frames.recording[k]].name,
-            frames.record[k],
-            frames.filename[k],
-            *(labels[k] for labels in frames.labels.values()),
-            *(f"{values[k]:.4f}" for values in columns.values()),
-        ])
+        writer.writerow(
+            [
+                protocol.recordings[frames.recording[k]].name,
+                frames.record[k],
+                frames.filename[k],
+                *(labels[k] for labels in frames.labels.values()),
+                *(f"{values[k]:.4f}" for values in columns.values()),
+            ]
+        )
     return file.getvalue()
 
 

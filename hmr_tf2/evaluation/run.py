@@ -52,8 +52,13 @@ def evaluate(
     out_dir = pathlib.Path(out_dir)
     model_key = predictions.fingerprint(model_files)
     predicted = predict_all(
-        protocol, predictor.predict_crops, model_key, out_dir / "predictions" / protocol.people,
-        frame_step=frame_step, batch_size=predictor.batch_size, img_size=predictor.img_size,
+        protocol,
+        predictor.predict_crops,
+        model_key,
+        out_dir / "predictions" / protocol.people,
+        frame_step=frame_step,
+        batch_size=predictor.batch_size,
+        img_size=predictor.img_size,
         overwrite=overwrite,
     )
     frames = measure(protocol, predicted)
@@ -66,12 +71,19 @@ def evaluate(
         for chosen in extremes.worst_and_best(frames, num_pictures, limit)
     )
     page = report.write_report(
-        out_dir / protocol.name, protocol, frames, summary,
+        out_dir / protocol.name,
+        protocol,
+        frames,
+        summary,
         about={
-            "model": model_path, "model_fingerprint": model_key, "frame_step": frame_step,
+            "model": model_path,
+            "model_fingerprint": model_key,
+            "frame_step": frame_step,
             "missing_recordings": protocol.missing,
         },
-        notes=notes, worst=worst, best=best,
+        notes=notes,
+        worst=worst,
+        best=best,
     )
     text = tables.as_text(tables.tables_of(protocol, summary))
     return "\n".join([protocol.title, *notes, "", text]), page
@@ -137,20 +149,29 @@ def predict_all(
     if found:
         logging.info(
             "%s: %d of %d recordings are predicted already, in %s",
-            protocol.title, len(found), len(paths), folder,
+            protocol.title,
+            len(found),
+            len(paths),
+            folder,
         )
 
     todo = {
         name: reading.in_batches(rows, batch_size)
-        for name, rows in rows_of.items() if name not in found
+        for name, rows in rows_of.items()
+        if name not in found
     }
     parts = predictions.predict_batches(
-        predict, index, [batch for batches in todo.values() for batch in batches],
-        protocol.has_3d, img_size,
+        predict,
+        index,
+        [batch for batches in todo.values() for batch in batches],
+        protocol.has_3d,
+        img_size,
     )
     with tqdm.tqdm(
-        total=sum(map(len, rows_of.values())), initial=sum(len(rows_of[name]) for name in found),
-        unit="frame", desc=protocol.title,
+        total=sum(map(len, rows_of.values())),
+        initial=sum(len(rows_of[name]) for name in found),
+        unit="frame",
+        desc=protocol.title,
     ) as bar:
         for name, batches in todo.items():
             arrays = _joined(itertools.islice(parts, len(batches)), bar)

@@ -50,8 +50,10 @@ def summarise(protocol: Protocol, frames: Frames) -> dict[str, Any]:
         for p in PERCENTILES
     }
     for kind, labels in frames.labels.items():
-        order = protocol.groups if kind == protocol.grouped_by else (
-            *protocol.activities, UNKNOWN_ACTIVITY
+        order = (
+            protocol.groups
+            if kind == protocol.grouped_by
+            else (*protocol.activities, UNKNOWN_ACTIVITY)
         )
         is_equal = protocol.equal_recordings and kind == protocol.grouped_by
         measure = _mean_over_recordings if is_equal else measures_of

@@ -31,7 +31,8 @@ def tables_of(protocol: Protocol, summary: dict[str, Any]) -> list[Table]:
     if protocol.has_3d:
         rows = [
             [name.format(protocol.grouped_by), number(overall[key]), number(overall[f"pa_{key}"])]
-            for key, name in _PAIRS.items() if key in overall
+            for key, name in _PAIRS.items()
+            if key in overall
         ]
         result.append(("3-D joints", ["", "hips aligned", "best similarity (PA)"], rows))
     if protocol.grouped_by:
@@ -44,10 +45,13 @@ def tables_of(protocol: Protocol, summary: dict[str, Any]) -> list[Table]:
     result.append(("2-D keypoints in the crop", ["", ""], keypoints))
     what = "MPJPE, mm" if protocol.has_3d else "2-D error, px"
     percentiles = summary["percentiles"]
-    result.append((
-        "Percentiles of the frames", ["", *(f"{p}th" for p in percentiles)],
-        [[what, *map(number, percentiles.values())]],
-    ))
+    result.append(
+        (
+            "Percentiles of the frames",
+            ["", *(f"{p}th" for p in percentiles)],
+            [[what, *map(number, percentiles.values())]],
+        )
+    )
     return result
 
 
@@ -78,9 +82,9 @@ def _text(caption, header, rows) -> str:
     lines = [header, *rows]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     aligned = [
-        line[0].ljust(widths[0]) + "".join(
-            f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)
-        )
-        for line in lines if any(line)
+        line[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
+        for line in lines
+        if any(line)
     ]
     return "\n".join([caption, *(line.rstrip() for line in aligned)])

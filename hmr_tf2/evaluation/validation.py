@@ -70,9 +70,7 @@ class Validation:
     def _errors(self, predict, name, index, batches):
         has_3d = name in records.DATASETS_3D
         parts = []
-        for batch in reading.read_batches(
-            index, batches, has_3d=has_3d, img_size=self._img_size
-        ):
+        for batch in reading.read_batches(index, batches, has_3d=has_3d, img_size=self._img_size):
             out = predict(batch["image"])
             errors_px = metrics.keypoint_errors(batch["keypoints"], np.asarray(out["joints"]))
             is_visible = batch["keypoints"][:, : errors_px.shape[1], 2] > 0

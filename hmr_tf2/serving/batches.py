@@ -51,7 +51,8 @@ def crop_batch(
         return element["index"], tf.constant(1), made
 
     nothing = Crop(
-        tf.zeros([img_size, img_size, 3], tf.uint8), tf.zeros([2], tf.float64),
+        tf.zeros([img_size, img_size, 3], tf.uint8),
+        tf.zeros([2], tf.float64),
         tf.zeros([2], tf.float64),
     )
     dataset = (

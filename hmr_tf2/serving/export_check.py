@@ -39,8 +39,13 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
     boxes = tf.constant([BOX, BOX])
     noise = rng.uniform(-1, 1, (3, size, size, 3)).astype(np.float32)
 
-    _compare("predict_crops", signatures["predict_crops"](images=tf.constant(noise)), model,
-             noise, tolerance)
+    _compare(
+        "predict_crops",
+        signatures["predict_crops"](images=tf.constant(noise)),
+        model,
+        noise,
+        tolerance,
+    )
     for name, crop, arguments in (
         ("serving_default", predictor.crop_whole_picture(picture, size), {}),
         ("predict_boxes", predictor.crop_box(picture, np.array(BOX), size), {"boxes": boxes}),
@@ -52,8 +57,12 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
         _compare(name, first, model, crop.image[np.newaxis], tolerance, crop.to_picture)
     has_vertices = "verts" in signatures["predict_crops"].structured_outputs
     faces = model.smpl.faces if has_vertices else model.smpl.faces[:0]
-    _compare_values("mesh", signatures["mesh"](rows=tf.zeros([2])),
-                    {"faces": np.stack([faces] * 2), "img_size": np.full(2, size)}, tolerance=0.0)
+    _compare_values(
+        "mesh",
+        signatures["mesh"](rows=tf.zeros([2])),
+        {"faces": np.stack([faces] * 2), "img_size": np.full(2, size)},
+        tolerance=0.0,
+    )
 
 
 def _compare(signature, got, model, images, tolerance, to_picture=lambda joints: joints):
@@ -76,9 +85,7 @@ def _compare(signature, got, model, images, tolerance, to_picture=lambda joints:
 def _compare_values(signature, got, expected, tolerance):
     missing = set(expected) - set(got) - {"verts"}
     if missing or set(got) - set(expected):
-        raise ValueError(
-            f"{signature} has the outputs {sorted(got)}, not {sorted(expected)}."
-        )
+        raise ValueError(f"{signature} has the outputs {sorted(got)}, not {sorted(expected)}.")
     for name, value in got.items():
         error = float(np.max(np.abs(np.float32(value) - expected[name]), initial=0.0))
         largest = float(np.max(np.abs(expected[name]), initial=1.0))

@@ -60,8 +60,7 @@ def fast_encoder(
 
 
 def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.layers.Layer]]:
-    """Of each convolution the layers that become part of it: the padding before, the norm behind.
-    """
+    """Of each convolution the layers that become part of it: the padding before, the norm behind."""
     read_by = {name: [] for name in parents}
     for name, sources in parents.items():
         for source in sources:

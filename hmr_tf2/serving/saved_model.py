@@ -65,7 +65,9 @@ def export(
         check_export(model, partial, tolerance)
         server_files.write_server_files(export_dir)
         write_warmup(
-            partial, server_files.served_name(export_dir), server_files.batch_sizes(export_dir),
+            partial,
+            server_files.served_name(export_dir),
+            server_files.batch_sizes(export_dir),
             model.config.img_size,
         )
         partial.chmod(0o755)

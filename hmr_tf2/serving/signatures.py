@@ -32,7 +32,9 @@ def serving_module(
     size = model.config.img_size
     module = tf.Module(name="hmr")
     module.weights = [
-        *(encoder or model.encoder).variables, *model.regressor.variables, *model.smpl.variables
+        *(encoder or model.encoder).variables,
+        *model.regressor.variables,
+        *model.smpl.variables,
     ]
     rig = load_rig(model.config.smpl_model_path)
     module.rig = {

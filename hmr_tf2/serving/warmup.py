@@ -50,7 +50,8 @@ def _requests(batch, img_size) -> Iterator[tuple[str, dict]]:
     boxes = tf.make_tensor_proto([BOX] * batch)
     yield "predict_boxes", {"image_bytes": image_bytes, "boxes": boxes}
     # One value stands for all: 20 bytes rather than 19 MB.
-    yield "predict_crops", {
-        "images": tf.make_tensor_proto(0.0, shape=[batch, img_size, img_size, 3])
-    }
+    yield (
+        "predict_crops",
+        {"images": tf.make_tensor_proto(0.0, shape=[batch, img_size, img_size, 3])},
+    )
     yield "mesh", {"rows": tf.make_tensor_proto(0.0, shape=[batch])}

@@ -100,9 +100,9 @@ def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
     shape (akanazawa/hmr src/trainer.py, load_mean_param).
     """
     mean = load_mean_params(pathlib.Path(smpl_model_path).with_name(MEAN_PARAMS_FILE))
-    return np.concatenate(
-        [[0.9, 0.0, 0.0], [np.pi, 0.0, 0.0], mean["pose"][3:], mean["shape"]]
-    )[np.newaxis]
+    return np.concatenate([[0.9, 0.0, 0.0], [np.pi, 0.0, 0.0], mean["pose"][3:], mean["shape"]])[
+        np.newaxis
+    ]
 
 
 def _numbers(path, key, value):

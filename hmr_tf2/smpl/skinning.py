@@ -47,8 +47,9 @@ class Skin(tf.Module):
         super().__init__(name="skin")
         starts = range(0, len(weights), BLOCK_VERTICES)
         self._blocks = [
-            _Block(shapes[:, start : start + BLOCK_VERTICES],
-                   weights[start : start + BLOCK_VERTICES])
+            _Block(
+                shapes[:, start : start + BLOCK_VERTICES], weights[start : start + BLOCK_VERTICES]
+            )
             for start in starts
         ]
 

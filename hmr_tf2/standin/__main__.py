@@ -26,11 +26,12 @@ class StandinSettings:
         (*DATASETS, "mosh"), "Which to write.", "people", choices=(*DATASETS, "mosh")
     )
     people: int = setting(500, "Pictures a data set (clips, for mosh).", "people", minimum=1)
-    plain: bool = setting(
-        False, "Bare scenery, nothing before the people, no noise.", "people"
-    )
+    plain: bool = setting(False, "Bare scenery, nothing before the people, no noise.", "people")
     turn: int = setting(
-        180, "How far, in degrees, people may face away from the camera.", "people", minimum=1,
+        180,
+        "How far, in degrees, people may face away from the camera.",
+        "people",
+        minimum=1,
         below=181,
     )
     seed: int = setting(0, "The same seed gives the same files.", "people", minimum=0)
@@ -54,7 +55,10 @@ def main(settings: StandinSettings) -> None:
     start = time.perf_counter()
     variety = people.PLAIN if settings.plain else people.EVERYDAY
     folders = raw_layouts.write_raw(
-        settings.out, settings.people, settings.seed, settings.datasets,
+        settings.out,
+        settings.people,
+        settings.seed,
+        settings.datasets,
         settings.workers or os.cpu_count() or 1,
         dataclasses.replace(variety, turn=math.radians(settings.turn)),
     )

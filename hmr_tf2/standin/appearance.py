@@ -11,10 +11,26 @@ from hmr_tf2.standin.skinning_weights import skinning_weights
 from hmr_tf2.visualization.renderer import Lights
 from tfrecords_tools import joints
 
-_SKIN = np.array([[0.96, 0.80, 0.70], [0.90, 0.70, 0.57], [0.80, 0.58, 0.43], [0.62, 0.43, 0.31],
-                  [0.45, 0.30, 0.22], [0.31, 0.20, 0.15]])
-_HAIR = np.array([[0.07, 0.06, 0.06], [0.20, 0.12, 0.08], [0.42, 0.27, 0.15], [0.75, 0.58, 0.33],
-                  [0.55, 0.53, 0.51], [0.47, 0.20, 0.10]])
+_SKIN = np.array(
+    [
+        [0.96, 0.80, 0.70],
+        [0.90, 0.70, 0.57],
+        [0.80, 0.58, 0.43],
+        [0.62, 0.43, 0.31],
+        [0.45, 0.30, 0.22],
+        [0.31, 0.20, 0.15],
+    ]
+)
+_HAIR = np.array(
+    [
+        [0.07, 0.06, 0.06],
+        [0.20, 0.12, 0.08],
+        [0.42, 0.27, 0.15],
+        [0.75, 0.58, 0.33],
+        [0.55, 0.53, 0.51],
+        [0.47, 0.20, 0.10],
+    ]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +56,14 @@ def atlas() -> Atlas:
         return weights[:, columns].sum(1).astype(np.float32)
 
     x, y, z = vertices.T.astype(np.float32)
-    return Atlas(x, y, z, of("shoulder", "elbow", "wrist", "hand"),
-                 of("hip", "knee", "ankle", "foot"), of("head"))
+    return Atlas(
+        x,
+        y,
+        z,
+        of("shoulder", "elbow", "wrist", "hand"),
+        of("hip", "knee", "ankle", "foot"),
+        of("head"),
+    )
 
 
 def random_colors(rng: np.random.Generator) -> np.ndarray:

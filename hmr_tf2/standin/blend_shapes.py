@@ -6,8 +6,16 @@ from hmr_tf2.standin import skeleton
 from hmr_tf2.standin.skinning_weights import diffuse
 
 SHAPE_NAMES = (
-    "height", "weight", "leg length", "arm length", "shoulder width",
-    "belly", "muscle", "head size", "hip width", "trunk length",
+    "height",
+    "weight",
+    "leg length",
+    "arm length",
+    "shoulder width",
+    "belly",
+    "muscle",
+    "head size",
+    "hip width",
+    "trunk length",
 )
 
 
@@ -35,8 +43,14 @@ def shape_directions(vertices, normals, faces, weights) -> np.ndarray:
         np.stack([zero, leg * 0.045 * np.minimum(y + 0.10, 0), zero], 1)
         + [0, 0.012, 0] * (1 - leg)[:, None],
         np.stack([side * 0.045 * np.maximum(away, 0), zero, zero], 1) * arm[:, None],
-        np.stack([side * 0.013 * (arm + chest * np.clip(np.abs(x) / 0.15, 0, 1) * (1 - arm)),
-                  zero, zero], 1),
+        np.stack(
+            [
+                side * 0.013 * (arm + chest * np.clip(np.abs(x) / 0.15, 0, 1) * (1 - arm)),
+                zero,
+                zero,
+            ],
+            1,
+        ),
         along(0.030 * waist * front + 0.004 * waist),
         along(0.006 * part["muscle"] + 0.006 * chest * (1 - arm) - 0.004 * waist),
         head[:, None] * 0.05 * (vertices - [0, 0.56, 0.0]),

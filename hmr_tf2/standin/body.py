@@ -76,9 +76,14 @@ def joint_regressor(vertices, mirror, points, joint_set, num_near=80) -> sp.csc_
 def mean_parameters() -> dict:
     """`pose` [72] and `shape` [10] of a person who stands relaxed, arms hanging."""
     pose = np.zeros((24, 3))
-    hanging = {"left_collar": (0, 0, -0.10), "left_shoulder": (0.05, 0, -1.05),
-               "left_elbow": (0, -0.30, 0), "left_hip": (-0.03, 0, 0.03),
-               "left_knee": (0.08, 0, 0), "left_ankle": (-0.05, 0, 0)}
+    hanging = {
+        "left_collar": (0, 0, -0.10),
+        "left_shoulder": (0.05, 0, -1.05),
+        "left_elbow": (0, -0.30, 0),
+        "left_hip": (-0.03, 0, 0.03),
+        "left_knee": (0.08, 0, 0),
+        "left_ankle": (-0.05, 0, 0),
+    }
     for name, turn in hanging.items():
         pose[skeleton.index(name)] = turn
         mirrored = np.array(turn) * [1, -1, -1]

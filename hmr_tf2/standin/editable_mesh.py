@@ -117,11 +117,13 @@ class Mesh:
 
 
 def _normal(p, q, r):
-    return np.array([
-        (q[1] - p[1]) * (r[2] - p[2]) - (q[2] - p[2]) * (r[1] - p[1]),
-        (q[2] - p[2]) * (r[0] - p[0]) - (q[0] - p[0]) * (r[2] - p[2]),
-        (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]),
-    ])
+    return np.array(
+        [
+            (q[1] - p[1]) * (r[2] - p[2]) - (q[2] - p[2]) * (r[1] - p[1]),
+            (q[2] - p[2]) * (r[0] - p[0]) - (q[0] - p[0]) * (r[2] - p[2]),
+            (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]),
+        ]
+    )
 
 
 def _third(face, a, b):
@@ -129,5 +131,8 @@ def _third(face, a, b):
 
 
 def _follows(face, a, b):
-    return (face[0], face[1]) == (a, b) or (face[1], face[2]) == (a, b) or (
-        face[2], face[0]) == (a, b)
+    return (
+        (face[0], face[1]) == (a, b)
+        or (face[1], face[2]) == (a, b)
+        or (face[2], face[0]) == (a, b)
+    )

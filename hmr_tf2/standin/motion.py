@@ -123,8 +123,12 @@ def _reach(angles, times, rng):
             angles.add(side + "shoulder", z=np.deg2rad(-70))
             angles.add(side + "elbow", y=between(times, rng, 0.2, -60, -5))
     for joint in ("spine1", "spine2", "spine3"):
-        angles.add(joint, between(times, rng, 0.2, -8, 16), between(times, rng, 0.2, -12, 12),
-                   between(times, rng, 0.2, -8, 8))
+        angles.add(
+            joint,
+            between(times, rng, 0.2, -8, 16),
+            between(times, rng, 0.2, -12, 12),
+            between(times, rng, 0.2, -8, 8),
+        )
 
 
 def _stand_still(angles, rng):
@@ -154,8 +158,12 @@ def _squat(angles, times, rng):
 def _sit(angles, times, rng):
     """On a chair or on the floor; hands on the lap or talking."""
     low = rng.random() < 0.25
-    angles.add("hip", x=np.deg2rad(-105 if low else -85) + 0.1 * wave(times, rng, 0.1),
-               z=rng.uniform(0, 0.4), y=rng.uniform(-0.1, 0.4))
+    angles.add(
+        "hip",
+        x=np.deg2rad(-105 if low else -85) + 0.1 * wave(times, rng, 0.1),
+        z=rng.uniform(0, 0.4),
+        y=rng.uniform(-0.1, 0.4),
+    )
     for side in ("left_", "right_"):
         bend = rng.uniform(15, 130) if low else rng.uniform(65, 105)
         angles.add(side + "knee", x=np.deg2rad(bend) + 0.15 * wave(times, rng, 0.15))

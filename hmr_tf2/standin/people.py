@@ -21,9 +21,19 @@ from tfrecords_tools import joints
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 
 # How far (m) a keypoint may lie under the skin that hides it and still count as seen.
-_DEPTH_INSIDE = {"ankle": 0.075, "knee": 0.10, "hip": 0.15, "wrist": 0.055, "elbow": 0.07,
-                 "shoulder": 0.11, "neck": 0.11, "top": 0.09, "nose": 0.04, "eye": 0.03,
-                 "ear": 0.035}
+_DEPTH_INSIDE = {
+    "ankle": 0.075,
+    "knee": 0.10,
+    "hip": 0.15,
+    "wrist": 0.055,
+    "elbow": 0.07,
+    "shoulder": 0.11,
+    "neck": 0.11,
+    "top": 0.09,
+    "nose": 0.04,
+    "eye": 0.03,
+    "ear": 0.035,
+}
 _TOLERANCE = np.array([_DEPTH_INSIDE[n.split("_")[-1]] for n in joints.COCO_PLUS.names])
 
 
@@ -143,9 +153,16 @@ def photograph(
     distance = [camera.to_camera(figure.points("joints")[0])[2] for figure in figures]
     for k in np.argsort(distance)[::-1]:
         figure = figures[k]
-        shots[k] = render(figure.points("vertices"), posing.standin_poser().faces, camera, size,
-                          colors=figure.colors, lights=lights, background=image,
-                          samples=samples)
+        shots[k] = render(
+            figure.points("vertices"),
+            posing.standin_poser().faces,
+            camera,
+            size,
+            colors=figure.colors,
+            lights=lights,
+            background=image,
+            samples=samples,
+        )
         image = shots[k].image
         nearest = np.minimum(nearest, shots[k].depth)
     hidden = np.zeros(size, bool)
@@ -183,8 +200,13 @@ def random_photo(
     )
     scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = photograph(
-        figures, camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
+        figures,
+        camera,
+        scenery,
+        appearance.random_lights(rng),
+        occluders=int(rng.random() < variety.occluded),
+        shadow=rng.uniform(0, 0.6),
+        rng=rng,
     )
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
@@ -206,9 +228,13 @@ def _person(figure, shot, camera, nearest, hidden):
     visible = inside & (depth - nearest[r, c] < _TOLERANCE) & ~hidden[r, c]
     mask = (shot.silhouette > 0.5) & (shot.depth <= nearest) & ~hidden
     return Person(
-        pixels.astype(np.float32), visible, keypoints.astype(np.float32),
+        pixels.astype(np.float32),
+        visible,
+        keypoints.astype(np.float32),
         camera.to_camera(figure.points("joints")).astype(np.float32),
-        camera_pose(figure.pose, camera), figure.shape, mask,
+        camera_pose(figure.pose, camera),
+        figure.shape,
+        mask,
     )
 
 
@@ -219,7 +245,8 @@ def _footprint(figure):
     places = np.sort(vertices[::16, [0, 2]], axis=0)
     low, high = places[len(places) // 10], places[-len(places) // 10]
     x, z = (low + high)[:, None] / 2 + (0.12 + (high - low)[:, None] / 2) * [
-        np.cos(angle), np.sin(angle)
+        np.cos(angle),
+        np.sin(angle),
     ]
     return np.stack([x, np.full(24, vertices[:, 1].min()), z], axis=1)
 

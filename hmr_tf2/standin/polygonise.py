@@ -49,8 +49,9 @@ def _cut(tets, points, values):
         _triangles(two, (0, 2), (0, 3), (1, 3)),
         _triangles(two, (0, 2), (1, 3), (1, 2)),
     ]
-    outward = np.concatenate([_outward(t, points, k) for t, k in zip(
-        (one, three, two, two), (1, 3, 2, 2), strict=True)])
+    outward = np.concatenate(
+        [_outward(t, points, k) for t, k in zip((one, three, two, two), (1, 3, 2, 2), strict=True)]
+    )
     edges = np.sort(np.concatenate(edges), axis=2)
     keys, faces = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
     a, b = values[keys[:, 0]], values[keys[:, 1]]

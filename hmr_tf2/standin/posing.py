@@ -47,8 +47,14 @@ class Poser:
         transforms, posed_joints = _chain(joints.astype(np.float64), turns, self._parents)
         features = (turns[1:] - np.eye(3)).reshape(23, 9).astype(np.float32)
         vertices = _skin(
-            self._template, self._shapes, shape, *self._correctives, features,
-            self._bones, self._weights, transforms,
+            self._template,
+            self._shapes,
+            shape,
+            *self._correctives,
+            features,
+            self._bones,
+            self._weights,
+            transforms,
         )
         return Posed(vertices, posed_joints.astype(np.float32), self._keypoints @ vertices)
 

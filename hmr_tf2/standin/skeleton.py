@@ -29,9 +29,19 @@ _LEFT = {
     "hand": (0.775, 0.435, -0.045),
 }
 _PARENT = {
-    "hip": "pelvis", "knee": "hip", "ankle": "knee", "foot": "ankle",
-    "spine1": "pelvis", "spine2": "spine1", "spine3": "spine2", "neck": "spine3", "head": "neck",
-    "collar": "spine3", "shoulder": "collar", "elbow": "shoulder", "wrist": "elbow",
+    "hip": "pelvis",
+    "knee": "hip",
+    "ankle": "knee",
+    "foot": "ankle",
+    "spine1": "pelvis",
+    "spine2": "spine1",
+    "spine3": "spine2",
+    "neck": "spine3",
+    "head": "neck",
+    "collar": "spine3",
+    "shoulder": "collar",
+    "elbow": "shoulder",
+    "wrist": "elbow",
     "hand": "wrist",
 }
 

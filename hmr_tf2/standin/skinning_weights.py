@@ -35,9 +35,21 @@ _FREE_BONES = (  # (joint, start, end, radius)
 )
 # How far heat spreads (metres, about the standard deviation) near each joint.
 _SPREAD = {
-    "pelvis": 0.06, "spine1": 0.05, "spine2": 0.05, "spine3": 0.05, "neck": 0.028, "head": 0.022,
-    "hip": 0.06, "knee": 0.028, "ankle": 0.018, "foot": 0.012,
-    "collar": 0.035, "shoulder": 0.032, "elbow": 0.022, "wrist": 0.014, "hand": 0.012,
+    "pelvis": 0.06,
+    "spine1": 0.05,
+    "spine2": 0.05,
+    "spine3": 0.05,
+    "neck": 0.028,
+    "head": 0.022,
+    "hip": 0.06,
+    "knee": 0.028,
+    "ankle": 0.018,
+    "foot": 0.012,
+    "collar": 0.035,
+    "shoulder": 0.032,
+    "elbow": 0.022,
+    "wrist": 0.014,
+    "hand": 0.012,
 }
 
 

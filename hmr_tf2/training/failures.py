@@ -84,7 +84,9 @@ class StopOnFailure(keras.callbacks.Callback):
         if steps[-1] - started[0] + 1 >= PATIENCE:
             self._stop(
                 f"{WATCHED} is {value:.4g}, and for {PATIENCE} steps was above {self.factor:g} "
-                f"times its usual {usual:.4g}; it began {_in_steps(started)}", started, losses,
+                f"times its usual {usual:.4g}; it began {_in_steps(started)}",
+                started,
+                losses,
             )
 
     def _stop(self, what, steps, logs):
@@ -126,7 +128,8 @@ def write_batch(
     path = pathlib.Path(model_dir, f"failed_batch_{step}.npz")
     partial = path.with_suffix(".partial")
     about = {
-        "step": step, "records": np.array(records),
+        "step": step,
+        "records": np.array(records),
         "losses": json.dumps({name: float(value) for name, value in losses.items()}),
     }
     with open(partial, "wb") as file:
@@ -140,7 +143,8 @@ def write_batch(
 def _suspects(batches: Mapping[int, Mapping[str, np.ndarray]]):
     """Those that are not finite themselves, if there are any; else all."""
     broken = {
-        step: batch for step, batch in batches.items()
+        step: batch
+        for step, batch in batches.items()
         if not all(np.isfinite(value).all() for value in batch.values())
     }
     return broken or batches

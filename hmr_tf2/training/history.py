@@ -19,7 +19,8 @@ def read_scalars(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, floa
     """
     return _by_tag(
         (tag, step, _number(value))
-        for kind, tag, step, value in _values(model_dir) if kind == SCALARS
+        for kind, tag, step, value in _values(model_dir)
+        if kind == SCALARS
     )
 
 
@@ -28,7 +29,8 @@ def read_pictures(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, np.
     return _by_tag(
         # Width, height, and the pictures of the tag as PNG: we write one each.
         (tag, step, tf.io.decode_png(tf.make_ndarray(value.tensor)[2]).numpy())
-        for kind, tag, step, value in _values(model_dir) if kind == IMAGES
+        for kind, tag, step, value in _values(model_dir)
+        if kind == IMAGES
     )
 
 
@@ -36,7 +38,8 @@ def read_histograms(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, n
     """Every histogram: tag to (step, float64 [B, 3]: left and right edge, count), by step."""
     return _by_tag(
         (tag, step, tf.make_ndarray(value.tensor))
-        for kind, tag, step, value in _values(model_dir) if kind == HISTOGRAMS
+        for kind, tag, step, value in _values(model_dir)
+        if kind == HISTOGRAMS
     )
 
 

@@ -34,8 +34,13 @@ def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield path
     except BaseException as error:
         record = root.makeRecord(
-            root.name, python_logging.ERROR, __file__, 0, "Ended by %s: %s",
-            (type(error).__name__, error), (type(error), error, error.__traceback__),
+            root.name,
+            python_logging.ERROR,
+            __file__,
+            0,
+            "Ended by %s: %s",
+            (type(error).__name__, error),
+            (type(error), error, error.__traceback__),
         )
         to_file.handle(record)
         raise

@@ -93,14 +93,20 @@ class ProgressLines(keras.callbacks.Callback):
         if self._is_first:
             speed = f"the first step, compiled, took {seconds:.0f} s"
         else:
-            speed = ", ".join([
-                f"{rate * self.model.config.batch_size:.3g} images/s",
-                f"epoch {tqdm.format_interval((self.params['steps'] - done) / rate)} to go",
-                f"run {tqdm.format_interval((self.end_step - step) / rate)}",
-            ])
+            speed = ", ".join(
+                [
+                    f"{rate * self.model.config.batch_size:.3g} images/s",
+                    f"epoch {tqdm.format_interval((self.params['steps'] - done) / rate)} to go",
+                    f"run {tqdm.format_interval((self.end_step - step) / rate)}",
+                ]
+            )
         logging.info(
             "Epoch %d, step %d of %d: %s, %s",
-            self.epoch + 1, step, self.end_step, losses_text(means), speed,
+            self.epoch + 1,
+            step,
+            self.end_step,
+            losses_text(means),
+            speed,
         )
         self._is_first = False
         self._restart(done)

@@ -38,17 +38,19 @@ def write_provenance(
     """
     path = pathlib.Path(model_dir, FILE)
     sessions = read_provenance(model_dir) if path.exists() else []
-    sessions.append({
-        "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "start_step": start_step,
-        "command": sys.argv,
-        "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
-        "flags": dataclasses.asdict(settings),
-        "data": describe_records(record_files),
-        "models": _model_hashes(settings),
-        "machine": _machine(),
-        "packages": _packages(),
-    })
+    sessions.append(
+        {
+            "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "start_step": start_step,
+            "command": sys.argv,
+            "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
+            "flags": dataclasses.asdict(settings),
+            "data": describe_records(record_files),
+            "models": _model_hashes(settings),
+            "machine": _machine(),
+            "packages": _packages(),
+        }
+    )
     manifest.write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
     return path
 
@@ -77,7 +79,10 @@ def git_state(folder: pathlib.Path) -> dict | None:
     def git(*arguments):
         return subprocess.run(
             ["git", "-C", str(folder), *arguments],
-            capture_output=True, text=True, timeout=60, check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         ).stdout.strip()
 
     try:

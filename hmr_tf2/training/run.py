@@ -66,7 +66,8 @@ def train(config: TrainConfig) -> TrainingSummary:
         model.compile(
             e_lr=schedules.learning_rate(config.e_lr, config, data.steps_per_epoch),
             d_lr=schedules.learning_rate(config.d_lr, config, data.steps_per_epoch),
-            jit_compile=config.xla, steps_per_execution=config.steps_per_execution,
+            jit_compile=config.xla,
+            steps_per_execution=config.steps_per_execution,
         )
         # Slots exist before a checkpoint is read, so that it is checked as a whole.
         model.build_optimizers()
@@ -138,7 +139,11 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
     manager = tf.train.CheckpointManager(state, str(folder), config.keep_checkpoints)
     logging.info(
         "%d images, %d steps an epoch; steps %d to %d; results in %s",
-        data.num_images, steps, start_step, end_step, config.model_dir,
+        data.num_images,
+        steps,
+        start_step,
+        end_step,
+        config.model_dir,
     )
 
     def batches(step):
@@ -150,11 +155,19 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
     failure = StopOnFailure(folder, read_batch, data.records, config.explosion_factor)
     signals = StopSignals()
     checkpoints = Checkpoints(
-        manager, config.checkpoint_minutes, config.checkpoint_steps, failure, signals,
+        manager,
+        config.checkpoint_minutes,
+        config.checkpoint_steps,
+        failure,
+        signals,
         strategies.Agreement(strategy),
     )
     around = [
-        failure, summaries.Scalars(writer), Vitals(writer, clock), progress(end_step), checkpoints
+        failure,
+        summaries.Scalars(writer),
+        Vitals(writer, clock),
+        progress(end_step),
+        checkpoints,
     ]
     if config.log_img_step:
         around.append(Snapshots(writer, read_batch, config.log_img_step))
@@ -169,8 +182,12 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
                 epoch, done = divmod(step, steps)
                 epochs = epoch + 1 if done else config.epoch
                 history = model.fit(
-                    batches(step), initial_epoch=epoch, epochs=epochs,
-                    steps_per_epoch=steps - done, callbacks=around, verbose=0,
+                    batches(step),
+                    initial_epoch=epoch,
+                    epochs=epochs,
+                    steps_per_epoch=steps - done,
+                    callbacks=around,
+                    verbose=0,
                 )
                 losses = {name: values[-1] for name, values in history.history.items()}
                 step = epochs * steps
@@ -182,7 +199,11 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
     if data.num_corrupt:
         logging.warning("%d corrupt records were passed over.", data.num_corrupt)
     return TrainingSummary(
-        config.model_dir, start_step, max(start_step, step), manager.latest_checkpoint, losses,
+        config.model_dir,
+        start_step,
+        max(start_step, step),
+        manager.latest_checkpoint,
+        losses,
         stopped,
     )
 

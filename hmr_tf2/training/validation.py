@@ -14,7 +14,8 @@ from hmr_tf2.training.summaries import write_scalars
 PREFIX = "val_"
 # Named as in the logs, and how they are shown.
 METRICS = {
-    "keypoint_px": "2-D {:.2f} px", "mpjpe_mm": "MPJPE {:.1f} mm",
+    "keypoint_px": "2-D {:.2f} px",
+    "mpjpe_mm": "MPJPE {:.1f} mm",
     "pa_mpjpe_mm": "PA-MPJPE {:.1f} mm",
 }
 
@@ -44,7 +45,9 @@ class Validate(keras.callbacks.Callback):
         )
         logging.info(
             "Validation after epoch %d (%.0f s): %s",
-            epoch + 1, time.perf_counter() - start, as_text(errors),
+            epoch + 1,
+            time.perf_counter() - start,
+            as_text(errors),
         )
 
 

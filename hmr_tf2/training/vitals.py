@@ -27,9 +27,7 @@ class Vitals(keras.callbacks.Callback):
         seconds: least time between reports.
     """
 
-    def __init__(
-        self, writer: tf.summary.SummaryWriter, clock: InputClock, seconds: float = 5.0
-    ):
+    def __init__(self, writer: tf.summary.SummaryWriter, clock: InputClock, seconds: float = 5.0):
         super().__init__()
         self.writer = writer
         self.clock = clock

@@ -58,8 +58,9 @@ def _vertical_grid(ticks, end, height, unit) -> str:
     parts = []
     for tick in ticks:
         x = _NAMES + tick / end * (_WIDTH - _RIGHT - _NAMES)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" '
-                     f'y2="{height - _BOTTOM}"/>')
+        parts.append(
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{height - _BOTTOM}"/>'
+        )
         parts.append(_label(x, height - _BOTTOM + 12, tick_text(tick), "step"))
     parts.append(_label((_NAMES + _WIDTH - _RIGHT) / 2, height - 8, unit, "step"))
     return "".join(parts)
@@ -79,23 +80,23 @@ def draw_histogram(title: str, series: Sequence[np.ndarray], unit: str) -> str:
     largest = max((float(np.percentile(v, _COVERED)) for v in series if len(v)), default=0.0)
     ticks, _, end = round_ticks(0.0, largest or 1.0)
     edges = np.linspace(0.0, end, _NUM_BINS + 1)
-    shares = [
-        100.0 * np.histogram(np.minimum(v, end), edges)[0] / max(1, len(v)) for v in series
-    ]
+    shares = [100.0 * np.histogram(np.minimum(v, end), edges)[0] / max(1, len(v)) for v in series]
     levels, _, top = round_ticks(0.0, max((float(s.max()) for s in shares), default=0.0) or 1.0)
     width, bottom = _WIDTH - _LEFT - 14, _HEIGHT - _BOTTOM
     parts = []
     for level in levels:
         y = bottom - level / top * (bottom - _TOP - 8)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y:.1f}" '
-                     f'y2="{y:.1f}"/>')
+        parts.append(
+            f'<line class="grid" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         parts.append(_label(_LEFT - 7, y, f"{tick_text(level)} %", "value"))
     for k, share in enumerate(shares):
         parts.append(_columns(share, top, width / _NUM_BINS, bottom, k))
     for tick in ticks:
         parts.append(_label(_LEFT + tick / end * width, bottom + 12, tick_text(tick), "step"))
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + width}" y1="{bottom}" '
-                 f'y2="{bottom}"/>')
+    parts.append(
+        f'<line class="axis" x1="{_LEFT}" x2="{_LEFT + width}" y1="{bottom}" y2="{bottom}"/>'
+    )
     parts.append(_label(_LEFT + width / 2, _HEIGHT - 8, unit, "step"))
     return _svg(title, _HEIGHT, parts)
 
@@ -113,9 +114,7 @@ def _columns(shares, top, width, bottom, k) -> str:
 
 
 def _label(x, y, text, kind) -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" dy="0.35em">{html.escape(text)}</text>'
-    )
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" dy="0.35em">{html.escape(text)}</text>'
 
 
 def _svg(title, height, parts) -> str:

@@ -33,9 +33,7 @@ def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps:
     _describe(0, np.asarray(parents), offsets, 0, order, lines)
     angles = Rotation.from_matrix(motion.rotations.reshape(-1, 3, 3)).as_euler(ORDER, degrees=True)
     angles = angles.reshape(len(motion.rotations), -1, 3)[:, order]
-    rows = np.concatenate(
-        [CENTIMETRES * motion.root, angles.reshape(len(angles), -1)], axis=1
-    )
+    rows = np.concatenate([CENTIMETRES * motion.root, angles.reshape(len(angles), -1)], axis=1)
     lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.5f}" for value in row) for row in rows]
     path = pathlib.Path(path)
@@ -57,17 +55,22 @@ def _describe(joint, parents, offsets, depth, order, lines):
     indent, name = "\t" * depth, joint_orders.SMPL.names[joint]
     is_root = depth == 0
     channels = f"6 Xposition Yposition Zposition {_TURNS}" if is_root else f"3 {_TURNS}"
-    lines += [f"{indent}{'ROOT' if is_root else 'JOINT'} {name}",
-              f"{indent}{{",
-              f"{indent}\t{_offset(offsets[joint])}",
-              f"{indent}\tCHANNELS {channels}"]
+    lines += [
+        f"{indent}{'ROOT' if is_root else 'JOINT'} {name}",
+        f"{indent}{{",
+        f"{indent}\t{_offset(offsets[joint])}",
+        f"{indent}\tCHANNELS {channels}",
+    ]
     children = np.flatnonzero(parents == joint)
     for child in children:
         _describe(int(child), parents, offsets, depth + 1, order, lines)
     if not len(children):
-        lines += [f"{indent}\tEnd Site", f"{indent}\t{{",
-                  f"{indent}\t\t{_offset(_END_SHARE * offsets[joint])}",
-                  f"{indent}\t}}"]
+        lines += [
+            f"{indent}\tEnd Site",
+            f"{indent}\t{{",
+            f"{indent}\t\t{_offset(_END_SHARE * offsets[joint])}",
+            f"{indent}\t}}",
+        ]
     lines.append(f"{indent}}}")
 
 

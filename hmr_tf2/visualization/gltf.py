@@ -62,9 +62,12 @@ def write_motion(
     """
     file = _File(color)
     bones, shares = _strongest_bones(rig.weights)
-    file.mesh(motion.vertices, rig.faces,
-              JOINTS_0=file.accessor(bones, ARRAY_BUFFER),
-              WEIGHTS_0=file.accessor(shares, ARRAY_BUFFER))
+    file.mesh(
+        motion.vertices,
+        rig.faces,
+        JOINTS_0=file.accessor(bones, ARRAY_BUFFER),
+        WEIGHTS_0=file.accessor(shares, ARRAY_BUFFER),
+    )
     for joint, name in enumerate(joint_orders.SMPL.names):
         parent, children = rig.parents[joint], np.flatnonzero(np.asarray(rig.parents) == joint)
         place = motion.joints[joint] - (motion.joints[parent] if joint else 0)
@@ -77,8 +80,13 @@ def write_motion(
     unbind = np.tile(np.eye(4, dtype=np.float32), (num_joints, 1, 1))
     unbind[:, 3, :3] = -motion.joints
     file.document.update(
-        skins=[{"inverseBindMatrices": file.accessor(unbind), "skeleton": 0,
-                "joints": list(range(num_joints))}],
+        skins=[
+            {
+                "inverseBindMatrices": file.accessor(unbind),
+                "skeleton": 0,
+                "joints": list(range(num_joints)),
+            }
+        ],
         animations=[file.animation(motion)],
         scenes=[{"nodes": [0, num_joints, num_joints + 1]}],
     )
@@ -90,11 +98,20 @@ class _File:
 
     def __init__(self, color):
         self.document = {
-            "asset": {"version": "2.0", "generator": "hmr_tf2"}, "scene": 0, "nodes": [],
-            "materials": [{"pbrMetallicRoughness": {
-                "baseColorFactor": [*map(float, color), 1.0], "metallicFactor": 0.0,
-                "roughnessFactor": 0.8}}],
-            "accessors": [], "bufferViews": [],
+            "asset": {"version": "2.0", "generator": "hmr_tf2"},
+            "scene": 0,
+            "nodes": [],
+            "materials": [
+                {
+                    "pbrMetallicRoughness": {
+                        "baseColorFactor": [*map(float, color), 1.0],
+                        "metallicFactor": 0.0,
+                        "roughnessFactor": 0.8,
+                    }
+                }
+            ],
+            "accessors": [],
+            "bufferViews": [],
         }
         self._binary = bytearray()
 
@@ -106,8 +123,10 @@ class _File:
             view["target"] = target
         self._binary += array.tobytes() + b"\0" * (-array.nbytes % 4)
         entry = {
-            "bufferView": len(self.document["bufferViews"]), "count": len(array),
-            "componentType": _COMPONENT_TYPES[array.dtype.name], "type": _SHAPES[array.shape[1:]],
+            "bufferView": len(self.document["bufferViews"]),
+            "count": len(array),
+            "componentType": _COMPONENT_TYPES[array.dtype.name],
+            "type": _SHAPES[array.shape[1:]],
         }
         if has_bounds:
             flat = array.reshape(len(array), -1)
@@ -120,14 +139,25 @@ class _File:
         normals = vertex_normals(vertices, faces).astype(np.float32)
         # A vertex without a face has none; glTF wants unit length of every normal.
         normals[~normals.any(axis=1)] = [0, 1, 0]
-        self.document["meshes"] = [{"primitives": [{
-            "attributes": {
-                "POSITION": self.accessor(np.float32(vertices), ARRAY_BUFFER, has_bounds=True),
-                "NORMAL": self.accessor(normals, ARRAY_BUFFER), **attributes,
-            },
-            "indices": self.accessor(np.asarray(faces, np.uint32).ravel(), ELEMENT_ARRAY_BUFFER),
-            "material": 0,
-        }]}]
+        self.document["meshes"] = [
+            {
+                "primitives": [
+                    {
+                        "attributes": {
+                            "POSITION": self.accessor(
+                                np.float32(vertices), ARRAY_BUFFER, has_bounds=True
+                            ),
+                            "NORMAL": self.accessor(normals, ARRAY_BUFFER),
+                            **attributes,
+                        },
+                        "indices": self.accessor(
+                            np.asarray(faces, np.uint32).ravel(), ELEMENT_ARRAY_BUFFER
+                        ),
+                        "material": 0,
+                    }
+                ]
+            }
+        ]
 
     def node(self, name, **content):
         self.document["nodes"].append({"name": name, **content})
@@ -135,9 +165,16 @@ class _File:
     def camera(self, size, focal_length) -> int:
         """The pinhole at the origin that looks along -z, as glTF's cameras do."""
         width, height = size
-        self.document["cameras"] = [{"type": "perspective", "perspective": {
-            "yfov": float(2 * np.arctan2(height / 2, focal_length)),
-            "aspectRatio": width / height, "znear": _NEAR_M}}]
+        self.document["cameras"] = [
+            {
+                "type": "perspective",
+                "perspective": {
+                    "yfov": float(2 * np.arctan2(height / 2, focal_length)),
+                    "aspectRatio": width / height,
+                    "znear": _NEAR_M,
+                },
+            }
+        ]
         return 0
 
     def animation(self, motion) -> dict:
@@ -147,10 +184,13 @@ class _File:
         for joint in range(len(motion.joints)):
             tracks.append((joint, "rotation", _quaternions(motion.rotations[:, joint])))
         return {
-            "samplers": [{"input": times, "output": self.accessor(values)}
-                         for _, _, values in tracks],
-            "channels": [{"sampler": k, "target": {"node": node, "path": path}}
-                         for k, (node, path, _) in enumerate(tracks)],
+            "samplers": [
+                {"input": times, "output": self.accessor(values)} for _, _, values in tracks
+            ],
+            "channels": [
+                {"sampler": k, "target": {"node": node, "path": path}}
+                for k, (node, path, _) in enumerate(tracks)
+            ],
         }
 
     def write(self, path):

@@ -31,8 +31,10 @@ def draw_lines(title: str, lines: Sequence[np.ndarray], across: str = "step") ->
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(title)}">'
     )
     if not len(seen):
-        return (f'{opening}<text class="none" x="{_WIDTH / 2}" y="{_HEIGHT / 2}">'
-                "No values</text></svg>")
+        return (
+            f'{opening}<text class="none" x="{_WIDTH / 2}" y="{_HEIGHT / 2}">'
+            "No values</text></svg>"
+        )
     steps = _Axis(seen[:, 0], _LEFT, _WIDTH - _RIGHT)
     values = _Axis(seen[:, 1], _HEIGHT - _BOTTOM, _TOP, may_be_log=True)
     drawn = "".join(_line(line, steps, values, k) for k, line in enumerate(lines))
@@ -89,8 +91,9 @@ def _frame(steps, values, across) -> str:
     for tick in values.ticks:
         y = f"{float(values.place(tick)):.1f}"
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="value" x="{_LEFT - 7}" y="{y}" dy="0.35em">'
-                     f"{tick_text(tick)}</text>")
+        parts.append(
+            f'<text class="value" x="{_LEFT - 7}" y="{y}" dy="0.35em">{tick_text(tick)}</text>'
+        )
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     for tick in steps.ticks:
         x = f"{float(steps.place(tick)):.1f}"

@@ -54,9 +54,9 @@ def draw_side(
     """Renders the body alone, turned around the vertical axis through its middle."""
     middle = (vertices.min(0) + vertices.max(0)) / 2
     angle = np.radians(degrees)
-    turn = np.array([
-        [np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]
-    ])
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
     view = weak_perspective(camera[0], camera[1:], img_size)
     turned = (vertices - middle) @ turn.T + middle
     return render(turned, faces, view, (img_size, img_size)).image
@@ -98,7 +98,10 @@ def draw_bodies(picture: np.ndarray, bodies, faces: np.ndarray, alpha: float = 1
     """
     for vertices, camera, color in bodies:
         view = Camera(
-            camera.scale, np.zeros(2), np.eye(3), np.array([*camera.translation, 0.0]),
+            camera.scale,
+            np.zeros(2),
+            np.eye(3),
+            np.array([*camera.translation, 0.0]),
             is_perspective=False,
         )
         picture = render(
@@ -108,7 +111,10 @@ def draw_bodies(picture: np.ndarray, bodies, faces: np.ndarray, alpha: float = 1
 
 
 def six_views(
-    cut: np.ndarray, vertices: np.ndarray, joints: np.ndarray, camera: np.ndarray,
+    cut: np.ndarray,
+    vertices: np.ndarray,
+    joints: np.ndarray,
+    camera: np.ndarray,
     faces: np.ndarray,
 ) -> np.ndarray:
     """The panel of the original's demo: RGB uint8 [2 S, 3 S, 3].

@@ -21,8 +21,15 @@ from hmr_tf2.visualization.cameras import (
 )
 
 __all__ = [
-    "BODY_COLOR", "Camera", "Lights", "RenderResult", "hmr_perspective", "perspective", "render",
-    "vertex_normals", "weak_perspective",
+    "BODY_COLOR",
+    "Camera",
+    "Lights",
+    "RenderResult",
+    "hmr_perspective",
+    "perspective",
+    "render",
+    "vertex_normals",
+    "weak_perspective",
 ]
 
 BODY_COLOR = (0.65, 0.74, 0.86)

@@ -26,7 +26,6 @@ Chart = Mapping[str, Curve]
 Table = tuple[str, Sequence[Any], Sequence[Sequence[Any]]]
 
 
-
 def write_results_page(
     path: str | os.PathLike,
     *,
@@ -65,7 +64,9 @@ def write_results_page(
     )
     intro = "".join(f"<p>{_text(note)}</p>" for note in notes)
     page = _PAGE.format(
-        title=_text(title), style=_STYLE, notes=intro,
+        title=_text(title),
+        style=_STYLE,
+        notes=intro,
         body=body or '<p class="empty">There is nothing to show yet.</p>',
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +103,7 @@ def _cell(value) -> str:
     return f"<td>{_text(_number(value) if is_float else value)}</td>"
 
 
-def gallery(
-    pictures: Sequence[tuple[str, np.ndarray]], jpeg_quality: int | None = None
-) -> str:
+def gallery(pictures: Sequence[tuple[str, np.ndarray]], jpeg_quality: int | None = None) -> str:
     """HTML of (caption, RGB uint8 [H, W, 3]) pictures, without loss unless a quality is given."""
     if not pictures:
         return ""
@@ -123,8 +122,8 @@ def gallery(
 
 def _figure(caption, picture, jpeg_quality) -> str:
     height, width = picture.shape[:2]
-    kind, options = ("png", []) if jpeg_quality is None else (
-        "jpeg", [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
+    kind, options = (
+        ("png", []) if jpeg_quality is None else ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
     )
     source = base64.b64encode(_encoded(picture, kind, options)).decode("ascii")
     words = _text(caption)

@@ -40,9 +40,20 @@ def video_writer(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.partial.mp4")
     frames = imageio_ffmpeg.write_frames(
-        str(partial), size, fps=fps, codec="libx264", macro_block_size=1, quality=None,
+        str(partial),
+        size,
+        fps=fps,
+        codec="libx264",
+        macro_block_size=1,
+        quality=None,
         output_params=[
-            "-crf", str(crf), "-vf", _TO_EVEN_SIDES, *_COLORS, "-movflags", "+faststart",
+            "-crf",
+            str(crf),
+            "-vf",
+            _TO_EVEN_SIDES,
+            *_COLORS,
+            "-movflags",
+            "+faststart",
         ],
     )
     try:

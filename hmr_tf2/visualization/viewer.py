@@ -35,13 +35,19 @@ def write_viewer(
     height, width = picture.shape[:2]
     num_vertices = len(bodies[0][0]) if len(bodies) else 0
     scene = {
-        "width": width, "height": height, "picture": _jpeg(picture),
+        "width": width,
+        "height": height,
+        "picture": _jpeg(picture),
         # WebGL 1 counts to 65535 unless the browser has an extension.
         "faces": _base64(faces, np.uint16 if num_vertices <= 2**16 else np.uint32),
         "is_wide": num_vertices > 2**16,
         "bodies": [
-            {"vertices": _base64(vertices, np.float32), "scale": list(map(float, camera.scale)),
-             "translation": list(map(float, camera.translation)), "color": list(map(float, color))}
+            {
+                "vertices": _base64(vertices, np.float32),
+                "scale": list(map(float, camera.scale)),
+                "translation": list(map(float, camera.translation)),
+                "color": list(map(float, color)),
+            }
             for vertices, camera, color in bodies
         ],
     }

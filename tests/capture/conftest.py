@@ -36,8 +36,11 @@ def spotter(small_smpl_path):
         return decode_theta(smpl, tf.constant(thetas), IMG_SIZE)
 
     return Predictor(
-        network, lambda theta: decode_theta(smpl, theta, IMG_SIZE), load_rig(str(small_smpl_path)),
-        IMG_SIZE, batch_size=4,
+        network,
+        lambda theta: decode_theta(smpl, theta, IMG_SIZE),
+        load_rig(str(small_smpl_path)),
+        IMG_SIZE,
+        batch_size=4,
     )
 
 

@@ -94,10 +94,13 @@ def test_a_folder_has_a_file_a_picture(rng, tmp_path):
         source.find(pathlib.Path("c.jpg"), PICTURE)
 
 
-@pytest.mark.parametrize("names", [
-    ["film_000000000000_keypoints.json", "film_000000000002_keypoints.json"],
-    ["f0.json", "f1.json"],
-])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["film_000000000000_keypoints.json", "film_000000000002_keypoints.json"],
+        ["f0.json", "f1.json"],
+    ],
+)
 def test_a_folder_has_a_file_a_frame(rng, tmp_path, names):
     people = [person(rng), person(rng)]
     for name, points in zip(names, people, strict=True):
@@ -115,17 +118,24 @@ def test_a_folder_without_files_is_named(tmp_path):
         box_files.read_boxes(tmp_path, 0.3)
 
 
-@pytest.mark.parametrize("entry, name", [
-    ({"image_id": 139}, "COCO_val2014_000000000139.jpg"),
-    ({"image_id": "a"}, "a.jpg"),
-    ({"image_id": "a.jpg"}, "a.jpg"),
-    ({"file_name": "a.jpg"}, "a.jpg"),
-])
+@pytest.mark.parametrize(
+    "entry, name",
+    [
+        ({"image_id": 139}, "COCO_val2014_000000000139.jpg"),
+        ({"image_id": "a"}, "a.jpg"),
+        ({"image_id": "a.jpg"}, "a.jpg"),
+        ({"file_name": "a.jpg"}, "a.jpg"),
+    ],
+)
 def test_detections_find_their_picture(tmp_path, entry, name):
     better = {"bbox": [1, 2, 30, 40], "score": 0.9, "category_id": 1}
-    content = [{**entry, "bbox": [5, 6, 7, 8], "score": 0.5}, {**entry, **better},
-               {**entry, **better, "score": 0.1}, {**entry, **better, "category_id": 18},
-               {**better, "image_id": "other"}]
+    content = [
+        {**entry, "bbox": [5, 6, 7, 8], "score": 0.5},
+        {**entry, **better},
+        {**entry, **better, "score": 0.1},
+        {**entry, **better, "category_id": 18},
+        {**better, "image_id": "other"},
+    ]
     source = box_files.read_boxes(write(tmp_path / "found.json", content), 0.3)
     found = source.find(pathlib.Path("in") / name, PICTURE)
     np.testing.assert_array_equal(found.boxes, [[1, 2, 30, 40], [5, 6, 7, 8]])
@@ -140,11 +150,18 @@ def test_detections_of_a_frame_have_its_number(tmp_path):
     assert [len(source.find(pathlib.Path("film.mp4"), None, k).boxes) for k in (2, 3)] == [0, 1]
 
 
-@pytest.mark.parametrize("entry", [
-    {}, 7, {"image_id": 1, "bbox": [1, 2, 3]}, {"image_id": 1, "bbox": [1, 2, 3, None]},
-    {"image_id": 1, "bbox": "abcd"}, {"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"},
-    {"bbox": [1, 2, 3, 4]},
-])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        7,
+        {"image_id": 1, "bbox": [1, 2, 3]},
+        {"image_id": 1, "bbox": [1, 2, 3, None]},
+        {"image_id": 1, "bbox": "abcd"},
+        {"image_id": 1, "bbox": [1, 2, 3, 4], "score": "high"},
+        {"bbox": [1, 2, 3, 4]},
+    ],
+)
 def test_a_detection_that_is_none_is_named(tmp_path, entry):
     with pytest.raises(ValueError, match="found.json: entry 0 must have"):
         box_files.read_boxes(write(tmp_path / "found.json", [entry]), 0.3)

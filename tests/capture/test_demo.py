@@ -70,22 +70,34 @@ def test_json_and_npz_hold_the_same_and_the_docs_name_all_of_it(run, make_spot, 
     name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
     _, document, arrays, _ = run(img_path=name, bbox="180,90,40,80;150,80,90,90")
     people = document["images"][0]["people"]
-    flat = {"cam": ("crop", "cam"), "crop_size": ("crop", "size"), "crop_scale": ("crop", "scale"),
-            "crop_start": ("crop", "start"), "weak_scale": ("weak_perspective", "scale"),
-            "weak_translation": ("weak_perspective", "translation"),
-            "focal_length": ("perspective", "focal_length"),
-            "principal_point": ("perspective", "principal_point"),
-            "translation": ("perspective", "translation")}
+    flat = {
+        "cam": ("crop", "cam"),
+        "crop_size": ("crop", "size"),
+        "crop_scale": ("crop", "scale"),
+        "crop_start": ("crop", "start"),
+        "weak_scale": ("weak_perspective", "scale"),
+        "weak_translation": ("weak_perspective", "translation"),
+        "focal_length": ("perspective", "focal_length"),
+        "principal_point": ("perspective", "principal_point"),
+        "translation": ("perspective", "translation"),
+    }
     for row, person in enumerate(people):
         assert person["row"] == row
         for key in ("person", "box", "score", "theta", "rotations", "joints", "joints3d"):
             np.testing.assert_allclose(arrays[key][row], person[key], atol=2e-6)
         for key, (camera, entry) in flat.items():
-            np.testing.assert_allclose(arrays[key][row], person["camera"][camera][entry],
-                                       atol=2e-6)
+            np.testing.assert_allclose(
+                arrays[key][row], person["camera"][camera][entry], atol=2e-6
+            )
     told = DOCS.read_text(encoding="utf-8")
-    names = {*arrays, *document, *document["images"][0], *people[0], *people[0]["camera"],
-             *(entry for camera in people[0]["camera"].values() for entry in camera)}
+    names = {
+        *arrays,
+        *document,
+        *document["images"][0],
+        *people[0],
+        *people[0]["camera"],
+        *(entry for camera in people[0]["camera"].values() for entry in camera),
+    }
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []
 
 
@@ -150,11 +162,18 @@ def test_a_folder_runs_on_past_pictures_that_fail(run, make_spot, tmp_path, caps
     (folder / "f.mp4").write_bytes(b"no video")
     out, document, _, message = run(fails=True, img_path=str(folder))
     assert [pathlib.Path(i["file"]).name for i in document["images"]] == [
-        "a.jpg", "c.jpg", "d.jpg", "one.png"
+        "a.jpg",
+        "c.jpg",
+        "d.jpg",
+        "one.png",
     ]
     assert message.startswith("4 of 8 files failed:")
-    for name in ("b.jpg is not a whole picture", "e.jpg is not a picture", "f.mp4",
-                 "dark.png: the network sees no body"):
+    for name in (
+        "b.jpg is not a whole picture",
+        "e.jpg is not a picture",
+        "f.mp4",
+        "dark.png: the network sees no body",
+    ):
         assert name in message
     assert len(document["failed"]) == 4
     assert "Recovered 4 bodies in 4 of 8 files" in capsys.readouterr().out
@@ -191,22 +210,28 @@ def test_an_empty_file_of_openpose_fails_its_picture_alone(run, make_spot, tmp_p
     points[:, :2] = np.random.default_rng(0).uniform([190, 100], [210, 160], (25, 2))
     for name, content in (
         ("a", json.dumps({"people": [{"pose_keypoints_2d": points.ravel().tolist()}]})),
-        ("b", ""), ("c", '{"people": []}'),
+        ("b", ""),
+        ("c", '{"people": []}'),
     ):
         save(folder / f"{name}.jpg", make_spot(SIZE, (200, 130)))
         (told / f"{name}_keypoints.json").write_text(content)
     save(folder / "d.jpg", make_spot(SIZE, (200, 130)))
     _, document, arrays, message = run(fails=True, img_path=str(folder), json_path=str(told))
     assert arrays["person"].tolist() == [0]
-    for text in ("b_keypoints.json is no JSON file", "c_keypoints.json has no person",
-                 "d.jpg has no keypoints"):
+    for text in (
+        "b_keypoints.json is no JSON file",
+        "c_keypoints.json has no person",
+        "d.jpg has no keypoints",
+    ):
         assert text in message
 
 
 def test_several_people_are_all_drawn_and_numbered_by_score(run, make_spot, tmp_path):
     picture = np.maximum(make_spot(SIZE, (80, 120)), make_spot(SIZE, (240, 110)))
-    found = [{"file_name": "a.png", "bbox": [66, 88, 28, 64], "score": 0.5},
-             {"file_name": "a.png", "bbox": [226, 78, 28, 64], "score": 0.9}]
+    found = [
+        {"file_name": "a.png", "bbox": [66, 88, 28, 64], "score": 0.5},
+        {"file_name": "a.png", "bbox": [226, 78, 28, 64], "score": 0.9},
+    ]
     (tmp_path / "found.json").write_text(json.dumps(found))
     name = save(tmp_path / "a.png", picture)
     out, document, arrays, _ = run(img_path=name, json_path=str(tmp_path / "found.json"))
@@ -220,8 +245,9 @@ def test_several_people_are_all_drawn_and_numbered_by_score(run, make_spot, tmp_
     assert changed[:, :160].any() and changed[:, 160:].any()
 
 
-def test_a_person_who_cannot_be_recovered_does_not_cost_the_others(run, make_spot, tmp_path,
-                                                                   caplog):
+def test_a_person_who_cannot_be_recovered_does_not_cost_the_others(
+    run, make_spot, tmp_path, caplog
+):
     name = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
     outside, dark, whole = "900,900,10,10", "5,5,30,30", "180,90,40,80"
     _, document, arrays, _ = run(img_path=name, bbox=f"{outside};{dark};{whole}")
@@ -257,8 +283,9 @@ def test_nothing_is_opened_unless_asked_for(run, make_spot, tmp_path, monkeypatc
     assert opened == [(out / "a" / "viewer.html").as_uri()]
 
 
-def test_pictures_whose_names_differ_in_the_ending_get_folders_of_their_own(run, make_spot,
-                                                                            tmp_path):
+def test_pictures_whose_names_differ_in_the_ending_get_folders_of_their_own(
+    run, make_spot, tmp_path
+):
     for name in ("a.jpg", "a.png"):
         save(tmp_path / name, make_spot(SIZE, (200, 130)))
     out, _, _, _ = run(img_path=str(tmp_path / "a.*"))
@@ -277,8 +304,9 @@ def test_a_video_gives_a_film_and_the_motion_of_who_is_in_it(run, make_spot, tmp
     middle = (arrays["joints"].min(axis=1) + arrays["joints"].max(axis=1)) / 2
     np.testing.assert_allclose(middle, places, atol=3)
     lines = (out / "film" / "person0.bvh").read_text().splitlines()
-    rows = np.array([line.split() for line in lines[lines.index("Frame Time: 0.05000000") + 1 :]],
-                    float)
+    rows = np.array(
+        [line.split() for line in lines[lines.index("Frame Time: 0.05000000") + 1 :]], float
+    )
     assert len(rows) == 14
     # Root motion in centimetres: the pixels it moves by, at its depth.
     expected = 100 * (arrays["weak_translation"][-1] - arrays["weak_translation"][0])[0]
@@ -302,8 +330,11 @@ def test_smoothing_calms_a_video_and_keeps_its_path(run, make_spot, tmp_path, rn
 def test_boxes_of_every_frame_name_the_people_of_a_video(run, make_spot, tmp_path):
     places = [(80 + 5 * k, 120) for k in range(8)]
     write_film(tmp_path / "film.mp4", places, make_spot)
-    found = [{"image_id": k, "bbox": [x - 14, y - 32, 28, 64], "score": 1.0}
-             for k, (x, y) in enumerate(places) if k not in (3, 4)]
+    found = [
+        {"image_id": k, "bbox": [x - 14, y - 32, 28, 64], "score": 1.0}
+        for k, (x, y) in enumerate(places)
+        if k not in (3, 4)
+    ]
     (tmp_path / "found.json").write_text(json.dumps(found))
     _, _, arrays, _ = run(
         img_path=str(tmp_path / "film.mp4"), json_path=str(tmp_path / "found.json")
@@ -345,12 +376,15 @@ def test_without_a_network_it_says_how_to_get_one(monkeypatch, tmp_path):
         demo.DemoSettings(img_path="a.jpg")
 
 
-@pytest.mark.parametrize("flags, reason", [
-    ({}, "either --img_path or --webcam"),
-    ({"img_path": "a", "webcam": 0}, "either --img_path or --webcam"),
-    ({"img_path": "a", "detector": "yolo"}, "--detector accepts none, hog"),
-    ({"img_path": "a", "focal_length": 0.0}, "--focal_length must be above 0"),
-])
+@pytest.mark.parametrize(
+    "flags, reason",
+    [
+        ({}, "either --img_path or --webcam"),
+        ({"img_path": "a", "webcam": 0}, "either --img_path or --webcam"),
+        ({"img_path": "a", "detector": "yolo"}, "--detector accepts none, hog"),
+        ({"img_path": "a", "focal_length": 0.0}, "--focal_length must be above 0"),
+    ],
+)
 def test_settings_that_cannot_be_are_refused(flags, reason):
     with pytest.raises(ValueError, match=reason):
         demo.DemoSettings(load_path="any", **flags)
@@ -365,8 +399,9 @@ def test_sources_of_boxes_exclude_each_other():
 def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):
     for name in ("a.jpg", "b.jpg"):
         save(tmp_path / name, make_spot(SIZE, (200, 130)))
-    settings = demo.DemoSettings(load_path="x", img_path=str(tmp_path), bbox="1,2,3,4",
-                                 out_dir=str(tmp_path / "out"))
+    settings = demo.DemoSettings(
+        load_path="x", img_path=str(tmp_path), bbox="1,2,3,4", out_dir=str(tmp_path / "out")
+    )
     with pytest.raises(ValueError, match="is for one picture; --img_path means 2"):
         demo.main(settings)
 
@@ -381,10 +416,15 @@ def test_the_originals_networks_run_the_demo(untrained, make_spot, tmp_path, mon
 
     monkeypatch.setattr(loading, "load_predictor", load)
     out = tmp_path / "out"
-    demo.main(demo.DemoSettings(
-        load_path="run", smpl_model_path="body.pkl", batch_size=3, out_dir=str(out),
-        img_path=save(tmp_path / "a.jpg", make_spot(SIZE, (200, 130))),
-    ))
+    demo.main(
+        demo.DemoSettings(
+            load_path="run",
+            smpl_model_path="body.pkl",
+            batch_size=3,
+            out_dir=str(out),
+            img_path=save(tmp_path / "a.jpg", make_spot(SIZE, (200, 130))),
+        )
+    )
     assert asked == [("run", "body.pkl", 3)]
     with np.load(out / "results.npz") as arrays:
         assert arrays["verts"].shape == (1, 6890, 3)

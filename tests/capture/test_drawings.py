@@ -8,8 +8,9 @@ from hmr_tf2 import predictor
 from hmr_tf2.capture import bodies, picture_run
 from hmr_tf2.visualization import overlay
 
-FACES = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5],
-                  [0, 3, 5]])
+FACES = np.array(
+    [[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]]
+)
 
 
 def octahedron(centre, radius):
@@ -24,8 +25,7 @@ def test_the_drawn_mesh_and_the_joint_agree_within_a_pixel(seed):
     rng = np.random.default_rng(seed)
     width, height = rng.integers(60, 700, 2)
     picture = np.zeros((height, width, 3), np.uint8)
-    box = np.array([*rng.uniform(-0.2, 0.7, 2) * [width, height],
-                    *10 ** rng.uniform(1.2, 2.8, 2)])
+    box = np.array([*rng.uniform(-0.2, 0.7, 2) * [width, height], *10 ** rng.uniform(1.2, 2.8, 2)])
     crop = predictor.crop_box(picture, np.maximum(box, [1 - box[2], 1 - box[3], 1, 1]))
     # Somewhere in the picture, wherever the crop is.
     target = rng.uniform(0.1, 0.9, 2) * [width, height]
@@ -79,8 +79,16 @@ def test_the_nearer_body_is_drawn_over_the_farther():
         sighting = bodies.Sighting(person, np.zeros(4), 1.0, place, theta)
         camera = sighting.camera
         nothing = np.zeros(0)
-        return bodies.Body(sighting, octahedron([0, 0, 0], 0.3), nothing, nothing, nothing,
-                           nothing, camera, camera.perspective(size, focal))
+        return bodies.Body(
+            sighting,
+            octahedron([0, 0, 0], 0.3),
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            camera,
+            camera.perspective(size, focal),
+        )
 
     order = bodies.to_draw([body(0, 1.2), body(1, 0.4), body(2, 0.8)])
     assert [color for _, _, color in order] == [bodies.PERSON_COLORS[k] for k in (1, 2, 0)]

@@ -58,8 +58,10 @@ def test_fast_motion_is_followed_closely():
 
 def sightings(poses, shapes, cams, places):
     thetas = np.concatenate([cams, poses, shapes], axis=1).astype(np.float32)
-    return [Sighting(0, np.zeros(4), 1.0, place, theta)
-            for place, theta in zip(places, thetas, strict=True)]
+    return [
+        Sighting(0, np.zeros(4), 1.0, place, theta)
+        for place, theta in zip(places, thetas, strict=True)
+    ]
 
 
 def test_a_turn_past_half_a_turn_does_not_jump():
@@ -68,8 +70,12 @@ def test_a_turn_past_half_a_turn_does_not_jump():
     turns = Rotation.from_rotvec(np.outer(angles, [0, 1, 0]))
     poses = np.zeros((40, 72))
     poses[:, :3] = turns.as_rotvec()
-    track = sightings(poses, np.zeros((40, 10)), np.tile([0.9, 0, 0], (40, 1)),
-                      [CropPlace(np.ones(2), np.zeros(2), 224)] * 40)
+    track = sightings(
+        poses,
+        np.zeros((40, 10)),
+        np.tile([0.9, 0, 0], (40, 1)),
+        [CropPlace(np.ones(2), np.zeros(2), 224)] * 40,
+    )
     got = np.stack([s.theta for s in smoothing.smooth_track(track, 30.0)])[:, 3:6]
     off = (turns.inv() * Rotation.from_rotvec(got)).magnitude()
     assert off.max() < 0.1

@@ -9,7 +9,12 @@ from hmr_tf2.checkpoints import restore_tf1
 from hmr_tf2.checkpoints.tf1 import tf1_variables as tf1_slots
 
 SMPL_VARIABLES = {
-    "v_template", "shapedirs", "J_regressor", "posedirs", "lbs_weights", "cocoplus_regressor",
+    "v_template",
+    "shapedirs",
+    "J_regressor",
+    "posedirs",
+    "lbs_weights",
+    "cocoplus_regressor",
 }
 NOT_LOADED = SMPL_VARIABLES | {"global_step"}
 
@@ -20,7 +25,9 @@ def write(prefix, reference, variables, extra=None):
     values.update(extra or {})
     names = sorted(values)
     tf.raw_ops.SaveV2(
-        prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names),
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
         tensors=[tf.constant(values[name]) for name in names],
     )
     return prefix
@@ -54,15 +61,16 @@ def test_every_variable_is_loaded(network, reference_files, reference, network_v
     loaded = restore_tf1(network, reference_files(0) / "model.ckpt-667589")
     assert loaded == sorted(network_variables)
     for name, shape in network_variables.items():
-        expected = reference.mean_theta(0) if name == "mean_param" else reference.weight(
-            name, shape
+        expected = (
+            reference.mean_theta(0) if name == "mean_param" else reference.weight(name, shape)
         )
         np.testing.assert_allclose(value(network, name), expected, rtol=1e-6, err_msg=name)
 
 
 def test_adam_slots_are_passed_over(network, tmp_path, reference, network_variables):
     slots = {
-        f"{name}/{slot}": np.float32(0) for name in network_variables
+        f"{name}/{slot}": np.float32(0)
+        for name in network_variables
         for slot in ("Adam", "Adam_1")
     }
     slots.update(beta1_power=np.float32(0.9), beta2_power=np.float32(0.999))
@@ -91,8 +99,10 @@ def test_slims_resnet_loads_the_encoder_and_ignores_its_logits(
     network, tmp_path, reference, network_variables
 ):
     resnet = {n: s for n, s in network_variables.items() if n.startswith("resnet_v2_50/")}
-    logits = {"resnet_v2_50/logits/weights": np.zeros([1, 1, 2048, 1001], np.float32),
-              "resnet_v2_50/logits/biases": np.zeros([1001], np.float32)}
+    logits = {
+        "resnet_v2_50/logits/weights": np.zeros([1, 1, 2048, 1001], np.float32),
+        "resnet_v2_50/logits/biases": np.zeros([1001], np.float32),
+    }
     prefix = write(tmp_path / "resnet_v2_50.ckpt", reference, resnet, logits)
     assert restore_tf1(network, prefix) == sorted(resnet)
 

@@ -20,6 +20,9 @@ def own_data_dir(tmp_path):
 @pytest.fixture
 def config(data_dir):
     return TrainConfig(
-        data_dir=str(data_dir), datasets=("lsp", "mpi_inf_3dhp"), mocap_datasets=("CMU",),
-        batch_size=4, num_stage=2,
+        data_dir=str(data_dir),
+        datasets=("lsp", "mpi_inf_3dhp"),
+        mocap_datasets=("CMU",),
+        batch_size=4,
+        num_stage=2,
     )

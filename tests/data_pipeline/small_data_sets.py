@@ -10,11 +10,15 @@ def image_record(value, has_3d=False, **changes):
     """A record of a picture of one grey value."""
     features = dict(
         encoded=tf.io.encode_jpeg(np.full((60, 60, 3), value, np.uint8)).numpy(),
-        filename="x.jpg", height=60, width=60, center=(30, 30),
+        filename="x.jpg",
+        height=60,
+        width=60,
+        center=(30, 30),
         keypoints=np.tile([[30.0, 30.0, 1.0]], (14, 1)),
     )
-    labels = dict(joints_m=np.zeros((14, 3)), camera=(1, 2, 3), scale_factors=(1, 1),
-                  crop_start=(0, 0))
+    labels = dict(
+        joints_m=np.zeros((14, 3)), camera=(1, 2, 3), scale_factors=(1, 1), crop_start=(0, 0)
+    )
     if has_3d:
         return records.image_3d_example(**features | labels | changes)
     return records.image_example(**features | changes)

@@ -52,14 +52,16 @@ def lsp(tmp_path):
 
     def write(faults, count=12, **changes):
         path = tmp_path / "lsp/train_000.tfrecord"
-        write_records(path, [
-            faults.get(i) or image_record(20 * i) for i in range(count)
-        ])
+        write_records(path, [faults.get(i) or image_record(20 * i) for i in range(count)])
         for number in [i for i, fault in faults.items() if fault is None]:
             damage(path, number)
         return TrainConfig(
-            data_dir=str(tmp_path), datasets=("lsp",), use_3d_label=False, encoder_only=True,
-            batch_size=4, **changes,
+            data_dir=str(tmp_path),
+            datasets=("lsp",),
+            use_3d_label=False,
+            encoder_only=True,
+            batch_size=4,
+            **changes,
         )
 
     return write
@@ -106,7 +108,7 @@ def test_what_stands_in_depends_on_nothing_but_the_files(lsp):
     whole = greys(pipeline.training_batches(config).take(6))
     for start in (1, 2, 4):
         later = greys(pipeline.training_batches(config, start).take(6 - start))
-        np.testing.assert_array_equal(later, whole[4 * start:])
+        np.testing.assert_array_equal(later, whole[4 * start :])
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
     alone = pipeline.training_batches(config).with_options(options).take(6)
@@ -186,8 +188,11 @@ def test_a_file_that_vanishes_while_training_is_named(lsp, skip_corrupt):
 def test_an_error_of_something_else_is_not_explained(lsp):
     data = pipeline.TrainingData(lsp({}))
     next(iter(data.batches()))
-    for error in (tf.errors.InvalidArgumentError(None, None, "of the model"),
-                  tf.errors.ResourceExhaustedError(None, None, "memory"), ValueError("x")):
+    for error in (
+        tf.errors.InvalidArgumentError(None, None, "of the model"),
+        tf.errors.ResourceExhaustedError(None, None, "memory"),
+        ValueError("x"),
+    ):
         assert data.explain(error) is None
 
 

@@ -20,10 +20,14 @@ def grey(batch):
 
 
 def test_batches_have_the_shapes_of_train_step(config):
-    batch, = take(config, 1)
+    (batch,) = take(config, 1)
     assert {name: value.shape for name, value in batch.items()} == {
-        "image": (4, 224, 224, 3), "label": (4, 19, 3), "label3d": (4, 268), "has3d": (4, 2),
-        "mocap_pose": (8, 72), "mocap_shape": (8, 10),
+        "image": (4, 224, 224, 3),
+        "label": (4, 19, 3),
+        "label3d": (4, 268),
+        "has3d": (4, 2),
+        "mocap_pose": (8, 72),
+        "mocap_shape": (8, 10),
     }
 
 
@@ -40,7 +44,7 @@ def test_every_record_comes_once_a_round(config):
         rounds = stream.reshape(-1, count)
         assert all(len(set(r)) == count for r in rounds)
         assert len({tuple(r) for r in rounds}) > 1, "each round has an order of its own"
-    mocap = np.concatenate([batch["mocap_shape"][:, 0] for batch in batches])[:7 * 17]
+    mocap = np.concatenate([batch["mocap_shape"][:, 0] for batch in batches])[: 7 * 17]
     assert all(sorted(r) == list(range(7)) for r in mocap.reshape(-1, 7))
 
 
@@ -56,16 +60,21 @@ def test_same_seed_same_batches(config):
 
 def test_another_seed_gives_other_batches(config):
     other = dataclasses.replace(config, seed=2)
-    assert any((grey(a) != grey(b)).any() or (a["label"] != b["label"]).any()
-               for a, b in zip(take(config, 4), take(other, 4), strict=True))
+    assert any(
+        (grey(a) != grey(b)).any() or (a["label"] != b["label"]).any()
+        for a, b in zip(take(config, 4), take(other, 4), strict=True)
+    )
 
 
 VARIANTS = {
     "3-D and 2-D": {},
-    "weights": dict(datasets=("lsp", "mpi_inf_3dhp", "coco"),
-                    dataset_weights=("lsp:1", "mpi_inf_3dhp:3", "coco:0.5")),
-    "2-D only, without mocap": dict(datasets=("lsp", "coco"), use_3d_label=False,
-                                    encoder_only=True),
+    "weights": dict(
+        datasets=("lsp", "mpi_inf_3dhp", "coco"),
+        dataset_weights=("lsp:1", "mpi_inf_3dhp:3", "coco:0.5"),
+    ),
+    "2-D only, without mocap": dict(
+        datasets=("lsp", "coco"), use_3d_label=False, encoder_only=True
+    ),
     "other batch size": dict(batch_size=5, num_stage=3),
 }
 
@@ -93,7 +102,9 @@ def test_stopped_at_any_step_the_next_batches_are_those_that_would_have_come(con
 
 def test_weights_are_the_shares_of_the_data_sets(config):
     config = dataclasses.replace(
-        config, datasets=("lsp", "mpi_inf_3dhp", "coco"), encoder_only=True,
+        config,
+        datasets=("lsp", "mpi_inf_3dhp", "coco"),
+        encoder_only=True,
         dataset_weights=("lsp:1", "mpi_inf_3dhp:2", "coco:5"),
     )
     for batch in take(dataclasses.replace(config, batch_size=8), 3):
@@ -111,7 +122,8 @@ def test_without_weights_sets_of_a_kind_come_by_size(config):
 
 def test_a_weight_of_0_leaves_a_set_out(config):
     config = dataclasses.replace(
-        config, datasets=("lsp", "mpi_inf_3dhp", "h36m"),
+        config,
+        datasets=("lsp", "mpi_inf_3dhp", "h36m"),
         dataset_weights=("lsp:1", "mpi_inf_3dhp:1", "h36m:0"),
     )
     assert pipeline.TrainingData(config).num_images == 8
@@ -120,10 +132,14 @@ def test_a_weight_of_0_leaves_a_set_out(config):
 @pytest.mark.parametrize("num_shards", [2, 4])
 def test_shards_laid_end_to_end_are_the_batch(config, num_shards):
     data = pipeline.TrainingData(config)
-    shards = [list(data.batches(1, shard, num_shards).take(3).as_numpy_iterator())
-              for shard in range(num_shards)]
-    joined = [{name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-              for parts in zip(*shards, strict=True)]
+    shards = [
+        list(data.batches(1, shard, num_shards).take(3).as_numpy_iterator())
+        for shard in range(num_shards)
+    ]
+    joined = [
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for parts in zip(*shards, strict=True)
+    ]
     assert_equal_batches(joined, take(config, 3, 1))
 
 
@@ -143,7 +159,7 @@ def test_augmentation_stays_within_its_limits(config):
 
 
 def test_without_2d_sets_only_3d_examples_flow(config):
-    batch, = take(dataclasses.replace(config, datasets=("mpi_inf_3dhp",)), 1)
+    (batch,) = take(dataclasses.replace(config, datasets=("mpi_inf_3dhp",)), 1)
     assert batch["has3d"][:, 0].all()
 
 
@@ -154,7 +170,7 @@ def test_without_3d_labels_all_sets_mix(config):
 
 
 def test_encoder_only_needs_no_mocap(config):
-    batch, = take(dataclasses.replace(config, encoder_only=True, mocap_datasets=()), 1)
+    (batch,) = take(dataclasses.replace(config, encoder_only=True, mocap_datasets=()), 1)
     assert set(batch) == {"image", "label", "label3d", "has3d"}
 
 

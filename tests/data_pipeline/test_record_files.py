@@ -12,8 +12,10 @@ from tfrecords_tools import manifest
 
 def write_manifest(folder, complete=True, **examples):
     """One of LSP that lists shards with so many examples."""
-    shards = [manifest.Shard(f"{name}.tfrecord", number, 0, "", (0, 0), {}, [])
-              for name, number in examples.items()]
+    shards = [
+        manifest.Shard(f"{name}.tfrecord", number, 0, "", (0, 0), {}, [])
+        for name, number in examples.items()
+    ]
     found = manifest.Manifest("lsp", "image", {}, shards, complete)
     found.save(manifest.path_for(folder, "lsp/train_%03d.tfrecord"))
 

@@ -23,10 +23,14 @@ def test_each_round_is_a_permutation(count):
 
 @pytest.mark.parametrize("count", [1000, 50_000, 65_536])
 def test_no_round_resembles_another_or_the_order_of_the_files(count):
-    orders = np.vstack([
-        np.arange(count), rounds_of(count, 4), rounds_of(count, 1, key=(4, -7)),
-        rounds_of(count, 1, key=(3, -6)),
-    ])
+    orders = np.vstack(
+        [
+            np.arange(count),
+            rounds_of(count, 4),
+            rounds_of(count, 1, key=(4, -7)),
+            rounds_of(count, 1, key=(3, -6)),
+        ]
+    )
     found = np.corrcoef(orders) - np.eye(len(orders))
     # Of independent orders the standard deviation is 1 / sqrt(count).
     assert np.abs(found).max() < 5 / np.sqrt(count)

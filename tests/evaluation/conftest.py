@@ -49,14 +49,22 @@ class People:
         picture = np.full((SIZE, SIZE, 3), (0, 8 * (number // 32), 8 * (number % 32)), np.uint8)
         stored = self.keypoints[number] + [CROP_START, CROP_START, 0]
         values = dict(
-            encoded=cv2.imencode(".jpg", picture)[1].tobytes(), filename=f"{number}.png",
-            height=SIZE, width=SIZE, keypoints=stored, center=(SIZE / 2, SIZE / 2),
+            encoded=cv2.imencode(".jpg", picture)[1].tobytes(),
+            filename=f"{number}.png",
+            height=SIZE,
+            width=SIZE,
+            keypoints=stored,
+            center=(SIZE / 2, SIZE / 2),
         )
         if not has_3d:
             return records.image_example(**values)
         return records.image_3d_example(
-            **values, joints_m=self.joints3d[number], camera=(500, 0, 0), scale_factors=(1, 1),
-            crop_start=(0, 0), **features,
+            **values,
+            joints_m=self.joints3d[number],
+            camera=(500, 0, 0),
+            scale_factors=(1, 1),
+            crop_start=(0, 0),
+            **features,
         )
 
     def who(self, images: np.ndarray) -> np.ndarray:

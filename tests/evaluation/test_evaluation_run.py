@@ -30,8 +30,13 @@ def model(tmp_path):
 
 def evaluate(people, predictor, model, tmp_path, dataset="h36m", num_pictures=0, **options):
     text, page = run.evaluate(
-        protocols.find(people.data_dir, dataset), predictor, "ckpt-1", model, tmp_path / "out",
-        num_pictures=num_pictures, **options,
+        protocols.find(people.data_dir, dataset),
+        predictor,
+        "ckpt-1",
+        model,
+        tmp_path / "out",
+        num_pictures=num_pictures,
+        **options,
     )
     return json.loads((page.parent / "results.json").read_text()), text, page
 
@@ -101,7 +106,8 @@ def test_every_frame_stands_in_the_csv(h36m, truthful, model, tmp_path):
     with open(page.parent / "frames.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["recording"] for row in rows] == [
-        name for name in ("S9_Directions_0_cam0", "S11_Directions_0_cam2", "S11_Walking_1_cam3")
+        name
+        for name in ("S9_Directions_0_cam0", "S11_Directions_0_cam2", "S11_Walking_1_cam3")
         for _ in range(COUNTS[name])
     ]
     assert [row["file"] for row in rows] == [f"{k}.png" for k in range(7)]
@@ -155,8 +161,12 @@ def test_both_protocols_share_predictions(people, truthful, model, tmp_path):
     for number, expected in ((2, [0, 1]), (1, [2])):
         predictor = truthful()
         run.evaluate(
-            protocols.find(people.data_dir, "h36m", number), predictor, "ckpt-1", model,
-            tmp_path / "out", num_pictures=0,
+            protocols.find(people.data_dir, "h36m", number),
+            predictor,
+            "ckpt-1",
+            model,
+            tmp_path / "out",
+            num_pictures=0,
         )
         assert predictor.seen == expected
 
@@ -174,10 +184,13 @@ def test_scenes_and_activities_of_3dhp_are_told_apart(people, truthful, model, t
     predictor = truthful(answer)
     results, text, _ = evaluate(people, predictor, model, tmp_path, "mpi_inf_3dhp")
     assert {name: row["frames"] for name, row in results["by_scene"].items()} == {
-        "green screen": 3, "outdoors": 2
+        "green screen": 3,
+        "outdoors": 2,
     }
     assert {name: row["frames"] for name, row in results["by_activity"].items()} == {
-        "Stand/Walk": 2, "Sports": 1, "not known": 2
+        "Stand/Walk": 2,
+        "Sports": 1,
+        "not known": 2,
     }
     wrong = results["by_activity"]["Stand/Walk"]
     assert wrong["mpjpe_mm"] == pytest.approx(200.0, rel=1e-4)
@@ -209,8 +222,15 @@ def test_the_page_has_tables_charts_and_pictures(h36m, truthful, model, tmp_path
     _, _, page = evaluate(h36m, truthful(shifted(h36m)), model, tmp_path, num_pictures=2)
     source = page.read_text()
     assert source.count("<svg") == 3 and source.count("data:image/jpeg;base64,") == 4
-    for text in ("Human3.6M, protocol 1", "By action", "Largest errors", "Smallest errors",
-                 "6.0 mm, PA", "S11_Walking_1_cam3, 6.png", "0.0 mm, PA"):
+    for text in (
+        "Human3.6M, protocol 1",
+        "By action",
+        "Largest errors",
+        "Smallest errors",
+        "6.0 mm, PA",
+        "S11_Walking_1_cam3, 6.png",
+        "0.0 mm, PA",
+    ):
         assert text in source
     assert "http" not in source.replace("http-equiv", "")
 

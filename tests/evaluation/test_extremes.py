@@ -10,9 +10,15 @@ def frames(errors, recording):
     count = len(errors)
     nothing = np.zeros(count)
     return Frames(
-        recording=np.array(recording), record=np.arange(count), filename=nothing,
-        errors_mm=np.tile(np.array(errors, float)[:, np.newaxis], 14), errors_pa_mm=nothing,
-        errors_px=np.zeros((count, 0)), torso_px=nothing, head_px=nothing, labels={},
+        recording=np.array(recording),
+        record=np.arange(count),
+        filename=nothing,
+        errors_mm=np.tile(np.array(errors, float)[:, np.newaxis], 14),
+        errors_pa_mm=nothing,
+        errors_px=np.zeros((count, 0)),
+        torso_px=nothing,
+        head_px=nothing,
+        labels={},
     )
 
 

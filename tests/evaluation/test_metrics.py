@@ -19,9 +19,7 @@ def test_errors_are_the_means_over_the_joints(rng):
     truth, found = rng.normal(size=(2, 6, 14, 3))
     errors, errors_pa = joint_errors(truth, found)
     assert errors.shape == errors_pa.shape == (6, 14)
-    np.testing.assert_allclose(
-        compute_errors(truth, found), (errors.mean(1), errors_pa.mean(1))
-    )
+    np.testing.assert_allclose(compute_errors(truth, found), (errors.mean(1), errors_pa.mean(1)))
 
 
 def test_one_joint_that_is_off_has_all_the_error():
@@ -68,7 +66,8 @@ def test_arrays_of_any_layout_and_type_are_accepted(rng):
 
 def test_no_skeletons_have_no_errors():
     assert [e.shape for e in compute_errors(np.zeros((0, 14, 3)), np.zeros((0, 14, 3)))] == [
-        (0,), (0,)
+        (0,),
+        (0,),
     ]
 
 

@@ -32,7 +32,8 @@ def test_recordings_of_other_subjects_and_missing_ones_are_kept_apart(people):
         people.write(f"{TEST}/{name}.tfrecord", 1)
     found = protocols.find(people.data_dir, "h36m", protocol=2)
     assert [(r.name, r.group) for r in found.recordings] == [
-        ("S9_Eating_0_cam3", "Eating"), ("S11_Walking_0_cam3", "Walking")
+        ("S9_Eating_0_cam3", "Eating"),
+        ("S11_Walking_0_cam3", "Walking"),
     ]
     assert len(found.missing) == 28 and "S9_Walking_0_cam3" in found.missing
     assert found.people == protocols.find(people.data_dir, "h36m", protocol=1).people
@@ -49,7 +50,11 @@ def test_test_sequences_of_3dhp_have_scenes(people):
         people.write(f"mpi_inf_3dhp/test/TS{number}.tfrecord", 1)
     found = protocols.find(people.data_dir, "mpi_inf_3dhp")
     assert [recording.group for recording in found.recordings] == [
-        "green screen", "green screen", "no green screen", "no green screen", "outdoors",
+        "green screen",
+        "green screen",
+        "no green screen",
+        "no green screen",
+        "outdoors",
         "outdoors",
     ]
     assert not found.missing

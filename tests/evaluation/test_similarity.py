@@ -34,8 +34,9 @@ def test_equals_lapack(rng, flatness):
 
 def test_a_similarity_is_removed(rng):
     points = rng.normal(size=(7, 14, 3))
-    moved = np.stack([rng.uniform(0.3, 3) * p @ random_rotation(rng) + rng.normal(size=3)
-                      for p in points])
+    moved = np.stack(
+        [rng.uniform(0.3, 3) * p @ random_rotation(rng) + rng.normal(size=3) for p in points]
+    )
     np.testing.assert_allclose(compute_similarity_transform(moved, points), points, atol=1e-9)
 
 

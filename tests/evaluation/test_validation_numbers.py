@@ -20,7 +20,9 @@ def test_the_truth_has_no_error(people):
     people.write("lsp/test_000.tfrecord", 5, has_3d=False)
     results = Validation(people.data_dir, ["h36m", "lsp"], batch_size=2).run(people.predict)
     assert set(results) == {
-        "val_h36m_keypoint_px", "val_h36m_mpjpe_mm", "val_h36m_pa_mpjpe_mm",
+        "val_h36m_keypoint_px",
+        "val_h36m_mpjpe_mm",
+        "val_h36m_pa_mpjpe_mm",
         "val_lsp_keypoint_px",
     }
     assert all(value < 1e-3 for value in results.values())
@@ -121,9 +123,15 @@ def test_a_damaged_picture_is_named(people):
     people.write("lsp/test_000.tfrecord", 1, has_3d=False)
     with tf.io.TFRecordWriter(str(file)) as writer:
         keypoints = np.ones((14, 3))
-        writer.write(records.image_example(
-            encoded=b"no picture", filename="a", height=300, width=300, keypoints=keypoints,
-            center=(150, 150),
-        ))
+        writer.write(
+            records.image_example(
+                encoded=b"no picture",
+                filename="a",
+                height=300,
+                width=300,
+                keypoints=keypoints,
+                center=(150, 150),
+            )
+        )
     with pytest.raises(ValueError, match="test_000.tfrecord, record at byte 0 is damaged"):
         Validation(people.data_dir, ["lsp"]).run(people.predict)

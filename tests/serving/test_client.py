@@ -127,9 +127,7 @@ def test_without_vertices_the_client_needs_the_smpl_file_and_makes_the_same_mesh
 def test_encoded_pictures_and_broken_ones_pass_through(served, signatures, picture):
     protocol, address = served
     image_bytes = np.array([picture.read_bytes(), b"", b"no picture"], object)
-    got = CALLERS[protocol](address, "hmr", 60.0)(
-        "serving_default", {"image_bytes": image_bytes}
-    )
+    got = CALLERS[protocol](address, "hmr", 60.0)("serving_default", {"image_bytes": image_bytes})
     expected = signatures["serving_default"](image_bytes=tf.constant(image_bytes))
     assert set(got) == set(expected)
     assert got["valid"].tolist() == [True, False, False]

@@ -1,6 +1,5 @@
 """The exported folder: whole or absent, and equal to the Keras model."""
 
-
 import threading
 
 import numpy as np

@@ -143,9 +143,7 @@ def test_a_broken_picture_is_a_row_of_zeros_among_good_ones(loaded, broken, enco
     assert out["valid"].tolist() == [True] + [False] * len(broken) + [True]
     assert not any(value[1:-1].any() for value in out.values())
     # Of theta, up to 100 radians before training: a batch of another size rounds in another order.
-    np.testing.assert_allclose(
-        out["theta"][[0, -1]], alone["theta"][[0, 0]], rtol=1e-4, atol=1e-3
-    )
+    np.testing.assert_allclose(out["theta"][[0, -1]], alone["theta"][[0, 0]], rtol=1e-4, atol=1e-3)
 
 
 def test_bombs_take_no_memory(broken):
@@ -191,8 +189,9 @@ def test_1000_mutated_jpegs_leave_their_neighbours_alone_and_memory_bounded(enco
             mutant = bytearray(good)
             for place in rng.integers(0, len(mutant), rng.integers(1, 20)):
                 mutant[place] = rng.integers(256)
-            files.append(bytes(mutant[: rng.integers(1, len(mutant) + 1)] if rng.random() < 0.3
-                               else mutant))
+            files.append(
+                bytes(mutant[: rng.integers(1, len(mutant) + 1)] if rng.random() < 0.3 else mutant)
+            )
         crops = CROPS(tf.constant(files))
         assert crops.valid[0]
         np.testing.assert_array_equal(crops.pixels[0], expected)
@@ -214,8 +213,9 @@ def test_joints_are_pixels_of_the_original_picture(untrained, loaded, encoded):
              image_bytes=tf.constant([data]), boxes=tf.constant([box]))),
     ):  # fmt: skip
         bodies = untrained.predict_on_batch(crop.image[np.newaxis])
-        np.testing.assert_allclose(out["joints"], crop.to_picture(bodies["joints"]), rtol=1e-4,
-                                   atol=1e-2)
+        np.testing.assert_allclose(
+            out["joints"], crop.to_picture(bodies["joints"]), rtol=1e-4, atol=1e-2
+        )
         np.testing.assert_allclose(out["joints3d"], bodies["joints3d"], rtol=1e-4, atol=1e-4)
 
 
@@ -247,8 +247,9 @@ def test_a_crop_that_is_not_finite_fails_its_row_only(loaded, rng):
     assert out["valid"].numpy().tolist() == [True, False, True]
     for name, value in out.items():
         assert not value[1].numpy().any()
-        np.testing.assert_allclose(value.numpy()[::2], expected[name].numpy()[::2], rtol=1e-4,
-                                   atol=1e-4)
+        np.testing.assert_allclose(
+            value.numpy()[::2], expected[name].numpy()[::2], rtol=1e-4, atol=1e-4
+        )
 
 
 def test_boxes_must_be_as_many_as_pictures(loaded, encoded):

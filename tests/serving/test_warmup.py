@@ -17,9 +17,7 @@ def requests(exported):
     return [log.predict_log.request for log in logs]
 
 
-def test_every_signature_is_warmed_up_at_every_batch_size_of_the_batching_file(
-    exported, requests
-):
+def test_every_signature_is_warmed_up_at_every_batch_size_of_the_batching_file(exported, requests):
     sizes = server_files.batch_sizes(exported.parent)
     assert sizes == [1, 2, 4, 8, 16, 32]
     found = [

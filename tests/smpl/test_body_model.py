@@ -19,8 +19,9 @@ def expected(small_smpl_path, bodies):
     body = load_smpl_file(small_smpl_path)
     return [
         np.stack(x)
-        for x in zip(*(reference_body(body, b, t) for b, t in zip(*bodies, strict=True)),
-                     strict=True)
+        for x in zip(
+            *(reference_body(body, b, t) for b, t in zip(*bodies, strict=True)), strict=True
+        )
     ]
 
 
@@ -53,16 +54,16 @@ def test_any_number_of_bones_a_vertex(edited_smpl_file, bodies):
     weights = rng.random((120, 24))
     path = edited_smpl_file(weights=weights / weights.sum(axis=1, keepdims=True))
     expected = reference_body(load_smpl_file(path), bodies[0][0], bodies[1][0])
-    np.testing.assert_allclose(
-        SMPL(path)(*bodies, get_skin=True)[0][0], expected[0], atol=2e-6
-    )
+    np.testing.assert_allclose(SMPL(path)(*bodies, get_skin=True)[0][0], expected[0], atol=2e-6)
 
 
 @pytest.mark.parametrize("batch", [0, 1, 3])
 def test_any_batch_size(small, batch):
     verts, joints, Rs = small(tf.zeros([batch, 10]), tf.zeros([batch, 72]), get_skin=True)
     assert (verts.shape, joints.shape, Rs.shape) == (
-        (batch, 120, 3), (batch, 19, 3), (batch, 24, 3, 3)
+        (batch, 120, 3),
+        (batch, 19, 3),
+        (batch, 24, 3, 3),
     )
 
 
@@ -124,5 +125,3 @@ def test_survives_a_saved_model(small, bodies, tmp_path):
     loaded = tf.saved_model.load(str(tmp_path))
     for got, want in zip(loaded.serve(*bodies), small(*bodies, get_skin=True), strict=False):
         np.testing.assert_allclose(got, want, atol=1e-6)
-
-

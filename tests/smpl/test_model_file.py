@@ -119,8 +119,11 @@ def test_bad_mean_files_are_named(tmp_path):
     path.write_bytes(b"not hdf5")
     with pytest.raises(ValueError, match="mean.h5: not a file of mean parameters"):
         load_mean_params(path)
-    for name, pose in (("none.h5", None), ("short.h5", np.zeros(71)),
-                       ("nan.h5", np.full(72, np.nan))):
+    for name, pose in (
+        ("none.h5", None),
+        ("short.h5", np.zeros(71)),
+        ("nan.h5", np.full(72, np.nan)),
+    ):
         with h5py.File(tmp_path / name, "w") as file:
             file["shape"] = np.zeros(10)
             if pose is not None:

@@ -69,8 +69,11 @@ def test_the_far_leg_is_hidden_from_the_side():
     pose[1] = np.pi / 2  # the left side turns away from the camera
     figure, camera, shot = studio_person(pose)
     person = shot.people[0]
-    near, far = ("right", "left") if camera.project(figure.points("keypoints"))[1][
-        joints.COCO_PLUS.index("left_hip")] > 3.2 else ("left", "right")
+    near, far = (
+        ("right", "left")
+        if camera.project(figure.points("keypoints"))[1][joints.COCO_PLUS.index("left_hip")] > 3.2
+        else ("left", "right")
+    )
     assert person.visible[joints.COCO_PLUS.index(f"{near}_knee")]
     assert not person.visible[joints.COCO_PLUS.index(f"{far}_knee")]
 

@@ -65,6 +65,7 @@ def test_melted_solids_contain_both_and_the_seam():
     distance = implicit.melt([left, right])
     inside = distance(np.array([[0, 0, 0], [0.19, 0, 0], [0.095, 0.03, 0]]))
     assert (inside < 0).all()
-    apart = np.minimum(left.distance(np.array([[0.095, 0.05, 0]])),
-                       right.distance(np.array([[0.095, 0.05, 0]])))
+    apart = np.minimum(
+        left.distance(np.array([[0.095, 0.05, 0]])), right.distance(np.array([[0.095, 0.05, 0]]))
+    )
     assert distance(np.array([[0.095, 0.05, 0]])) < apart

@@ -20,11 +20,17 @@ RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
 def sample_records(tmp_path_factory):
     """LSP, MPI-INF-3DHP and MoSh records of the raw samples."""
     folder = tmp_path_factory.mktemp("records")
-    convert(ConvertSettings(
-        datasets=("lsp", "mpi_inf_3dhp", "mosh"), data_dir=str(folder), max_skipped=1.0,
-        lsp_dir=str(RAW / "lsp_dataset"), mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
-        mosh_dir=str(RAW / "neutrMosh"), workers=1,
-    ))
+    convert(
+        ConvertSettings(
+            datasets=("lsp", "mpi_inf_3dhp", "mosh"),
+            data_dir=str(folder),
+            max_skipped=1.0,
+            lsp_dir=str(RAW / "lsp_dataset"),
+            mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
+            mosh_dir=str(RAW / "neutrMosh"),
+            workers=1,
+        )
+    )
     return folder
 
 
@@ -32,9 +38,15 @@ def sample_records(tmp_path_factory):
 def small_config(sample_records, small_smpl_path):
     """Settings of a run with a small encoder, a body of 120 vertices and two pictures a step."""
     return TrainConfig(
-        smpl_model_path=str(small_smpl_path), data_dir=str(sample_records),
-        datasets=("lsp", "mpi_inf_3dhp"), model_type="small_resnet_fc3_dropout", batch_size=2,
-        d_loss_weight=2.0, e_3d_weight=60.0, e_lr=1e-5, d_lr=1e-4,
+        smpl_model_path=str(small_smpl_path),
+        data_dir=str(sample_records),
+        datasets=("lsp", "mpi_inf_3dhp"),
+        model_type="small_resnet_fc3_dropout",
+        batch_size=2,
+        d_loss_weight=2.0,
+        e_3d_weight=60.0,
+        e_lr=1e-5,
+        d_lr=1e-4,
     )
 
 
@@ -69,7 +81,10 @@ def fit(config, folder, steps_per_execution=1, progress_of=progress.ProgressLine
     read_batch = snapshots.batch_reader(data.batches)
     writer, clock, seen = summaries.open_writer(folder), input_clock.InputClock(), Seen()
     model.fit(
-        clock.watch(data.batches(0)), epochs=2, steps_per_epoch=2, verbose=0,
+        clock.watch(data.batches(0)),
+        epochs=2,
+        steps_per_epoch=2,
+        verbose=0,
         callbacks=[
             failures.StopOnFailure(folder, read_batch, data.records),
             summaries.Scalars(writer),

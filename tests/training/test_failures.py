@@ -43,12 +43,14 @@ class Run:
         self.per_call = per_call
         self.iterations = tf.Variable(0, dtype=tf.int64)
         self.callback = failures.StopOnFailure(
-            folder, read_batch or (lambda step: {"image": np.full(2, step)}),
-            lambda step: [f"a, record at byte {step}"] * 2, **kwargs,
+            folder,
+            read_batch or (lambda step: {"image": np.full(2, step)}),
+            lambda step: [f"a, record at byte {step}"] * 2,
+            **kwargs,
         )
-        self.callback.set_model(types.SimpleNamespace(
-            optimizer=types.SimpleNamespace(iterations=self.iterations)
-        ))
+        self.callback.set_model(
+            types.SimpleNamespace(optimizer=types.SimpleNamespace(iterations=self.iterations))
+        )
 
     def feed(self, values, name="e_loss"):
         for value in values:

@@ -31,7 +31,9 @@ def config_of(mode):
 def mode(request, small_smpl_path, reference):
     """(mode, config, losses of one batch) with a small encoder and two pictures."""
     config = dataclasses.replace(
-        config_of(request.param), smpl_model_path=str(small_smpl_path), batch_size=2,
+        config_of(request.param),
+        smpl_model_path=str(small_smpl_path),
+        batch_size=2,
         model_type="small_resnet_fc3_dropout",
     )
     tf.keras.utils.set_random_seed(0)

@@ -65,10 +65,12 @@ def test_lines_come_once_a_minute_with_the_means_since_the_last(monkeypatch, cap
     steps = iter(range(1, 301))
     lines = progress.ProgressLines(end_step=300)
     iterations = types.SimpleNamespace(numpy=lambda: done)
-    lines.set_model(types.SimpleNamespace(
-        optimizer=types.SimpleNamespace(iterations=iterations),
-        config=types.SimpleNamespace(batch_size=8),
-    ))
+    lines.set_model(
+        types.SimpleNamespace(
+            optimizer=types.SimpleNamespace(iterations=iterations),
+            config=types.SimpleNamespace(batch_size=8),
+        )
+    )
     lines.set_params({"steps": 150})
     with caplog.at_level("INFO", logger="absl"):
         for epoch in range(2):

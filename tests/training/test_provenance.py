@@ -87,8 +87,12 @@ def test_git_tells_revision_and_change(tmp_path):
 
     def git(*arguments):
         identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-        return subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True,
-                              capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     git("init", "-q")
     git("add", ".")

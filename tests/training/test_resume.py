@@ -33,8 +33,9 @@ def command(config):
 def run(config, until=None, number=signal.SIGKILL):
     """Runs the command; when it has saved step `until` or a later one, sends it `number`."""
     before = saved_steps(config)
-    process = subprocess.Popen(command(config), env=QUIET, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command(config), env=QUIET, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if until:
         while process.poll() is None and max(saved_steps(config) - before, default=0) < until:
             time.sleep(0.002)
@@ -50,7 +51,8 @@ def saved_steps(config):
 def values_of(folder):
     reader = tf.train.load_checkpoint(str(folder))
     return {
-        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
         if name.endswith("VARIABLE_VALUE") and "save_counter" not in name
     }
 
@@ -58,8 +60,13 @@ def values_of(folder):
 @pytest.fixture
 def config(small_config, tmp_path):
     return dataclasses.replace(
-        small_config, model_dir=str(tmp_path / "run"), steps_per_epoch=7, epoch=2,
-        deterministic=True, checkpoint_steps=1, log_img_step=5,
+        small_config,
+        model_dir=str(tmp_path / "run"),
+        steps_per_epoch=7,
+        epoch=2,
+        deterministic=True,
+        checkpoint_steps=1,
+        log_img_step=5,
     )
 
 
@@ -84,8 +91,12 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
 def finished(small_config, tmp_path_factory):
     """A run of four steps with a checkpoint of each."""
     config = dataclasses.replace(
-        small_config, model_dir=str(tmp_path_factory.mktemp("finished")), steps_per_epoch=4,
-        epoch=1, checkpoint_steps=1, log_img_step=0,
+        small_config,
+        model_dir=str(tmp_path_factory.mktemp("finished")),
+        steps_per_epoch=4,
+        epoch=1,
+        checkpoint_steps=1,
+        log_img_step=0,
     )
     training.train(config)
     return config
@@ -123,7 +134,9 @@ def test_what_a_kill_left_of_a_checkpoint_is_deleted(copied):
     before = values_of(folder)
     assert training.train(copied).start_step == 4
     assert {path.name.split(".")[0] for path in folder.glob("ckpt-*")} == {
-        "ckpt-2", "ckpt-3", "ckpt-4"
+        "ckpt-2",
+        "ckpt-3",
+        "ckpt-4",
     }
     assert before.keys() == values_of(folder).keys()
 
@@ -163,9 +176,9 @@ def test_changed_settings_are_shown_and_must_be_accepted(copied):
     assert "--accept_changes" in str(refusal.value) and "--epoch" not in str(refusal.value)
     accepted = dataclasses.replace(changed, accept_changes=True, epoch=1)
     assert training.train(accepted).start_step == 4
-    assert changes.changed_settings(
-        accepted, run_folder.flags_file(copied.model_dir)
-    ) == {}, "the run goes on under its new settings"
+    assert changes.changed_settings(accepted, run_folder.flags_file(copied.model_dir)) == {}, (
+        "the run goes on under its new settings"
+    )
 
 
 def test_settings_behind_load_path_are_compared_as_well(finished, tmp_path):
@@ -201,10 +214,17 @@ def test_validation_each_epoch_chooses_the_best(finished, sample_records, tmp_pa
     records = tmp_path / "records"
     shutil.copytree(sample_records, records)
     shutil.copy(records / "lsp" / "train_000.tfrecord", records / "lsp" / "test_000.tfrecord")
-    summary = training.train(dataclasses.replace(
-        finished, model_dir=str(tmp_path / "validated"), data_dir=str(records),
-        val_datasets=("lsp",), steps_per_epoch=1, epoch=2, checkpoint_steps=0,
-    ))
+    summary = training.train(
+        dataclasses.replace(
+            finished,
+            model_dir=str(tmp_path / "validated"),
+            data_dir=str(records),
+            val_datasets=("lsp",),
+            steps_per_epoch=1,
+            epoch=2,
+            checkpoint_steps=0,
+        )
+    )
     assert np.isfinite(summary.losses["val_keypoint_px"])
     assert (tmp_path / "validated" / "best" / "checkpoint").is_file()
 
@@ -217,8 +237,14 @@ def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
 def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tmp_path):
     """With the other flags of hardware and rates, three steps an execution."""
     config = dataclasses.replace(
-        finished, model_dir=str(tmp_path / "half"), mixed_precision="float16", clip_norm=10.0,
-        steps_per_execution=3, lr_schedule="cosine", lr_warmup_steps=2, checkpoint_steps=0,
+        finished,
+        model_dir=str(tmp_path / "half"),
+        mixed_precision="float16",
+        clip_norm=10.0,
+        steps_per_execution=3,
+        lr_schedule="cosine",
+        lr_warmup_steps=2,
+        checkpoint_steps=0,
     )
     assert training.train(config).end_step == 4
     summary = training.train(dataclasses.replace(config, epoch=2))

@@ -19,9 +19,15 @@ RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
 @pytest.fixture
 def config(sample_records, small_smpl_path, tmp_path):
     return TrainConfig(
-        smpl_model_path=str(small_smpl_path), data_dir=str(sample_records),
-        datasets=("lsp", "mpi_inf_3dhp"), model_dir=str(tmp_path / "run"), batch_size=2,
-        steps_per_epoch=3, epoch=2, e_lr=1e-5, d_lr=1e-4,
+        smpl_model_path=str(small_smpl_path),
+        data_dir=str(sample_records),
+        datasets=("lsp", "mpi_inf_3dhp"),
+        model_dir=str(tmp_path / "run"),
+        batch_size=2,
+        steps_per_epoch=3,
+        epoch=2,
+        e_lr=1e-5,
+        d_lr=1e-4,
     )
 
 
@@ -39,9 +45,15 @@ def weights_of(model_dir):
 def finished(sample_records, small_smpl_path, tmp_path_factory):
     """A run of ten steps, and the settings it had."""
     config = TrainConfig(
-        smpl_model_path=str(small_smpl_path), data_dir=str(sample_records),
-        datasets=("lsp", "mpi_inf_3dhp"), model_dir=str(tmp_path_factory.mktemp("run")),
-        batch_size=2, steps_per_epoch=5, epoch=2, e_lr=1e-5, d_lr=1e-4,
+        smpl_model_path=str(small_smpl_path),
+        data_dir=str(sample_records),
+        datasets=("lsp", "mpi_inf_3dhp"),
+        model_dir=str(tmp_path_factory.mktemp("run")),
+        batch_size=2,
+        steps_per_epoch=5,
+        epoch=2,
+        e_lr=1e-5,
+        d_lr=1e-4,
     )
     return config, training.train(config)
 
@@ -76,8 +88,13 @@ def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
     crop = predictor.crop_whole_picture(picture).image[np.newaxis]
     out = predictor.load_export(folder)(crop)
     assert {name: value.shape for name, value in out.items()} == {
-        "verts": (1, 120, 3), "joints": (1, 19, 2), "cams": (1, 3), "joints3d": (1, 19, 3),
-        "theta": (1, 85), "rotations": (1, 24, 3, 3), "valid": (1,),
+        "verts": (1, 120, 3),
+        "joints": (1, 19, 2),
+        "cams": (1, 3),
+        "joints3d": (1, 19, 3),
+        "theta": (1, 85),
+        "rotations": (1, 24, 3, 3),
+        "valid": (1,),
     }
     assert all(np.isfinite(value).all() for value in out.values())
 
@@ -119,7 +136,9 @@ def test_a_run_continues_where_it_stopped(small_config, tmp_path):
 
 def test_load_path_takes_the_authors_checkpoint(config, reference_files):
     start = dataclasses.replace(
-        config, load_path=str(reference_files(0) / "model.ckpt-667589"), epoch=1,
+        config,
+        load_path=str(reference_files(0) / "model.ckpt-667589"),
+        epoch=1,
         steps_per_epoch=1,
     )
     assert training.train(start).start_step == 0
@@ -138,8 +157,12 @@ def resnet_only(reference_files, tmp_path):
     reader = tf.train.load_checkpoint(str(reference_files(0) / "model.ckpt-667589"))
     names = [n for n in reader.get_variable_to_shape_map() if n.startswith("resnet_v2_50/")]
     prefix = str(tmp_path / "resnet_v2_50.ckpt")
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names),
-                      tensors=[reader.get_tensor(name) for name in names])
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[reader.get_tensor(name) for name in names],
+    )
     return prefix
 
 
@@ -157,10 +180,16 @@ def test_pretrained_model_path_starts_from_a_resnet(config, resnet_only):
 
 def test_a_run_of_other_settings_is_not_loaded_by_halves(finished, config):
     with pytest.raises(ValueError, match="does not fit the model.*\n.*encoder_only"):
-        training.train(dataclasses.replace(
-            config, load_path=finished[0].model_dir, encoder_only=False, num_stage=3,
-            joint_type="lsp", model_dir=_without_regressor(finished[0].model_dir, config),
-        ))
+        training.train(
+            dataclasses.replace(
+                config,
+                load_path=finished[0].model_dir,
+                encoder_only=False,
+                num_stage=3,
+                joint_type="lsp",
+                model_dir=_without_regressor(finished[0].model_dir, config),
+            )
+        )
 
 
 def _without_regressor(source, config):

@@ -37,14 +37,17 @@ def test_warmup_rises_to_the_rate_and_then_leaves_it():
     assert found == pytest.approx([0.25e-3, 0.5e-3, 1e-3, 1e-3, 1e-3])
 
 
-@pytest.mark.parametrize("settings, message", [
-    (dict(lr_schedule="steps"), "belong together"),
-    (dict(lr_steps=("3",)), "belong together"),
-    (dict(lr_schedule="steps", lr_steps=("4", "3")), "rising numbers"),
-    (dict(lr_schedule="steps", lr_steps=("x",)), "rising numbers above 0; got x"),
-    (dict(lr_schedule="linear"), "--lr_schedule accepts constant, cosine, steps"),
-    (dict(deterministic=True, strategy="mirrored"), "--deterministic is for one device"),
-])
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(lr_schedule="steps"), "belong together"),
+        (dict(lr_steps=("3",)), "belong together"),
+        (dict(lr_schedule="steps", lr_steps=("4", "3")), "rising numbers"),
+        (dict(lr_schedule="steps", lr_steps=("x",)), "rising numbers above 0; got x"),
+        (dict(lr_schedule="linear"), "--lr_schedule accepts constant, cosine, steps"),
+        (dict(deterministic=True, strategy="mirrored"), "--deterministic is for one device"),
+    ],
+)
 def test_settings_that_make_no_sense_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(TrainConfig(), **settings)

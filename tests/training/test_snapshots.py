@@ -13,7 +13,8 @@ def test_snapshots_stand_at_the_first_step_and_after_every_period(watched):
     assert sorted(drawn) == ["vis_images/0", "vis_images/1"]  # a batch of two has no six
     for found in drawn.values():
         assert [(step, picture.shape) for step, picture in found] == [
-            (1, (448, 896, 3)), (3, (448, 896, 3))
+            (1, (448, 896, 3)),
+            (3, (448, 896, 3)),
         ]
 
 
@@ -26,10 +27,31 @@ def test_a_picture_begins_with_the_input_itself(watched):
 def test_histograms_are_of_each_output_over_all_stages(watched):
     histograms = history.read_histograms(watched.folder)
     names = [
-        "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-        "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar",
-        "right_collar", "head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-        "left_wrist", "right_wrist", "left_hand", "right_hand", "all_joints", "beta",
+        "left_hip",
+        "right_hip",
+        "spine1",
+        "left_knee",
+        "right_knee",
+        "spine2",
+        "left_ankle",
+        "right_ankle",
+        "spine3",
+        "left_foot",
+        "right_foot",
+        "neck",
+        "left_collar",
+        "right_collar",
+        "head",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hand",
+        "right_hand",
+        "all_joints",
+        "beta",
     ]
     assert list(histograms) == [f"d_out/{n}/{kind}" for kind in ("real", "fake") for n in names]
     for found in histograms.values():
@@ -80,18 +102,19 @@ def person(rng):
     label = np.concatenate([rng.uniform(60, 160, (19, 2)), np.ones((19, 1))], axis=1)
     triangle = np.array([[-0.5, -0.5, 0], [0.5, -0.5, 0], [0, 0.5, 0]])
     return dict(
-        crop=np.full((224, 224, 3), 128, np.uint8), label=label,
-        joints=np.stack([label[:, :2] + 30, label[:, :2]]), vertices=np.stack([triangle] * 2),
-        cams=np.array([[0.9, 0, 0]] * 2), faces=np.array([[0, 2, 1]]),
+        crop=np.full((224, 224, 3), 128, np.uint8),
+        label=label,
+        joints=np.stack([label[:, :2] + 30, label[:, :2]]),
+        vertices=np.stack([triangle] * 2),
+        cams=np.array([[0.9, 0, 0]] * 2),
+        faces=np.array([[0, 2, 1]]),
     )
 
 
 def test_a_stage_that_meets_the_truth_looks_like_it(person):
     picture = pictures.draw_stages(**person)
     below_captions = slice(30, 224)
-    truth, wrong, right = (
-        picture[below_captions, start:start + 224] for start in (0, 224, 448)
-    )
+    truth, wrong, right = (picture[below_captions, start : start + 224] for start in (0, 224, 448))
     np.testing.assert_array_equal(truth, right)
     assert (truth != wrong).any()
 

@@ -36,7 +36,12 @@ def config(small_config):
     where a gradient is about zero, Adam's step is as long as anywhere.
     """
     return dataclasses.replace(
-        small_config, batch_size=4, steps_per_epoch=2, epoch=1, e_lr=1e-30, d_lr=1e-30,
+        small_config,
+        batch_size=4,
+        steps_per_epoch=2,
+        epoch=1,
+        e_lr=1e-30,
+        d_lr=1e-30,
         log_img_step=0,
     )
 
@@ -117,10 +122,14 @@ def test_two_processes_compute_the_step_of_one_and_the_chief_alone_writes(
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "hmr_tf2.train", *flagfiles.as_flagfile(config).splitlines()],
-            env=environment(TF_CONFIG=json.dumps(
-                {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-            )),
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(
+                TF_CONFIG=json.dumps(
+                    {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+                )
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for index in range(2)
     ]
@@ -132,11 +141,18 @@ def test_two_processes_compute_the_step_of_one_and_the_chief_alone_writes(
     assert len(list(pathlib.Path(config.model_dir).glob("events*"))) == 1
 
 
-@pytest.mark.parametrize("text", [
-    "", "{", "[]", '{"cluster": {}}', '{"cluster": {"worker": ["a:1"]}}',
-    '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-    '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cluster": {}}',
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+    ],
+)
 def test_an_unusable_TF_CONFIG_is_answered_with_an_example(text):
     with pytest.raises(ValueError, match="(?s)--strategy=multiworker needs.*host0:2222"):
         strategies.check_tf_config(text)
@@ -149,7 +165,10 @@ def test_a_batch_that_does_not_divide_is_refused(config, tmp_path):
     flags = tmp_path / "flags.cfg"
     flags.write_text(flagfiles.as_flagfile(config))
     done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, str(flags)], env=environment(), timeout=500,
-        capture_output=True, text=True,
+        [sys.executable, "-c", TWO_DEVICES, str(flags)],
+        env=environment(),
+        timeout=500,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode and "must be a multiple of" in done.stderr

@@ -11,10 +11,17 @@ def test_every_step_has_the_originals_scalars(watched):
     scalars = history.read_scalars(watched.folder)
     losses = {tag: found for tag, found in scalars.items() if tag.startswith("loss/")}
     assert set(losses) == {
-        "loss/e_loss", "loss/e_loss_kp_noscale", "loss/e_loss_disc", "loss/d_loss",
-        "loss/d_loss_fake", "loss/d_loss_real", "loss/e_loss_3d_params_noscale",
-        "loss/e_loss_3d_joints_noscale", "loss/e_losses_noscale/kp_loss_stage0",
-        "loss/e_losses_noscale/kp_loss_stage1", "loss/e_losses_noscale/kp_loss_stage2",
+        "loss/e_loss",
+        "loss/e_loss_kp_noscale",
+        "loss/e_loss_disc",
+        "loss/d_loss",
+        "loss/d_loss_fake",
+        "loss/d_loss_real",
+        "loss/e_loss_3d_params_noscale",
+        "loss/e_loss_3d_joints_noscale",
+        "loss/e_losses_noscale/kp_loss_stage0",
+        "loss/e_losses_noscale/kp_loss_stage1",
+        "loss/e_losses_noscale/kp_loss_stage2",
     }
     assert all([step for step, _ in found] == [1, 2, 3, 4] for found in losses.values())
     written = [value for _, value in losses["loss/e_loss"]]
@@ -28,13 +35,25 @@ def test_every_step_has_the_originals_scalars(watched):
 def test_scalars_leave_out_the_weights_the_original_leaves_out():
     config = TrainConfig(e_loss_weight=60.0, e_3d_weight=20.0)
     scalars = summaries.original_scalars(
-        dict(e_loss=7.0, e_loss_kp=6.0, e_loss_3d=2.0, d_loss=3.0, kp_loss_stage1=0.5,
-             val_lsp_keypoint_px=9.0), config
+        dict(
+            e_loss=7.0,
+            e_loss_kp=6.0,
+            e_loss_3d=2.0,
+            d_loss=3.0,
+            kp_loss_stage1=0.5,
+            val_lsp_keypoint_px=9.0,
+        ),
+        config,
     )
-    assert scalars == pytest.approx({
-        "loss/e_loss": 7.0, "loss/e_loss_kp_noscale": 0.1, "loss/e_loss_3d_params_noscale": 0.1,
-        "loss/d_loss": 3.0, "loss/e_losses_noscale/kp_loss_stage1": 0.5,
-    })
+    assert scalars == pytest.approx(
+        {
+            "loss/e_loss": 7.0,
+            "loss/e_loss_kp_noscale": 0.1,
+            "loss/e_loss_3d_params_noscale": 0.1,
+            "loss/d_loss": 3.0,
+            "loss/e_losses_noscale/kp_loss_stage1": 0.5,
+        }
+    )
 
 
 def test_KEEP_the_adversarial_loss_is_divided_by_a_weight_it_does_not_have():

@@ -9,7 +9,9 @@ import tensorflow as tf
 from hmr_tf2.training import history, summaries, validation
 
 ERRORS = {
-    "val_h36m_keypoint_px": 5.0, "val_h36m_mpjpe_mm": 90.0, "val_h36m_pa_mpjpe_mm": 60.0,
+    "val_h36m_keypoint_px": 5.0,
+    "val_h36m_mpjpe_mm": 90.0,
+    "val_h36m_pa_mpjpe_mm": 60.0,
     "val_lsp_keypoint_px": 8.0,
 }
 MEANS = {"val_keypoint_px": 6.5, "val_mpjpe_mm": 90.0, "val_pa_mpjpe_mm": 60.0}

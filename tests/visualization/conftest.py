@@ -16,11 +16,24 @@ def in_chromium(tmp_path):
 
     def load(url, *options):
         return subprocess.run(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-sync",
-             f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000",
-             *options, "--dump-dom", url],
-            capture_output=True, text=True, timeout=120, check=False,
+            [
+                CHROMIUM,
+                "--headless",
+                "--no-sandbox",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-sync",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--virtual-time-budget=20000",
+                *options,
+                "--dump-dom",
+                url,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         ).stdout
 
     return load

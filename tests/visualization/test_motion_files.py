@@ -31,9 +31,7 @@ def moving(rig):
     translations = rng.normal(0, 1, (STEPS, 3)) + [0, 0, 5]
     vertices, joints = (x.astype(np.float64) for x in rig.shaped(rng.normal(size=10)))
     moves = motion.motion_of(np.arange(STEPS) / FPS, turns, translations, joints, vertices)
-    bones, places = global_transforms(
-        turns, np.tile(joints, (STEPS, 1, 1)), rig.parents.tolist()
-    )
+    bones, places = global_transforms(turns, np.tile(joints, (STEPS, 1, 1)), rig.parents.tolist())
     flip = np.diag(TO_Y_UP)
     return (
         moves,
@@ -136,8 +134,9 @@ class Glb:
 def node_matrices(glb, step):
     """World matrices [N, 4, 4] of the nodes at a sample of the animation."""
     nodes = glb.document["nodes"]
-    state = [{"translation": n.get("translation", [0, 0, 0]), "rotation": [0, 0, 0, 1]}
-             for n in nodes]
+    state = [
+        {"translation": n.get("translation", [0, 0, 0]), "rotation": [0, 0, 0, 1]} for n in nodes
+    ]
     (animation,) = glb.document["animations"]
     for channel in animation["channels"]:
         sampler = animation["samplers"][channel["sampler"]]
@@ -176,11 +175,11 @@ def test_an_animated_glb_skins_the_mesh_as_smpl_does(rig, moving, tmp_path):
         world = node_matrices(glb, step)[skin["joints"]]
         np.testing.assert_allclose(world[:, :3, 3], places[step], atol=1e-5)
         skinned = np.einsum("vk,vkij,vj->vi", share, (world @ unbind)[which], rest)[:, :3]
-        moved = np.einsum("jab,vjb->vja", bones[step],
-                          moves.vertices[:, np.newaxis] - moves.joints) + places[step]
-        np.testing.assert_allclose(
-            skinned, np.einsum("vj,vja->va", strongest, moved), atol=1e-5
+        moved = (
+            np.einsum("jab,vjb->vja", bones[step], moves.vertices[:, np.newaxis] - moves.joints)
+            + places[step]
         )
+        np.testing.assert_allclose(skinned, np.einsum("vj,vja->va", strongest, moved), atol=1e-5)
 
 
 def test_quaternions_take_the_short_way(rig, tmp_path):

@@ -41,11 +41,17 @@ def quad(z, half=0.5):
 @pytest.mark.parametrize("samples", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["perspective", "weak"])
 def test_numba_and_numpy_draw_the_same_picture(person, faces, samples, kind):
-    camera = hmr_perspective((0.9, 0.1, 0.05), 100) if kind == "perspective" else (
-        weak_perspective(0.9, (0.1, 0.05), 100))
+    camera = (
+        hmr_perspective((0.9, 0.1, 0.05), 100)
+        if kind == "perspective"
+        else (weak_perspective(0.9, (0.1, 0.05), 100))
+    )
     rng = np.random.default_rng(0)
-    options = {"colors": rng.random((6890, 3)), "samples": samples,
-               "background": rng.integers(0, 255, (*SIZE, 3), np.uint8)}
+    options = {
+        "colors": rng.random((6890, 3)),
+        "samples": samples,
+        "background": rng.integers(0, 255, (*SIZE, 3), np.uint8),
+    }
     fast = render(person, faces, camera, SIZE, **options)
     slow = render(person, faces, camera, SIZE, backend="numpy", **options)
     # Vertex normals add up in another order, which may move a rounding by one level.
@@ -170,8 +176,10 @@ def test_normals_are_unit_and_point_outwards(person, faces):
     normals = vertex_normals(person, faces)
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1)
     moved = person + 0.001 * normals
-    volumes = [np.einsum("ij,ij->", q[faces[:, 0]], np.cross(q[faces[:, 1]], q[faces[:, 2]]))
-               for q in (person, moved)]
+    volumes = [
+        np.einsum("ij,ij->", q[faces[:, 0]], np.cross(q[faces[:, 1]], q[faces[:, 2]]))
+        for q in (person, moved)
+    ]
     assert volumes[1] > volumes[0]
 
 

@@ -64,7 +64,9 @@ def test_codec_colour_and_order_are_what_browsers_play(tmp_path):
             append(picture)
     told = subprocess.run(
         [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-i", tmp_path / "a.mp4"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     ).stderr
     assert "Video: h264" in told and "yuv420p" in told and "25 fps" in told
     content = (tmp_path / "a.mp4").read_bytes()

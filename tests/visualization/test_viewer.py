@@ -13,8 +13,10 @@ from hmr_tf2.standin import posing
 from hmr_tf2.visualization import overlay, viewer
 
 SIZE = (320, 240)
-CAMERAS = [PictureCamera(np.array([95.0, 96.0]), np.array([0.9, 1.4])),
-           PictureCamera(np.array([88.0, 88.5]), np.array([2.3, 1.3]))]
+CAMERAS = [
+    PictureCamera(np.array([95.0, 96.0]), np.array([0.9, 1.4])),
+    PictureCamera(np.array([88.0, 88.5]), np.array([2.3, 1.3])),
+]
 
 # As soon as the page has drawn, and before the browser clears what was drawn, writes what the
 # canvas shows into the page. The canvas has the picture's size, so that pixels can be compared.
@@ -35,8 +37,10 @@ def bodies():
     pose[0] = np.pi
     pose[3 * 16 + 2] = -0.6
     posed = posing.standin_poser().pose(np.zeros(10), pose)
-    return [(posed.vertices, camera, color) for camera, color in
-            zip(CAMERAS, [(0.7, 0.75, 0.85), (0.95, 0.7, 0.5)], strict=True)]
+    return [
+        (posed.vertices, camera, color)
+        for camera, color in zip(CAMERAS, [(0.7, 0.75, 0.85), (0.95, 0.7, 0.5)], strict=True)
+    ]
 
 
 @pytest.fixture
@@ -53,8 +57,7 @@ def test_nothing_is_fetched(page):
     assert " src=" not in source and "<link" not in source and "fetch(" not in source
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', source)
     assert policy == (
-        "default-src 'none'; img-src data:; script-src 'unsafe-inline'; "
-        "style-src 'unsafe-inline'"
+        "default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
     )
     assert "<title>a &lt;b> &amp; c</title>" in source
 
@@ -96,8 +99,12 @@ def read_canvas(in_chromium, page, fragment):
     at = source.index('<script type="application/json"')
     probed.write_text(source[:at] + PROBE + source[at:])
     dumped = in_chromium(
-        f"{probed.as_uri()}{fragment}", "--use-gl=angle", "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader", "--force-device-scale-factor=1", "--window-size=800,600",
+        f"{probed.as_uri()}{fragment}",
+        "--use-gl=angle",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",
+        "--force-device-scale-factor=1",
+        "--window-size=800,600",
     )
     if "This page needs WebGL" in re.search(r'<p id="problem"[^>]*>(.*?)</p>', dumped)[1]:
         pytest.skip("This Chromium has no WebGL.")

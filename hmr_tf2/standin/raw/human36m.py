@@ -22,11 +22,27 @@ STEP = 5
 _STREAM = 7
 _NAMES = human36m_names.default_names()
 _EXTRA_FRAMES = 2  # videos run a little longer than the poses
-_KINDS = {"Sitting": "sit", "SittingDown": "squat", "Walking": "walk", "WalkTogether": "walk",
-          "WakingDog": "walk", "Waiting": "stand", "Phoning": "stand", "Purchases": "reach",
-          "Greeting": "reach", "Directions": "reach", "Posing": "dance"}
-_FROM_SMPL = {"pelvis": "pelvis", "torso": "spine2", "toes": "foot", "toe_tip": "foot",
-              "thumb": "hand", "hand": "hand"}
+_KINDS = {
+    "Sitting": "sit",
+    "SittingDown": "squat",
+    "Walking": "walk",
+    "WalkTogether": "walk",
+    "WakingDog": "walk",
+    "Waiting": "stand",
+    "Phoning": "stand",
+    "Purchases": "reach",
+    "Greeting": "reach",
+    "Directions": "reach",
+    "Posing": "dance",
+}
+_FROM_SMPL = {
+    "pelvis": "pelvis",
+    "torso": "spine2",
+    "toes": "foot",
+    "toe_tip": "foot",
+    "thumb": "hand",
+    "hand": "hand",
+}
 
 
 def write(folder: pathlib.Path, order: Order):
@@ -139,8 +155,14 @@ def _write_cdf(path, points):
     pose = points.reshape(1, len(points), -1).astype(np.float32)
     file = cdflib.cdfwrite.CDF(str(path), cdf_spec={"Majority": "row_major"}, delete=True)
     # Compressed variables would hold the time of day, as every gzip stream does.
-    variable = {"Variable": "Pose", "Data_Type": file.CDF_FLOAT, "Num_Elements": 1,
-                "Rec_Vary": True, "Dim_Sizes": list(pose.shape[1:]), "Compress": 0}
+    variable = {
+        "Variable": "Pose",
+        "Data_Type": file.CDF_FLOAT,
+        "Num_Elements": 1,
+        "Rec_Vary": True,
+        "Dim_Sizes": list(pose.shape[1:]),
+        "Compress": 0,
+    }
     file.write_var(variable, var_data=pose)
     file.close()
 

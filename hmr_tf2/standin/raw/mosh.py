@@ -47,8 +47,10 @@ def _clip(folder, order, part, kinds, number):
     poses = motion.clip(str(rng.choice(kinds)), NUM_FRAMES, rng)
     trans = np.cumsum(rng.normal(0, 0.01, (NUM_FRAMES, 3)), axis=0)
     betas = people.random_shape(order.rng(_STREAM, part, 10_000 + subject))
-    dump(folder / name / f"{name}_{take + 1:02d}_poses.pkl",
-         {"poses": poses, "betas": betas, "trans": trans})
+    dump(
+        folder / name / f"{name}_{take + 1:02d}_poses.pkl",
+        {"poses": poses, "betas": betas, "trans": trans},
+    )
 
 
 def _h36m_clip(folder, order, number):
@@ -59,5 +61,7 @@ def _h36m_clip(folder, order, number):
     take = f"{action} {rest // (4 * len(actions)) + 1}"
     poses = motion.clip(str(rng.choice(_MOTIONS)), NUM_FRAMES, rng, fps=10)
     betas = people.random_shape(order.rng(_STREAM, 3, subject))
-    dump(folder / f"S{subject}" / f"{take}_cam{rest % 4}_aligned.pkl",
-         {"new_poses": poses, "betas": betas})
+    dump(
+        folder / f"S{subject}" / f"{take}_cam{rest % 4}_aligned.pkl",
+        {"new_poses": poses, "betas": betas},
+    )

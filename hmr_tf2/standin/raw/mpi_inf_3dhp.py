@@ -20,8 +20,14 @@ SIZE = (320, 320)
 _STREAM = 4
 
 _FROM_SMPL = {
-    "spine": "spine1", "spine2": "spine2", "spine3": "spine3", "pelvis": "pelvis", "head": "head",
-    "clavicle": "collar", "hand": "hand", "toe": "foot",
+    "spine": "spine1",
+    "spine2": "spine2",
+    "spine3": "spine3",
+    "pelvis": "pelvis",
+    "head": "head",
+    "clavicle": "collar",
+    "hand": "hand",
+    "toe": "foot",
 }
 
 

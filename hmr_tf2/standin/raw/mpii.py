@@ -65,8 +65,12 @@ def _rectangle(person, is_train):
         return place
     neck, top = (pixels[joints.COCO_PLUS.index(name)] for name in ("neck", "head_top"))
     middle, half = (neck + top) / 2, np.linalg.norm(top - neck) / 2
-    box = {"x1": middle[0] - half, "y1": middle[1] - half,
-           "x2": middle[0] + half, "y2": middle[1] + half}
+    box = {
+        "x1": middle[0] - half,
+        "y1": middle[1] - half,
+        "x2": middle[0] + half,
+        "y2": middle[1] + half,
+    }
     return {**box, **place, "annopoints": {"point": _structs(_points(person))}}
 
 

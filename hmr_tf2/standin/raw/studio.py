@@ -83,8 +83,13 @@ def shoot(
     figure = take.figure(frame, appearance.random_colors(rng))
     scenery = backgrounds.background(rng, *size, variety.clutter)
     photo = people.photograph(
-        [figure], camera, scenery, appearance.random_lights(rng),
-        occluders=int(rng.random() < 0.4 * variety.occluded), shadow=rng.uniform(0, 0.6), rng=rng,
+        [figure],
+        camera,
+        scenery,
+        appearance.random_lights(rng),
+        occluders=int(rng.random() < 0.4 * variety.occluded),
+        shadow=rng.uniform(0, 0.6),
+        rng=rng,
     )
     return photo._replace(image=backgrounds.degrade(rng, photo.image, variety.clutter))
 
@@ -93,7 +98,9 @@ def locate(take: Take, cameras: Sequence[Camera]) -> list[list[Place]]:
     """Where the person of `take` is: a list of frames for each camera. Nothing is drawn."""
     figures = [take.figure(frame, np.zeros((1, 3))) for frame in range(len(take.poses))]
     return [
-        [Place(*(view.to_camera(figure.points(name)) for name in ("keypoints", "joints")))
-         for figure in figures]
+        [
+            Place(*(view.to_camera(figure.points(name)) for name in ("keypoints", "joints")))
+            for figure in figures
+        ]
         for view in cameras
     ]
