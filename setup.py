@@ -9,6 +9,7 @@ import setuptools
 # refuses NumPy 1, tensorflow-metadata 1.18 wants protobuf 5, setuptools 81 has no pkg_resources.
 REQUIRED = [
     "tensorflow==2.15.1",
+    "tf_keras==2.15.1",
     "tensorflow-addons==0.23.0",
     "tensorflow-graphics==2021.12.3",
     "tensorflow-serving-api==2.15.1",

@@ -20,10 +20,11 @@ import time
 import cv2
 import numpy as np
 
-from tfrecords_tools import joints, mpi_inf_3dhp, records, writer
-from tfrecords_tools.mpi_inf_3dhp_frame import Frame
+from tfrecords_tools import joints, records, writer
 from tfrecords_tools.plan import Items, Plan, at_once
 from tfrecords_tools.pool import Workers
+from tfrecords_tools.readers import mpi_inf_3dhp
+from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
 import tensorflow as tf  # isort: skip  # behind the package that keeps its import quiet
 

@@ -17,9 +17,9 @@ import statistics
 import tempfile
 import time
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import HMR, HMRConfig, loading, serving
 from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE

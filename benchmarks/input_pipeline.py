@@ -23,7 +23,8 @@ import numpy as np
 import tensorflow as tf
 
 from hmr_tf2.config import TrainConfig
-from hmr_tf2.data import augmentation, parsing, pipeline
+from hmr_tf2.data import augmentation, parsing
+from hmr_tf2.hmr.data import TrainingData, draw_augmentation
 from hmr_tf2.standin import people
 from tfrecords_tools import records
 
@@ -106,9 +107,7 @@ def naive_preprocess(serialized, scale, translation, mirror) -> dict[str, tf.Ten
 def naive_pipeline(config: TrainConfig, path: pathlib.Path) -> tf.data.Dataset:
     """Batches of the records in the order of the file, augmented by the same draws."""
     draws = (
-        tf.data.Dataset.range(1 << 40)
-        .map(lambda step: pipeline.draw_augmentation(config, step))
-        .unbatch()
+        tf.data.Dataset.range(1 << 40).map(lambda step: draw_augmentation(config, step)).unbatch()
     )
     return (
         tf.data.Dataset.zip((tf.data.TFRecordDataset(str(path)).repeat(), draws))
@@ -120,7 +119,7 @@ def naive_pipeline(config: TrainConfig, path: pathlib.Path) -> tf.data.Dataset:
 
 def check_equal(config: TrainConfig, path: pathlib.Path) -> None:
     """Raises AssertionError where a crop or label of the two ways differs."""
-    draws = pipeline.draw_augmentation(config, tf.constant(0, tf.int64))
+    draws = draw_augmentation(config, tf.constant(0, tf.int64))
     for record, scale, translation, mirror in zip(
         tf.data.TFRecordDataset(str(path)), *draws, strict=False
     ):
@@ -164,7 +163,7 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
         batch_size=BATCH_SIZE,
     )
     check_equal(dataclasses.replace(config, batch_size=args.people), path)
-    naive, ours = naive_pipeline(config, path), pipeline.training_batches(config)
+    naive, ours = naive_pipeline(config, path), TrainingData(config).batches()
     rates: dict[tuple, list[Rate]] = {}
     for turn in range(args.rounds + 1):
         for threads in (1, 2):

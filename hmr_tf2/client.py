@@ -84,7 +84,7 @@ def remote_predictor(settings: ClientSettings):
     """
     import numpy as np
 
-    from hmr_tf2.hmr import decode_theta
+    from hmr_tf2.hmr.model import decode_theta
     from hmr_tf2.predictor import CropPredictor
     from hmr_tf2.serving import remote
     from hmr_tf2.smpl import SMPL

@@ -12,7 +12,7 @@ from absl import logging
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import HMRConfig
-from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.hmr.model import HMR, decode_theta
 from hmr_tf2.networks.regressor import NUM_THETA
 from hmr_tf2.predictor import BATCH_SIZE, SIGNATURE, Predictor, export_folder
 from hmr_tf2.smpl.body_model import NUM_KEYPOINTS, SMPL

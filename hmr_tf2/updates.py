@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import replicas
 

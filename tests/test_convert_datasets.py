@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-RAW = pathlib.Path(__file__).parent / "data" / "raw"
+RAW = pathlib.Path(__file__).parent / "samples" / "raw"
 ROOT = pathlib.Path(__file__).parents[1]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import HMR, HMRConfig
 
@@ -12,7 +13,7 @@ SMALL = "small_resnet_fc3_dropout"
 
 
 def make(path, **settings):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     model = HMR(HMRConfig(smpl_model_path=str(path), batch_size=2, **settings))
     model.compile()
     return model

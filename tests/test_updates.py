@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import HMR, HMRConfig, updates
-from hmr_tf2.hmr import kernels
+from hmr_tf2.hmr.model import kernels
 
 
 def make(path, compile_with=None, **settings):
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     model = HMR(
         HMRConfig(
             smpl_model_path=str(path),
@@ -108,7 +109,7 @@ def test_an_unscaled_gradient_is_that_of_the_loss(small_smpl_path, batch, usual)
 
 def test_clipping_scales_all_gradients_to_the_norm(small_smpl_path):
     variables = [tf.Variable([3.0, 0.0]), tf.Variable([[4.0]])]
-    optimizer = tf.keras.optimizers.legacy.Adam()
+    optimizer = keras.optimizers.legacy.Adam()
     for clip_norm, factor in ((0.0, 1.0), (2.5, 0.5), (6.0, 1.0)):
         with tf.GradientTape() as tape:
             loss = 0.5 * sum(tf.reduce_sum(v**2) for v in variables)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from absl import logging
 
-from tfrecords_tools import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii, writer
+from tfrecords_tools import writer
 from tfrecords_tools.beam_workers import BeamWorkers
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
+from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 from tfrecords_tools.settings import ConvertSettings
 
 # Data set -> its plans. Making them checks that the raw data is there.

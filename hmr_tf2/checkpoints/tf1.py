@@ -3,9 +3,9 @@
 import dataclasses
 import os
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 from absl import logging
 
 from hmr_tf2.networks import discriminator, regressor, resnet_v2

@@ -7,8 +7,9 @@ import pathlib
 from collections.abc import Mapping
 
 from hmr_tf2.evaluation import reading
-from tfrecords_tools import human36m_names, records
-from tfrecords_tools.mpi_inf_3dhp_test import ACTIVITIES, SEQUENCES
+from tfrecords_tools import records
+from tfrecords_tools.readers import human36m_names
+from tfrecords_tools.readers.mpi_inf_3dhp_testset import ACTIVITIES, SEQUENCES
 
 DATASETS = ("h36m", "mpi_inf_3dhp", "lsp", "lsp_ext", "mpii", "coco")
 

@@ -1,7 +1,7 @@
 """The factorised discriminator of pose and shape (paper section 3.3)."""
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 SCOPE = "D"
 NUM_JOINTS = 23

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import replicas
 

@@ -9,8 +9,8 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 SCOPE = "resnet_v2_50"
 EXPANSION = 4

@@ -6,7 +6,7 @@ one keeps a 7 x 7 map, so that the regressor sees where things are from the firs
 
 import functools
 
-import keras
+import tf_keras as keras
 
 from hmr_tf2.networks.resnet_v2 import batch_norm_relu, conv, pad_both_sides
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from hmr_tf2 import predictor
-from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.hmr.model import HMR, decode_theta
 from hmr_tf2.smpl import batch_rodrigues
 
 # Float32 rounding between Keras' graph and the exported one: millionths of the values (metres,

@@ -7,9 +7,9 @@ the arithmetic.
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 
 def fast_encoder(
@@ -60,7 +60,7 @@ def fast_encoder(
 
 
 def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.layers.Layer]]:
-    """Of each convolution the layers that become part of it: the padding before, the norm behind."""
+    """For each convolution, the layers that become part of it: padding before, norm behind."""
     read_by = {name: [] for name in parents}
     for name, sources in parents.items():
         for source in sources:

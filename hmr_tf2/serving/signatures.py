@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from hmr_tf2.hmr import HMR, decode_theta
+from hmr_tf2.hmr.model import HMR, decode_theta
 from hmr_tf2.networks.regressor import NUM_THETA, split_theta
 from hmr_tf2.serving.batches import CropBatch, crop_batch
 from hmr_tf2.smpl import batch_rodrigues

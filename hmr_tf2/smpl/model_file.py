@@ -6,7 +6,7 @@ import pathlib
 import h5py
 import numpy as np
 
-from tfrecords_tools import safe_pickle
+from tfrecords_tools.pickles import safe_pickle
 
 MEAN_PARAMS_FILE = "neutral_smpl_mean_params.h5"
 NUM_JOINTS = 24

@@ -6,9 +6,9 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 # An explosion is told by e_loss alone: the discriminator's own may fall to nearly nothing and
 # come back as the encoder learns.

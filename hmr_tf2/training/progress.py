@@ -3,8 +3,8 @@
 import sys
 import time
 
-import keras
 import numpy as np
+import tf_keras as keras
 from absl import logging
 from tensorflow_addons.callbacks import TQDMProgressBar
 from tqdm import tqdm

@@ -7,16 +7,16 @@ import os
 import pathlib
 import tempfile
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 from absl import logging
 
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import restore_tf1, run_folder
 from hmr_tf2.config import TrainConfig
-from hmr_tf2.data.pipeline import TrainingData
 from hmr_tf2.evaluation.validation import Validation
 from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.training import changes, log_file, schedules, strategies, summaries
 from hmr_tf2.training.failures import StopOnFailure
 from hmr_tf2.training.input_clock import InputClock
@@ -139,7 +139,7 @@ def _run(config, strategy, data, validation, model, start_step, flags_file) -> T
     manager = tf.train.CheckpointManager(state, str(folder), config.keep_checkpoints)
     logging.info(
         "%d images, %d steps an epoch; steps %d to %d; results in %s",
-        data.num_images,
+        data.num_examples,
         steps,
         start_step,
         end_step,

@@ -6,8 +6,8 @@ import pathlib
 import shutil
 import time
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 from absl import logging
 
 from hmr_tf2.checkpoints import run_folder

@@ -1,7 +1,7 @@
 """Learning rates over a run."""
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2.config import TrainConfig
 

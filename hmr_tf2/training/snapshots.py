@@ -3,12 +3,12 @@
 import contextlib
 from collections.abc import Callable, Mapping
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import camera
-from hmr_tf2.training import pictures
+from hmr_tf2.hmr import tensorboard as pictures
 from tfrecords_tools import joints
 
 # Columns of the discriminator's output; the original's words for the last two.

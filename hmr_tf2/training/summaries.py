@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 # Our name of a loss to the original's TensorBoard tag, and the weight it is divided by there.
 SCALARS = {

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 from absl import logging
 
 from hmr_tf2.evaluation.validation import Validation

@@ -4,8 +4,8 @@ import os
 import sys
 import time
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2.training.input_clock import InputClock
 from hmr_tf2.training.summaries import write_scalars

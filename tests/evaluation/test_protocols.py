@@ -3,7 +3,7 @@
 import pytest
 
 from hmr_tf2.evaluation import protocols
-from tfrecords_tools import human36m_names
+from tfrecords_tools.readers import human36m_names
 
 TEST = "tf_records_human36m_wjoints/test"
 

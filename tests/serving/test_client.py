@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 
+import loopback
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from hmr_tf2 import HMR, HMRConfig, client, demo, serving
-from hmr_tf2.serving import loopback, remote
+from hmr_tf2.serving import remote
 
 CALLERS = {"grpc": remote.grpc_caller, "rest": remote.rest_caller}
 SERVERS = {"grpc": loopback.grpc_server, "rest": loopback.rest_server}

@@ -1,9 +1,9 @@
 """The encoder for inference against Keras' and against one unit in float64."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2.networks.resnet_v2 import Encoder_resnet, batch_norm_relu, bottleneck
 from hmr_tf2.networks.small_resnet import Encoder_small_resnet

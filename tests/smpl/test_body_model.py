@@ -1,9 +1,9 @@
 """The body: equal to a slow float64 reference by both routes, in every execution mode."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 from smpl_reference import reference_body
 
 from hmr_tf2.smpl import SMPL, load_smpl_file

@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 
 from hmr_tf2.standin import people, posing
-from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp, mpi_inf_3dhp_test
+from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp, mpi_inf_3dhp_testset
 from hmr_tf2.standin.raw.runner import Order
 from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
 from tfrecords_tools import joints
@@ -167,7 +167,7 @@ def test_3dhp_writes_the_eighth_subject_where_asked(tmp_path):
 def test_3dhp_test_set_has_frames_and_points_that_project(raw):
     for sequence in range(1, 7):
         home = raw["mpi_inf_3dhp"] / "mpi_inf_3dhp_test_set" / f"TS{sequence}"
-        view = mpi_inf_3dhp_test.camera(sequence)
+        view = mpi_inf_3dhp_testset.camera(sequence)
         with h5py.File(home / "annot_data.mat") as file:
             points, pixels = file["annot3"][:, 0], file["annot2"][:, 0]
             assert file["valid_frame"].shape == (len(points), 1)

@@ -7,7 +7,7 @@ import pytest
 from tfrecords_tools.convert import convert
 from tfrecords_tools.settings import ConvertSettings
 
-RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
+RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
 FOLDERS = {
     "lsp_dir": RAW / "lsp_dataset",

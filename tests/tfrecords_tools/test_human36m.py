@@ -13,17 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import (
-    human36m,
-    human36m_names,
-    human36m_recordings,
-    joints,
-    manifest,
-    records,
-    video,
-)
+from tfrecords_tools import joints, manifest, records, video
 from tfrecords_tools.convert import convert
 from tfrecords_tools.plan import ConversionError
+from tfrecords_tools.readers import human36m, human36m_names, human36m_recordings
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import joints, manifest, mpi_inf_3dhp, mpi_inf_3dhp_test, records
+from tfrecords_tools import joints, manifest, records
 from tfrecords_tools.convert import convert
+from tfrecords_tools.readers import mpi_inf_3dhp, mpi_inf_3dhp_testset
 
 
 @pytest.fixture
@@ -122,15 +123,17 @@ def test_the_test_set_holds_the_valid_frames_in_the_order_of_lsp(
     order = [joints.MPI_INF_3DHP_TEST.index(name) for name in joints.LSP.names]
     assert np.allclose(row["mosh/gt3d"].reshape(14, 3), points[0, order] / 1000)
     assert row["image/visibility"].sum() == 14 and row["meta/has_3d"] == 0
-    assert mpi_inf_3dhp_test.ACTIVITIES[row["meta/activity"] - 1] == "Sports"
+    assert mpi_inf_3dhp_testset.ACTIVITIES[row["meta/activity"] - 1] == "Sports"
 
 
 def test_the_test_set_does_without_activities(test_set):
     with h5py.File(test_set[0] / "annot_data.mat", "a") as file:
         del file["activity_annotation"]
-    assert [frame.activity for frame in mpi_inf_3dhp_test.read_annotation(test_set[0])] == [None]
+    assert [frame.activity for frame in mpi_inf_3dhp_testset.read_annotation(test_set[0])] == [
+        None
+    ]
 
 
 def test_the_camera_of_the_test_set_is_found_from_its_joints(test_set):
-    frames = mpi_inf_3dhp_test.read_annotation(test_set[0])
+    frames = mpi_inf_3dhp_testset.read_annotation(test_set[0])
     assert np.allclose(frames[0].camera, [301, 160, 120])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from tfrecords_tools import safe_pickle
+from tfrecords_tools.pickles import safe_pickle
 
 ARRAYS = {
     "matrix": np.arange(6.0).reshape(2, 3),

@@ -3,17 +3,17 @@
 import pathlib
 import types
 
-import keras
 import pytest
+import tf_keras as keras
 
 from hmr_tf2.config import TrainConfig
-from hmr_tf2.data.pipeline import TrainingData
 from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.training import failures, input_clock, progress, snapshots, summaries, vitals
 from tfrecords_tools.convert import convert
 from tfrecords_tools.settings import ConvertSettings
 
-RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
+RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2.data.pipeline import TrainingData
+from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.training import failures
 
 

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import HMR, flagfiles
 from hmr_tf2.config import TrainConfig
@@ -36,7 +37,7 @@ def mode(request, small_smpl_path, reference):
         batch_size=2,
         model_type="small_resnet_fc3_dropout",
     )
-    tf.keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)
     model = HMR(config)
     model.compile()
     batch = {name: tf.constant(value) for name, value in reference.batch(3, 2).items()}

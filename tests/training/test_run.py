@@ -13,7 +13,7 @@ from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.config import TrainConfig
 from hmr_tf2.training import history, provenance
 
-RAW = pathlib.Path(__file__).parents[1] / "data" / "raw"
+RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from hmr_tf2 import losses
-from hmr_tf2.training import history, pictures, snapshots
+from hmr_tf2.hmr import tensorboard
+from hmr_tf2.training import history, snapshots
 
 
 def test_snapshots_stand_at_the_first_step_and_after_every_period(watched):
@@ -93,7 +94,7 @@ def test_what_is_shown_is_the_pass_of_the_training_step(next_step):
     "batch_size, rows", [(64, [0, 1, 2, 63, 62, 61]), (4, [0, 1, 2, 3]), (1, [0])]
 )
 def test_three_from_the_front_and_three_from_the_end_are_shown(batch_size, rows):
-    assert pictures.shown_rows(batch_size) == rows
+    assert tensorboard.shown_rows(batch_size) == rows
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def person(rng):
 
 
 def test_a_stage_that_meets_the_truth_looks_like_it(person):
-    picture = pictures.draw_stages(**person)
+    picture = tensorboard.draw_stages(**person)
     below_captions = slice(30, 224)
     truth, wrong, right = (picture[below_captions, start : start + 224] for start in (0, 224, 448))
     np.testing.assert_array_equal(truth, right)
@@ -121,13 +122,13 @@ def test_a_stage_that_meets_the_truth_looks_like_it(person):
 
 def test_hidden_points_are_not_drawn_as_truth(person):
     person["label"][:, 2] = 0
-    picture = pictures.draw_stages(**person)
+    picture = tensorboard.draw_stages(**person)
     assert (picture[30:224, :224] == 128).all()
 
 
 def test_a_body_that_is_not_finite_is_left_out(person):
     person["vertices"][1] = np.nan
     person["cams"][1] = np.nan
-    picture = pictures.draw_stages(**person)
+    picture = tensorboard.draw_stages(**person)
     assert (picture[254:, 448:] == 128).all()
     assert (picture[254:, 224:448] != 128).any()

@@ -2,10 +2,10 @@
 
 import types
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2.training import history, input_clock, vitals
 

@@ -11,8 +11,9 @@ from scipy.spatial.transform import Rotation
 from hmr_tf2.standin import people
 from hmr_tf2.standin.raw import mosh, studio
 from hmr_tf2.standin.raw.runner import Order
-from tfrecords_tools import human36m_names, joints
-from tfrecords_tools.human36m_names import ACTIONS, CAMERA_IDS, TRIALS
+from tfrecords_tools import joints
+from tfrecords_tools.readers import human36m_names
+from tfrecords_tools.readers.human36m_names import ACTIONS, CAMERA_IDS, TRIALS
 
 SUBJECTS = (*human36m_names.TRAIN_SUBJECTS, *human36m_names.TEST_SUBJECTS)
 SIZE = (320, 320)

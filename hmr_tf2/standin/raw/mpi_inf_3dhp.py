@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from hmr_tf2.standin import backgrounds, people
-from hmr_tf2.standin.raw import mpi_inf_3dhp_test, studio
+from hmr_tf2.standin.raw import mpi_inf_3dhp_testset, studio
 from hmr_tf2.standin.raw.runner import Order, write_mat
 from tfrecords_tools import joints
 
@@ -48,7 +48,7 @@ def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
             for camera in USED_CAMERAS
         ]
     order.run(functools.partial(_picture, order), jobs, "mpi_inf_3dhp")
-    mpi_inf_3dhp_test.write(folder / mpi_inf_3dhp_test.FOLDER, order)
+    mpi_inf_3dhp_testset.write(folder / mpi_inf_3dhp_testset.FOLDER, order)
 
 
 def camera(number: int, variety: people.Variety = people.EVERYDAY):

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.io
 from absl import logging
 
-from tfrecords_tools import images, joints, people
+from tfrecords_tools import images, joints
 from tfrecords_tools.plan import (
     ConversionError,
     Items,
@@ -18,6 +18,7 @@ from tfrecords_tools.plan import (
     existing_folder,
     fingerprint,
 )
+from tfrecords_tools.readers import people
 
 ANNOTATIONS = "annotations/mpii_human_pose_v1_u12_1.mat"
 MARGIN_PX = 300

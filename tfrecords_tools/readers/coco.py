@@ -13,7 +13,7 @@ from absl import logging
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tfrecords_tools import images, joints, people
+from tfrecords_tools import images, joints
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
@@ -25,6 +25,7 @@ from tfrecords_tools.plan import (
     existing_folder,
     fingerprint,
 )
+from tfrecords_tools.readers import people
 
 MARGIN_PX = 200
 MIN_CLEARLY_VISIBLE = 6

@@ -20,7 +20,7 @@ class TrainingData:
     """The data sets of a run.
 
     Attributes:
-        num_images: examples of the image data sets.
+        num_examples: examples of the image data sets.
 
     Raises:
         FileNotFoundError, ValueError: data sets are missing, empty or damaged, weights or sets do
@@ -37,12 +37,12 @@ class TrainingData:
         self.images = Stream(config, STREAM_IMAGES, sources, weights, files)
         self.mocap = Stream(config, STREAM_MOCAP, mocap, [1], files) if mocap else None
         self.has_3d = [source.has_3d for source in sources]
-        self.num_images = len(self.images.reader.index)
+        self.num_examples = len(self.images.reader.index)
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps in which as many examples are drawn as there are (or the flag's number)."""
-        return self.config.steps_per_epoch or max(1, self.num_images // self.config.batch_size)
+        return self.config.steps_per_epoch or max(1, self.num_examples // self.config.batch_size)
 
     @property
     def files(self) -> list[str]:
@@ -199,11 +199,6 @@ def mocap_sources(config: TrainConfig) -> list[Source]:
             "or pass --encoder_only."
         )
     return [Source(tuple(config.mocap_datasets), records.mocap_spec())]
-
-
-def training_batches(config: TrainConfig, start_step: int = 0) -> tf.data.Dataset:
-    """Endless training batches of the data sets in `config.data_dir`; see `TrainingData`."""
-    return TrainingData(config).batches(start_step)
 
 
 def draw_augmentation(

@@ -9,8 +9,9 @@ import tensorflow as tf
 from small_data_sets import image_record, write_records
 
 from hmr_tf2.config import TrainConfig
-from hmr_tf2.data import parsing, pipeline, record_index, record_reader
+from hmr_tf2.data import parsing, record_index, record_reader
 from hmr_tf2.data.record_reader import RecordReader
+from hmr_tf2.hmr.data import TrainingData
 from tfrecords_tools import records
 
 PICTURE = tf.io.encode_jpeg(
@@ -75,7 +76,7 @@ def greys(batches):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_training_stops_and_names_file_and_byte(lsp, fault):
     config = lsp({7: FAULTS[fault]})
-    data = pipeline.TrainingData(config)
+    data = TrainingData(config)
     with pytest.raises(tf.errors.OpError) as raised:
         for _ in data.batches().take(3):
             pass
@@ -92,7 +93,7 @@ def test_training_stops_and_names_file_and_byte(lsp, fault):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_next_whole_record_stands_in_for_a_corrupt_one(lsp, fault, caplog):
     config = lsp({7: FAULTS[fault], 11: FAULTS[fault]}, skip_corrupt=True)
-    data = pipeline.TrainingData(config)
+    data = TrainingData(config)
     with caplog.at_level(logging.WARNING, "absl"):
         found = greys(data.batches().take(6))
     assert sorted(found[:12]) == [0, 0, 1, 2, 3, 4, 5, 6, 8, 8, 9, 10]
@@ -105,20 +106,20 @@ def test_the_next_whole_record_stands_in_for_a_corrupt_one(lsp, fault, caplog):
 def test_what_stands_in_depends_on_nothing_but_the_files(lsp):
     """Not on what was read before, nor on the number of threads."""
     config = lsp({3: None, 4: None, 9: FAULTS["it lacks image/center"]}, skip_corrupt=True)
-    whole = greys(pipeline.training_batches(config).take(6))
+    whole = greys(TrainingData(config).batches().take(6))
     for start in (1, 2, 4):
-        later = greys(pipeline.training_batches(config, start).take(6 - start))
+        later = greys(TrainingData(config).batches(start).take(6 - start))
         np.testing.assert_array_equal(later, whole[4 * start :])
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
-    alone = pipeline.training_batches(config).with_options(options).take(6)
+    alone = TrainingData(config).batches().with_options(options).take(6)
     np.testing.assert_array_equal(greys(alone), whole)
 
 
 def test_a_stand_in_is_of_the_same_source(own_data_dir, config):
     damage(own_data_dir / "lsp/train_001.tfrecord", 2)  # the last without 3-D labels
     config = dataclasses.replace(config, data_dir=str(own_data_dir), skip_corrupt=True)
-    batches = list(pipeline.training_batches(config).take(5).as_numpy_iterator())
+    batches = list(TrainingData(config).batches().take(5).as_numpy_iterator())
     assert all(batch["has3d"][1::2].sum() == 0 for batch in batches)
     without_3d = np.concatenate([batch["image"][1::2, 112, 112, 0] for batch in batches])
     assert sorted(np.round((without_3d[:5] + 1) * 127.5)) == [0, 0, 20, 40, 60]
@@ -131,15 +132,15 @@ def test_a_damaged_length_is_passed_over_too(lsp):
     with open(path, "r+b") as file:
         file.seek(int(start))
         file.write(b"\xff")
-    data = pipeline.TrainingData(config)
-    assert data.num_images == 11 and data.num_corrupt == 1
+    data = TrainingData(config)
+    assert data.num_examples == 11 and data.num_corrupt == 1
     assert set(greys(data.batches().take(3))[:11]) == set(range(12)) - {5}
     with pytest.raises(ValueError, match=f"no TFRecord file: from byte {start}"):
-        pipeline.TrainingData(dataclasses.replace(config, skip_corrupt=False))
+        TrainingData(dataclasses.replace(config, skip_corrupt=False))
 
 
 def test_more_than_a_few_corrupt_records_stop_training_all_the_same(lsp):
-    data = pipeline.TrainingData(lsp(dict.fromkeys(range(11)), 30, skip_corrupt=True))
+    data = TrainingData(lsp(dict.fromkeys(range(11)), 30, skip_corrupt=True))
     with pytest.raises(tf.errors.OpError) as raised:
         for _ in data.batches().take(8):
             pass
@@ -147,7 +148,7 @@ def test_more_than_a_few_corrupt_records_stop_training_all_the_same(lsp):
 
 
 def test_only_corrupt_records_stop_training(lsp):
-    data = pipeline.TrainingData(lsp(dict.fromkeys(range(3)), 3, skip_corrupt=True))
+    data = TrainingData(lsp(dict.fromkeys(range(3)), 3, skip_corrupt=True))
     with pytest.raises(tf.errors.OpError) as raised:
         next(iter(data.batches()))
     assert "all others of its kind are corrupt" in str(data.explain(raised.value))
@@ -157,7 +158,7 @@ def test_only_corrupt_records_stop_training(lsp):
 def test_a_corrupt_mocap_row_is_named_or_passed_over(own_data_dir, config, skip_corrupt):
     path = own_data_dir / "mocap_neutrMosh/neutrSMPL_CMU_000.tfrecord"
     start = damage(path, 3)
-    data = pipeline.TrainingData(
+    data = TrainingData(
         dataclasses.replace(config, data_dir=str(own_data_dir), skip_corrupt=skip_corrupt)
     )
     if skip_corrupt:
@@ -175,7 +176,7 @@ def test_a_corrupt_mocap_row_is_named_or_passed_over(own_data_dir, config, skip_
 @pytest.mark.parametrize("skip_corrupt", [False, True])
 def test_a_file_that_vanishes_while_training_is_named(lsp, skip_corrupt):
     config = lsp({}, skip_corrupt=skip_corrupt)
-    data = pipeline.TrainingData(config)
+    data = TrainingData(config)
     path = f"{config.data_dir}/lsp/train_000.tfrecord"
     tf.io.gfile.remove(path)
     with pytest.raises(tf.errors.OpError) as raised:
@@ -186,7 +187,7 @@ def test_a_file_that_vanishes_while_training_is_named(lsp, skip_corrupt):
 
 
 def test_an_error_of_something_else_is_not_explained(lsp):
-    data = pipeline.TrainingData(lsp({}))
+    data = TrainingData(lsp({}))
     next(iter(data.batches()))
     for error in (
         tf.errors.InvalidArgumentError(None, None, "of the model"),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tfrecords_tools import records, safe_pickle
+from tfrecords_tools import records
+from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,

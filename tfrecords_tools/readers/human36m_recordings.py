@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 from absl import logging
 
-from tfrecords_tools import human36m_names
 from tfrecords_tools.plan import ConversionError, existing_folder
+from tfrecords_tools.readers import human36m_names
 
 # What `find_recordings` finds; the latter two are reasons in the manifest.
 FOUND = "recording found"

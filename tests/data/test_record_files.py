@@ -6,7 +6,8 @@ import logging
 import pytest
 from small_data_sets import write_records
 
-from hmr_tf2.data import pipeline, record_files
+from hmr_tf2.data import record_files
+from hmr_tf2.hmr.data import TrainingData
 from tfrecords_tools import manifest
 
 
@@ -27,19 +28,19 @@ def own_config(own_data_dir, config):
 
 def test_shards_as_their_manifest_says_are_used(own_data_dir, own_config):
     write_manifest(own_data_dir, train_000=2, train_001=3)
-    assert pipeline.TrainingData(own_config).num_images == 8
+    assert TrainingData(own_config).num_examples == 8
 
 
 def test_a_shard_that_the_manifest_lists_must_be_there(own_data_dir, own_config):
     write_manifest(own_data_dir, train_000=2, train_001=3, train_002=500)
     with pytest.raises(ValueError, match="lsp/train_002.tfrecord is missing: the manifest"):
-        pipeline.TrainingData(own_config)
+        TrainingData(own_config)
 
 
 def test_a_shard_with_fewer_records_than_its_manifest_says_is_named(own_data_dir, own_config):
     write_manifest(own_data_dir, train_000=2, train_001=4)
     with pytest.raises(ValueError, match="train_001.tfrecord holds 3 .* manifest says 4"):
-        pipeline.TrainingData(own_config)
+        TrainingData(own_config)
 
 
 def test_of_damaged_shards_only_the_missing_are_told(own_data_dir):
@@ -70,11 +71,11 @@ def test_an_empty_folder_is_a_missing_data_set(own_data_dir, own_config, emptied
         path.unlink()
     name = "lsp" if "lsp" in emptied else "CMU"
     with pytest.raises(FileNotFoundError, match=f"No records of '{name}':\n.*nothing matches"):
-        pipeline.TrainingData(own_config)
+        TrainingData(own_config)
 
 
 @pytest.mark.parametrize("skip_corrupt", [False, True])
 def test_shards_without_records_are_told(own_data_dir, own_config, skip_corrupt):
     write_records(own_data_dir / "mocap_neutrMosh/neutrSMPL_CMU_000.tfrecord", [])
     with pytest.raises(ValueError, match="The records of CMU in .* are empty"):
-        pipeline.TrainingData(dataclasses.replace(own_config, skip_corrupt=skip_corrupt))
+        TrainingData(dataclasses.replace(own_config, skip_corrupt=skip_corrupt))

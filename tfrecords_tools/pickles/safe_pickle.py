@@ -12,8 +12,8 @@ import os
 import pickle
 from typing import ClassVar
 
-from tfrecords_tools import pickle_builders
-from tfrecords_tools.pickle_builders import Global, Unsafe
+from tfrecords_tools.pickles import pickle_builders
+from tfrecords_tools.pickles.pickle_builders import Global, Unsafe
 
 _KEY_TYPES = (str, bytes, int, float, bool, type(None))
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2.data import pipeline
+from hmr_tf2.hmr.data import TrainingData, draw_augmentation
 
 
 def take(config, count, start=0):
-    batches = pipeline.training_batches(config, start).take(count)
+    batches = TrainingData(config).batches(start).take(count)
     return list(batches.as_numpy_iterator())
 
 
@@ -81,7 +81,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_batches_do_not_depend_on_the_number_of_threads(config, variant):
-    batches = pipeline.training_batches(dataclasses.replace(config, **VARIANTS[variant])).take(8)
+    batches = TrainingData(dataclasses.replace(config, **VARIANTS[variant])).batches().take(8)
 
     def with_threads(number):
         options = tf.data.Options()
@@ -126,12 +126,12 @@ def test_a_weight_of_0_leaves_a_set_out(config):
         datasets=("lsp", "mpi_inf_3dhp", "h36m"),
         dataset_weights=("lsp:1", "mpi_inf_3dhp:1", "h36m:0"),
     )
-    assert pipeline.TrainingData(config).num_images == 8
+    assert TrainingData(config).num_examples == 8
 
 
 @pytest.mark.parametrize("num_shards", [2, 4])
 def test_shards_laid_end_to_end_are_the_batch(config, num_shards):
-    data = pipeline.TrainingData(config)
+    data = TrainingData(config)
     shards = [
         list(data.batches(1, shard, num_shards).take(3).as_numpy_iterator())
         for shard in range(num_shards)
@@ -145,13 +145,13 @@ def test_shards_laid_end_to_end_are_the_batch(config, num_shards):
 
 def test_a_batch_that_cannot_be_split_evenly_is_refused(config):
     with pytest.raises(ValueError, match="--batch_size.* multiple of their number, 3; got 4"):
-        pipeline.TrainingData(config).batches(num_shards=3)
+        TrainingData(config).batches(num_shards=3)
 
 
 def test_augmentation_stays_within_its_limits(config):
     config = dataclasses.replace(config, batch_size=300)
     scales, shifts, mirrored = (
-        draws.numpy() for draws in pipeline.draw_augmentation(config, tf.constant(5, tf.int64))
+        draws.numpy() for draws in draw_augmentation(config, tf.constant(5, tf.int64))
     )
     assert 0.8 <= scales.min() < 0.82 and 1.2 < scales.max() < 1.23
     assert shifts.min() == -20 and shifts.max() == 19
@@ -175,8 +175,8 @@ def test_encoder_only_needs_no_mocap(config):
 
 
 def test_epoch_length_comes_from_the_records(config):
-    assert pipeline.TrainingData(config).steps_per_epoch == 8 // 4
-    assert pipeline.TrainingData(config).num_images == 8
+    assert TrainingData(config).steps_per_epoch == 8 // 4
+    assert TrainingData(config).num_examples == 8
 
 
 @pytest.mark.parametrize(
@@ -204,4 +204,4 @@ def test_epoch_length_comes_from_the_records(config):
 )
 def test_missing_data_is_named_at_once(config, change, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        pipeline.TrainingData(dataclasses.replace(config, **change))
+        TrainingData(dataclasses.replace(config, **change))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse
 
-from tfrecords_tools.chumpy_array import ChumpyArray
+from tfrecords_tools.pickles.chumpy_array import ChumpyArray
 
 _MAX_DIMENSIONS = 32
 _DTYPE_CODE = re.compile(r"[|<>=]?[biufcSUO](\d{1,4})?\Z")

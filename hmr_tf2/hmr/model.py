@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import camera, losses, replicas, updates
 from hmr_tf2.config import HMRConfig

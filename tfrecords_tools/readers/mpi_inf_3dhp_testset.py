@@ -6,9 +6,10 @@ import pathlib
 import h5py
 import numpy as np
 
-from tfrecords_tools import images, joints, mpi_inf_3dhp_frame
-from tfrecords_tools.mpi_inf_3dhp_frame import Frame
+from tfrecords_tools import images, joints
 from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, at_once, fingerprint
+from tfrecords_tools.readers import mpi_inf_3dhp_frame
+from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
 SEQUENCES = tuple(f"TS{number}" for number in range(1, 7))
 # What `activity_annotation` numbers from 1.

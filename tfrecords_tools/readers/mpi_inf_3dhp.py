@@ -9,8 +9,7 @@ import numpy as np
 import scipy.io
 from absl import logging
 
-from tfrecords_tools import images, joints, mpi_inf_3dhp_frame, mpi_inf_3dhp_test, video
-from tfrecords_tools.mpi_inf_3dhp_frame import Frame
+from tfrecords_tools import images, joints, video
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
@@ -22,6 +21,8 @@ from tfrecords_tools.plan import (
     existing_folder,
     fingerprint,
 )
+from tfrecords_tools.readers import mpi_inf_3dhp_frame, mpi_inf_3dhp_testset
+from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
 # The original's choices (akanazawa/hmr src/datasets/mpi_inf_3dhp_to_tfrecords.py).
 SUBJECTS = {"train": range(1, 8), "trainval": range(1, 9)}
@@ -75,7 +76,7 @@ def plans(
         unit="video" if from_videos else "picture",
         items_at_once=1 if from_videos else 8,
     )
-    return [plan, *mpi_inf_3dhp_test.plans(root)]
+    return [plan, *mpi_inf_3dhp_testset.plans(root)]
 
 
 def _folder(root: pathlib.Path, sequence: tuple[int, int]) -> pathlib.Path:

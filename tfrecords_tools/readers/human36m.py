@@ -13,17 +13,8 @@ from collections.abc import Iterator
 import cdflib
 import numpy as np
 
-from tfrecords_tools import human36m_names, images, joints, records, safe_pickle, video
-from tfrecords_tools.human36m_recordings import (
-    CORRUPT,
-    FOUND,
-    MISSING,
-    Recording,
-    files_of,
-    find_recordings,
-    mosh_file,
-    mosh_root,
-)
+from tfrecords_tools import images, joints, records, video
+from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
     Converted,
     Items,
@@ -32,6 +23,17 @@ from tfrecords_tools.plan import (
     at_once,
     existing_folder,
     fingerprint,
+)
+from tfrecords_tools.readers import human36m_names
+from tfrecords_tools.readers.human36m_recordings import (
+    CORRUPT,
+    FOUND,
+    MISSING,
+    Recording,
+    files_of,
+    find_recordings,
+    mosh_file,
+    mosh_root,
 )
 
 FOLDER = "tf_records_human36m_wjoints"

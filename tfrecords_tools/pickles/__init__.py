@@ -1,0 +1,1 @@
+"""Pickles of others read without running their code: SMPL files and motion capture."""

@@ -1,0 +1,1 @@
+"""One module a data set: where its people are, and what a record of each holds."""
