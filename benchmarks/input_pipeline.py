@@ -22,8 +22,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from hmr_tf2.config import TrainConfig
 from hmr_tf2.data import augmentation, parsing
+from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.data import TrainingData, draw_augmentation
 from hmr_tf2.standin import people
 from tfrecords_tools import records

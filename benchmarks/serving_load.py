@@ -22,7 +22,7 @@ import psutil
 import tensorflow as tf
 from PIL import Image
 
-from hmr_tf2 import HMR, HMRConfig, predictor, serving
+from hmr_tf2 import HMR, HMRConfig, loading, serving
 from hmr_tf2.serving import remote
 from hmr_tf2.serving.fast_encoder import fast_encoder
 from hmr_tf2.standin import body, people
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--export_dir", help="An export; none makes one of the small network.")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        version = predictor.export_folder(args.export_dir) if args.export_dir else a_model(folder)
+        version = loading.export_folder(args.export_dir) if args.export_dir else a_model(folder)
         if version is None:
             parser.error(f"--export_dir={args.export_dir} holds no SavedModel.")
         loaded = tf.saved_model.load(str(version))

@@ -1,21 +1,19 @@
-"""Human mesh recovery (HMR) for TensorFlow 2 and Keras.
+"""Human mesh recovery for TensorFlow 2 and Keras.
 
 `HMR`, `HMRConfig` and `SMPL` are loaded on first use, so that the parts that need no TensorFlow
 (the stand-in's pictures, the renderer) start at once.
 """
 
-import importlib
-
+from hmr_tf2 import lazy
 from tfrecords_tools import quiet_import
 
 quiet_import.install()
 
-_HOME = {"HMR": "hmr_tf2.hmr", "HMRConfig": "hmr_tf2.config", "SMPL": "hmr_tf2.smpl"}
+_HOMES = {
+    "HMR": "hmr_tf2.hmr.model",
+    "HMRConfig": "hmr_tf2.hmr.config",
+    "SMPL": "hmr_tf2.smpl",
+}
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__all__ = sorted(_HOMES)
+__getattr__ = lazy.names_of(__name__, _HOMES)

@@ -59,7 +59,11 @@ def help_text(settings_class: type, doc: str) -> str:
             f"  {line}\n"
             + textwrap.fill(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
         )
-    sections = [f"{name.capitalize()}:\n" + "\n".join(rows) for name, rows in groups.items()]
+    # As the settings want them, else as they came.
+    order = [*getattr(settings_class, "groups", ()), *groups]
+    sections = [
+        f"{name.capitalize()}:\n" + "\n".join(groups[name]) for name in dict.fromkeys(order)
+    ]
     return "\n\n".join(
         [
             doc.strip(),

@@ -11,13 +11,14 @@ from absl import logging
 
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import run_folder
-from hmr_tf2.config import HMRConfig
-from hmr_tf2.hmr.model import HMR, decode_theta
-from hmr_tf2.networks.regressor import NUM_THETA
-from hmr_tf2.predictor import BATCH_SIZE, SIGNATURE, Predictor, export_folder
+from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr.config import HMRConfig
+from hmr_tf2.predictor import BATCH_SIZE, Predictor
 from hmr_tf2.smpl.body_model import NUM_KEYPOINTS, SMPL
 from hmr_tf2.smpl.rig import Rig, load_rig
+from hmr_tf2.theta import theta_decoder
 
+SIGNATURE = "predict_crops"
 SMPL_FILE = "neutral_smpl_with_cocoplus_reg.pkl"
 
 
@@ -44,6 +45,23 @@ def load_predictor(
     return predictor_of(load_model(os.fspath(load_path), smpl_model_path), batch_size)
 
 
+def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
+    """The folder of a SavedModel's version that `path` means, None if it means no SavedModel.
+
+    Args:
+        path: a version folder, or the folder of versions (the newest is taken).
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [
+        version
+        for version in path.glob("[0-9]*")
+        if version.name.isdigit() and (version / "saved_model.pb").is_file()
+    ]
+    return max(versions, key=lambda version: int(version.name), default=None)
+
+
 def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
     """Makes a predictor of a model, which may go on training; its weights are not copied."""
     size = model.config.img_size
@@ -51,7 +69,7 @@ def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
     )
     rig = load_rig(model.config.smpl_model_path)
-    return Predictor(network, _decoder(model.smpl, size), rig, size, batch_size)
+    return Predictor(network, theta_decoder(model.smpl, size), rig, size, batch_size)
 
 
 def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
@@ -130,7 +148,7 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
     size = spec.shape[1]
     if smpl_model_path:
         joint_type = next(t for t, number in NUM_KEYPOINTS.items() if number == num_keypoints)
-        decode = _decoder(SMPL(smpl_model_path, joint_type), size)
+        decode = theta_decoder(SMPL(smpl_model_path, joint_type), size)
         rig = load_rig(smpl_model_path)
     elif hasattr(loaded, "rig"):
         decode = loaded.decode_theta
@@ -151,10 +169,3 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
         return outputs
 
     return Predictor(network, decode, rig, size, batch_size)
-
-
-def _decoder(smpl: SMPL, img_size: int):
-    return tf.function(
-        lambda theta: decode_theta(smpl, theta, img_size),
-        input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
-    )

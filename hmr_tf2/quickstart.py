@@ -15,7 +15,9 @@ import pathlib
 import time
 
 from hmr_tf2 import commands
-from hmr_tf2.config import MODEL_TYPES, TrainConfig, check_settings, setting
+from hmr_tf2.config import check_settings, setting
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.networks.encoders import ENCODERS
 
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
 LSP_PEOPLE = 1000  # its first thousand are trained on, as in the real set
@@ -56,7 +58,7 @@ class QuickstartSettings:
         "small_resnet_fc3_dropout",
         "Networks; the original's (resnet_fc3_dropout) take 20 times as long.",
         "quickstart",
-        choices=MODEL_TYPES,
+        choices=ENCODERS,
     )
     e_lr: float = setting(2e-3, "Learning rate of encoder and regressor.", "quickstart", above=0)
     d_lr: float = setting(1e-3, "Learning rate of the discriminator.", "quickstart", above=0)
@@ -93,6 +95,7 @@ class Journal:
 def main(settings: QuickstartSettings) -> None:
     # TensorFlow and what it brings take seconds that --help should not.
     from hmr_tf2 import loading, serving, training
+    from hmr_tf2.hmr.system import HMR_SYSTEM
     from hmr_tf2.smpl import mean_theta
 
     out = pathlib.Path(settings.out)
@@ -103,7 +106,7 @@ def main(settings: QuickstartSettings) -> None:
     with journal.part("Convert the raw data sets to records") as results:
         results.append(convert_standin(raw, out / "records"))
     with journal.part(f"Train {settings.steps} steps") as results:
-        summary = training.train(train_config(settings, out, smpl_model_path))
+        summary = training.train(train_config(settings, out, smpl_model_path), HMR_SYSTEM)
         results.append(summary.model_dir)
     if summary.stopped:
         print(f"\nStopped by {summary.stopped}. The same command continues.")
@@ -197,7 +200,7 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
     """
     import numpy as np
 
-    from hmr_tf2 import loading, pictures, predictor
+    from hmr_tf2 import crops, loading, pictures
     from hmr_tf2.standin import people
     from hmr_tf2.visualization import overlay
 
@@ -206,9 +209,9 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
         people.random_photo(rng, (224, 224), variety=standin_variety())
         for _ in range(NUM_TEST_PICTURES)
     ]
-    crops = [predictor.crop_whole_picture(photo.image) for photo in photos]
+    cut = [crops.crop_whole_picture(photo.image) for photo in photos]
     model = loading.load_predictor(exported)
-    predicted = model.predict_crops(np.stack([crop.image for crop in crops]))
+    predicted = model.predict_crops(np.stack([crop.image for crop in cut]))
     persons = [photo.people[0] for photo in photos]
     errors = {
         MEAN: joint_errors(persons, model.bodies_of(np.repeat(mean, len(photos), axis=0))),
@@ -216,9 +219,9 @@ def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pat
     }
     panels = [
         overlay.panel(crop.pixels, predicted, model.faces, row)
-        for row, crop in enumerate(crops[:NUM_SHOWN])
+        for row, crop in enumerate(cut[:NUM_SHOWN])
     ]
-    pictures.write_picture(out / "picture.png", crops[0].pixels)
+    pictures.write_picture(out / "picture.png", cut[0].pixels)
     rows = [np.hstack(panels[k : k + 2]) for k in range(0, NUM_SHOWN, 2)]
     pictures.write_picture(out / "result.png", np.vstack(rows))
     each, _ = errors_mm(persons, predicted)
@@ -243,10 +246,10 @@ def errors_mm(persons, predicted: dict):
     """MPJPE and PA-MPJPE of each person: two float arrays [N]."""
     import numpy as np
 
-    from hmr_tf2.evaluation.metrics import compute_errors
+    from hmr_tf2.evaluation.metrics import compute_errors, lsp_millimetres
 
-    truth = np.stack([person.keypoints_m[:14] for person in persons])
-    return compute_errors(1000 * truth, 1000 * predicted["joints3d"][:, :14])
+    truth = np.stack([person.keypoints_m for person in persons])
+    return compute_errors(lsp_millimetres(truth), lsp_millimetres(predicted["joints3d"]))
 
 
 def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib.Path:

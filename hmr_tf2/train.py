@@ -5,13 +5,15 @@ python -m hmr_tf2.train --flagfile=flags/hmr.cfg --data_dir=DATA --model_dir=RUN
 """
 
 from hmr_tf2 import commands
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
-    from hmr_tf2 import training  # TensorFlow takes seconds that --help should not
+    # TensorFlow takes seconds that --help should not.
+    from hmr_tf2 import training
+    from hmr_tf2.hmr.system import HMR_SYSTEM
 
-    summary = training.train(config)
+    summary = training.train(config, HMR_SYSTEM)
     print(f"Steps {summary.start_step} to {summary.end_step}; checkpoint {summary.checkpoint}")
     if summary.stopped:
         print(

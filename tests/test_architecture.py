@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -8,8 +8,8 @@ import pytest
 from absl import flags
 
 from hmr_tf2 import HMR, HMRConfig, flagfiles
-from hmr_tf2.config import TrainConfig
 from hmr_tf2.export import ExportSettings
+from hmr_tf2.hmr.config import TrainConfig
 
 
 def run(*arguments):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hmr_tf2 import HMR, HMRConfig
 from hmr_tf2.checkpoints import restore_tf1
-from hmr_tf2.networks.regressor import split_theta
+from hmr_tf2.theta import split_theta
 
 
 @pytest.fixture(scope="module")

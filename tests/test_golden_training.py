@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from hmr_tf2 import HMR, HMRConfig
 from hmr_tf2.checkpoints import restore_tf1
-from hmr_tf2.checkpoints.tf1 import tf1_variables
-from hmr_tf2.networks.regressor import split_theta
+from hmr_tf2.theta import split_theta
 
 FILES = ("golden_hmr_seed0.npz", "golden_hmr_seed8_2d_T2.npz")
 
@@ -45,7 +44,7 @@ class Run:
 
     def value(self, name):
         """A variable by its TF 1 name, as the golden files name it."""
-        slot = tf1_variables(self.model)[name]
+        slot = self.model.weight_slots("tf1")[name]
         value = slot.variable.numpy()
         return value if slot.row is None else value[slot.row]
 
@@ -59,12 +58,15 @@ def run(request, golden, reference, reference_files):
 def gradients(run):
     """TF 1 name -> gradient, of the first step."""
     batch = {name: tf.constant(value) for name, value in run.batch.items()}
-    slots = {n: slot for n, slot in tf1_variables(run.model).items() if "moving" not in n}
+    slots = {n: slot for n, slot in run.model.weight_slots("tf1").items() if "moving" not in n}
     e_names, d_names = ([n for n in slots if n.startswith("D/") is is_d] for is_d in (False, True))
     with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
-        e_loss, d_loss, _ = run.model.compute_losses(batch)
+        of_part, _ = run.model.compute_losses(batch)
     result = {}
-    for tape, loss, names in ((e_tape, e_loss, e_names), (d_tape, d_loss, d_names)):
+    for tape, loss, names in (
+        (e_tape, of_part["e"], e_names),
+        (d_tape, of_part["d"], d_names),
+    ):
         found = tape.gradient(loss, [slots[name].variable for name in names])
         for name, gradient in zip(names, found, strict=True):
             row = slots[name].row

@@ -20,9 +20,7 @@ def make(path, **settings):
 
 
 def losses_of(model, batch):
-    e_loss, d_loss, logs = model.compute_losses(
-        {name: tf.constant(value) for name, value in batch.items()}
-    )
+    _, logs = model.compute_losses({name: tf.constant(value) for name, value in batch.items()})
     return {name: float(value) for name, value in logs.items()}
 
 

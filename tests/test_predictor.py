@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy.spatial.transform import Rotation
 
-from hmr_tf2 import camera, predictor
+from hmr_tf2 import camera, crops, predictor
 
 
 def reference_crop(picture, scale, center, img_size):
@@ -23,7 +23,7 @@ def reference_crop(picture, scale, center, img_size):
 @pytest.mark.parametrize("size", [(300, 200), (100, 333), (224, 224), (50, 50)])
 def test_whole_picture_is_resized_padded_and_cropped(rng, size):
     picture = rng.integers(0, 255, (*size, 3), dtype=np.uint8)
-    crop = predictor.crop_whole_picture(picture)
+    crop = crops.crop_whole_picture(picture)
     center = np.round(np.array(size[::-1]) / 2)
     expected = reference_crop(picture, 224 / max(size), center, 224)
     np.testing.assert_array_equal(crop.pixels, expected)
@@ -32,7 +32,7 @@ def test_whole_picture_is_resized_padded_and_cropped(rng, size):
 
 def test_points_return_to_the_picture(rng):
     picture = rng.integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    crop = predictor.scale_and_crop(picture, 0.7, np.array([320.0, 200.0]))
+    crop = crops.scale_and_crop(picture, 0.7, np.array([320.0, 200.0]))
     np.testing.assert_allclose(crop.to_picture(np.array([112.0, 112.0])), [320, 200], atol=1.0)
     there = (np.array([100.0, 50.0]) * crop.scale) - crop.start
     np.testing.assert_allclose(crop.to_picture(there), [100, 50])
@@ -51,7 +51,7 @@ def test_joints_and_mesh_fall_on_the_same_pixels_of_the_picture(seed):
     """For any size, scale and place of the crop, also outside of the picture."""
     rng = np.random.default_rng(seed)
     width, height = rng.integers(20, 900, 2)
-    crop = predictor.scale_and_crop(
+    crop = crops.scale_and_crop(
         np.zeros((height, width, 3), np.uint8),
         10 ** rng.uniform(-1.2, 1.0),
         rng.uniform(-0.5, 1.5, 2) * [width, height],
@@ -74,7 +74,7 @@ def test_joints_and_mesh_fall_on_the_same_pixels_of_the_picture(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_perspective_camera_agrees_at_the_depth_of_the_origin(seed):
     rng = np.random.default_rng(seed)
-    crop = predictor.scale_and_crop(np.zeros((333, 517, 3), np.uint8), 0.37, np.array([400, 90]))
+    crop = crops.scale_and_crop(np.zeros((333, 517, 3), np.uint8), 0.37, np.array([400, 90]))
     view = crop.picture_camera(np.array([0.8, 0.1, -0.2]))
     pinhole = view.perspective((517, 333), 1100.0)
     flat = rng.normal(0, 0.5, (10, 3)) * [1, 1, 0]
@@ -85,7 +85,7 @@ def test_the_perspective_camera_agrees_at_the_depth_of_the_origin(seed):
 
 def test_the_whole_picture_is_seen_with_the_focal_length_of_the_original():
     """500 pixels for a crop of 224, tz = 500 / (112 s) (src/util/renderer.py, get_original)."""
-    crop = predictor.crop_whole_picture(np.zeros((448, 448, 3), np.uint8))
+    crop = crops.crop_whole_picture(np.zeros((448, 448, 3), np.uint8))
     pinhole = crop.picture_camera(np.array([0.9, 0.1, -0.2])).perspective((448, 448), 1000.0)
     np.testing.assert_allclose(pinhole.translation, [0.1, -0.2, 500 / (112 * 0.9)])
 
@@ -94,7 +94,7 @@ def test_the_whole_picture_is_seen_with_the_focal_length_of_the_original():
 def test_a_box_is_scaled_to_the_originals_size_and_centred(seed):
     rng = np.random.default_rng(seed)
     box = rng.uniform([0, 0, 20, 20], [300, 200, 300, 300])
-    crop = predictor.crop_box(np.zeros((480, 640, 3), np.uint8), box)
+    crop = crops.crop_box(np.zeros((480, 640, 3), np.uint8), box)
     corners = np.array([box[:2], box[:2] + box[2:]])
     on_crop = corners * crop.scale - crop.start
     assert np.linalg.norm(on_crop[1] - on_crop[0]) == pytest.approx(150, rel=0.01)
@@ -104,7 +104,7 @@ def test_a_box_is_scaled_to_the_originals_size_and_centred(seed):
 def test_a_small_person_in_a_large_picture_needs_no_larger_picture():
     """Enlarged as a whole it would fill gigabytes; what is cut shows the same place."""
     picture = marked_picture(5000, 4000, (3210, 2345))
-    crop = predictor.crop_box(picture, np.array([3205, 2340, 12, 9]))
+    crop = crops.crop_box(picture, np.array([3205, 2340, 12, 9]))
     y, x = np.argwhere(crop.image[..., 0] > 0.9).mean(axis=0)
     # OpenCV's resize puts pixel centres at halves: half a pixel less one of the crop's.
     np.testing.assert_allclose(crop.to_picture(np.array([x, y])), [3210, 2345], atol=0.6)
@@ -112,9 +112,9 @@ def test_a_small_person_in_a_large_picture_needs_no_larger_picture():
 
 def test_parts_and_whole_give_the_same_crop(rng, monkeypatch):
     picture = cv2.GaussianBlur(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8), (9, 9), 3)
-    whole = predictor.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
-    monkeypatch.setattr(predictor, "MAX_RESIZED_PX", 1000)
-    part = predictor.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
+    whole = crops.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
+    monkeypatch.setattr(crops, "MAX_RESIZED_PX", 1000)
+    part = crops.scale_and_crop(picture, 3.0, np.array([150.0, 120.0]))
     np.testing.assert_allclose(part.start / part.scale, whole.start / whole.scale, atol=0.5)
     assert np.abs(part.image - whole.image).max() < 0.05
 
@@ -131,13 +131,13 @@ def test_parts_and_whole_give_the_same_crop(rng, monkeypatch):
 )
 def test_boxes_without_a_person_are_refused(box, reason):
     with pytest.raises(ValueError, match=reason):
-        predictor.crop_box(np.zeros((48, 64, 3), np.uint8), np.array(box, float))
+        crops.crop_box(np.zeros((48, 64, 3), np.uint8), np.array(box, float))
 
 
 def test_a_person_at_the_border_is_padded_by_the_edge():
     picture = np.zeros((100, 100, 3), np.uint8)
     picture[:, :50] = 255
-    crop = predictor.crop_box(picture, np.array([-20.0, 10.0, 60.0, 80.0]))
+    crop = crops.crop_box(picture, np.array([-20.0, 10.0, 60.0, 80.0]))
     assert (crop.image[:, :100] == 1).all()
     np.testing.assert_allclose(crop.to_picture(np.array([112.0, 112.0])), [10, 50], atol=1)
 

@@ -7,7 +7,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from absl import logging
 
-from hmr_tf2.predictor import Crop, CropPlace, PictureCamera, PinholeCamera, Predictor
+from hmr_tf2.crops import Crop, CropPlace, PictureCamera, PinholeCamera
+from hmr_tf2.predictor import Predictor
+from hmr_tf2.theta import split_theta
 from hmr_tf2.visualization.renderer import BODY_COLOR
 
 # The original draws with 500 pixels for a crop of 224; this is that for a crop of the whole
@@ -42,7 +44,12 @@ class Sighting(NamedTuple):
 
     @property
     def camera(self) -> PictureCamera:
-        return self.place.picture_camera(self.theta[:3])
+        return self.place.picture_camera(self.cam)
+
+    @property
+    def cam(self) -> np.ndarray:
+        """The crop's camera, float32 [3]: `[s, tx, ty]`."""
+        return split_theta(self.theta).camera
 
 
 class Body(NamedTuple):

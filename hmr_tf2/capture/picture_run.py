@@ -20,8 +20,9 @@ from hmr_tf2.capture.bodies import (
 )
 from hmr_tf2.capture.boxes import BoxSource
 from hmr_tf2.capture.results_file import ResultsFile
+from hmr_tf2.crops import Crop, CropPlace, crop_box, crop_whole_picture
 from hmr_tf2.pictures import read_picture, write_picture
-from hmr_tf2.predictor import Crop, CropPlace, CropPredictor, crop_box, crop_whole_picture
+from hmr_tf2.predictor import CropPredictor
 from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
 
 # Resolution of one view of a panel.
@@ -82,7 +83,7 @@ def write_drawings(
             cut_out(picture, place, side),
             body.verts,
             body.joints * (side / place.img_size),
-            body.sighting.theta[:3],
+            body.sighting.cam,
             faces,
         )
         write_picture(name.with_suffix(".png"), panel)

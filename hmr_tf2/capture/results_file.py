@@ -138,7 +138,7 @@ def _arrays(body: Body) -> dict[str, np.ndarray]:
         "rotations": body.rotations,
         "joints": body.joints_px,
         "joints3d": body.joints3d,
-        "cam": sighting.theta[:3],
+        "cam": sighting.cam,
         "crop_size": np.array(sighting.place.img_size),
         "crop_scale": sighting.place.scale,
         "crop_start": np.asarray(sighting.place.start, np.float64),

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hmr_tf2.capture.bodies import Sighting
-from hmr_tf2.predictor import PictureCamera
+from hmr_tf2.crops import PictureCamera
+from hmr_tf2.theta import split_theta
 
 # Of what stands still, changes faster than this are taken for noise, Hz.
 MIN_CUTOFF_HZ = 1.0
@@ -52,12 +53,13 @@ def smooth_track(track: Sequence[Sighting], fps: float) -> list[Sighting]:
     the camera as the body's place in the picture and its size there.
     """
     theta = np.stack([sighting.theta for sighting in track]).astype(np.float64)
-    turns = Rotation.from_rotvec(theta[:, 3:75].reshape(-1, 3)).as_matrix()
-    turns = _nearest_rotations(one_euro(turns.reshape(len(track), 24, 3, 3), fps))
-    theta[:, 3:75] = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(-1, 72)
-    theta[:, 75:] = one_euro(theta[:, 75:], fps)
+    cams, poses, shapes = split_theta(theta)  # views
+    turns = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
+    turns = _nearest_rotations(one_euro(turns.reshape(len(track), -1, 3, 3), fps))
+    poses[:] = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(poses.shape)
+    shapes[:] = one_euro(shapes, fps)
     for row, camera in enumerate(_smooth_cameras([s.camera for s in track], fps)):
-        theta[row, :3] = track[row].place.cam_of(camera)
+        cams[row] = track[row].place.cam_of(camera)
     return [
         sighting._replace(theta=row)
         for sighting, row in zip(track, theta.astype(np.float32), strict=True)

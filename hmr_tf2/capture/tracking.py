@@ -8,7 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 from hmr_tf2.capture.bodies import Sighting, see
 from hmr_tf2.capture.boxes import Boxes, overlap
-from hmr_tf2.predictor import Predictor, crop_box, crop_whole_picture
+from hmr_tf2.crops import crop_box, crop_whole_picture
+from hmr_tf2.predictor import Predictor
 
 # Boxes of one person in two frames overlap by this much at least.
 SAME_PERSON = 0.3

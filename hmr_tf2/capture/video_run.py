@@ -22,7 +22,9 @@ from hmr_tf2.capture.boxes import BoxSource
 from hmr_tf2.capture.results_file import ResultsFile
 from hmr_tf2.capture.smoothing import smooth_track
 from hmr_tf2.capture.tracking import follow, link
-from hmr_tf2.predictor import Predictor, crop_box
+from hmr_tf2.crops import crop_box
+from hmr_tf2.predictor import Predictor
+from hmr_tf2.theta import split_theta
 from hmr_tf2.visualization import bvh, gltf, motion, overlay
 from hmr_tf2.visualization.video_file import video_writer
 
@@ -171,7 +173,7 @@ def _write_motion(name, track, info, predictor, focal_length):
     frames = np.arange(numbers[0], numbers[-1] + 1)
     row = np.searchsorted(numbers, frames, side="right") - 1
     rotations = predictor.bodies_of(theta)["rotations"]
-    vertices, joints = rig.shaped(theta[:, 75:].mean(axis=0))
+    vertices, joints = rig.shaped(split_theta(theta).shape.mean(axis=0))
     moves = motion.motion_of(
         (frames - frames[0]) / info.fps, rotations[row], translations[row], joints, vertices
     )

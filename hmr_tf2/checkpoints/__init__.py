@@ -1,5 +1,5 @@
-"""Checkpoints: the authors' TF 1 files, and our own."""
+"""Checkpoints: weights from files of others, and our own runs' folders."""
 
-from hmr_tf2.checkpoints.tf1 import restore_tf1
+from hmr_tf2.checkpoints.weights import restore_tf1
 
 __all__ = ["restore_tf1"]

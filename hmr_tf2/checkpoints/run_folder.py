@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from hmr_tf2.checkpoints import tf1
+from hmr_tf2.checkpoints.tf1 import READ_ERRORS
 
 FLAGS_FILE = "flags.cfg"
 # TensorFlow writes this key into every object-based checkpoint, and into no TF 1 one.
@@ -15,19 +16,16 @@ OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def training_state(model) -> tf.train.Checkpoint:
-    """All that a run needs to continue: networks, both optimisers, and with them the step.
+    """All that a run needs to continue: networks, their optimisers, and with them the step.
 
     The body is not part of it: it is read from the SMPL file.
     """
-    parts = {
-        "encoder": model.encoder,
-        "regressor": model.regressor,
+    optimizers = {
         # Without the loss scale of float16, which is found anew, so that precisions may change.
-        "e_optimizer": getattr(model.optimizer, "inner_optimizer", model.optimizer),
+        f"{part}_optimizer": getattr(optimizer, "inner_optimizer", optimizer)
+        for part, optimizer in model.optimizers().items()
     }
-    if model.discriminator is not None:
-        parts.update(discriminator=model.discriminator, d_optimizer=model.d_optimizer)
-    return tf.train.Checkpoint(**parts)
+    return tf.train.Checkpoint(**model.checkpoint_parts(), **optimizers)
 
 
 def latest_checkpoint(path: str | os.PathLike) -> str | None:
@@ -56,7 +54,7 @@ def damage(prefix: str) -> str | None:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (*tf1.READ_ERRORS, IndexError) as error:
+    except READ_ERRORS as error:
         return str(error).splitlines()[0]
     return None
 
@@ -97,7 +95,7 @@ def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
 
 
 def restore(model, path: str | os.PathLike) -> str:
-    """Restores a compiled `HMR` model from one of our checkpoints or a TF 1 HMR checkpoint.
+    """Restores a compiled model from one of our checkpoints or from a TF 1 checkpoint.
 
     Ours bring optimisers and step with them. A TF 1 checkpoint brings weights only.
 
@@ -108,18 +106,19 @@ def restore(model, path: str | os.PathLike) -> str:
         OSError, ValueError: there is none, it is damaged, or it does not fit the model.
     """
     prefix = checkpoint_prefix(path)
-    shapes = tf1.open_checkpoint(prefix).get_variable_to_shape_map()
-    if OBJECT_GRAPH_KEY not in shapes:
-        if tf1.is_resnet_only(shapes):
+    names = tf1.open_checkpoint(prefix).shapes
+    if OBJECT_GRAPH_KEY not in names:
+        if model.holds_encoder_only(names):
             raise ValueError(
-                f"{prefix} holds a ResNet only, not HMR: pass it as --pretrained_model_path."
+                f"{prefix} holds an image encoder only, not a whole model: pass it as "
+                "--pretrained_model_path."
             )
         tf1.restore_tf1(model, prefix)
         return prefix
     try:
         status = training_state(model).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
-    except (*tf1.READ_ERRORS, AssertionError, IndexError) as error:
+    except (*READ_ERRORS, AssertionError) as error:
         raise ValueError(
             f"{prefix} does not fit the model or is damaged: {str(error).splitlines()[0]}\n"
             "Was it trained with other settings (num_stage, encoder_only)? "

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 import tensorflow as tf
 from google.protobuf import message
 
-from hmr_tf2.data import augmentation
-from hmr_tf2.smpl.rotations import batch_rodrigues
+from hmr_tf2.data import augmentation, labels
 from tfrecords_tools import records
 
 _LISTS = {tf.int64: "int64_list", tf.float32: "float_list", tf.string: "bytes_list"}
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-NUM_LABELS_3D = 24 * 9 + records.SHAPE_SIZE + 14 * 3
 
 
 def preprocess_example(
@@ -112,19 +110,7 @@ def _label_3d(example, mirror):
     joints_3d = tf.reshape(example["mosh/gt3d"], [records.NUM_JOINTS, 3])
     pose = tf.where(mirror, augmentation.mirror_pose(pose), pose)
     joints_3d = tf.where(mirror, augmentation.mirror_joints_3d(joints_3d), joints_3d)
-    rotations = batch_rodrigues(tf.reshape(pose, [24, 3]))
-    return tf.concat(
-        [tf.reshape(rotations, [-1]), example["mosh/shape"], tf.reshape(joints_3d, [-1])], axis=0
-    )
-
-
-def without_3d_labels(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Fills the 3-D labels that a record does not have, so that both kinds mix in a batch."""
-    return {
-        **example,
-        "label3d": tf.zeros([NUM_LABELS_3D]),
-        "has3d": tf.constant([False, False]),
-    }
+    return labels.label_3d(pose, example["mosh/shape"], joints_3d)
 
 
 def fault_of(

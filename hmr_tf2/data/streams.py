@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import tensorflow as tf
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.config import RunConfig
 from hmr_tf2.data import mixture, record_files
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.data.record_reader import RecordReader
@@ -40,7 +40,7 @@ class Stream:
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: RunConfig,
         stream: int,
         sources: Sequence[Source],
         weights: Sequence[Fraction | int],

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hmr_tf2.crops import to_pixels
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import reading
 from hmr_tf2.evaluation.frames import Frames
@@ -80,7 +81,7 @@ def _row(arrays, record) -> Arrays:
 
 
 def _panel(crop, row, vertices, predictor) -> np.ndarray:
-    picture = np.round((crop + 1.0) * 127.5).astype(np.uint8)
+    picture = to_pixels(crop)
     keypoints, camera = row["truth/keypoints"][:14], row["prediction/cams"]
     vertices = vertices.astype(np.float64)
     return np.concatenate(

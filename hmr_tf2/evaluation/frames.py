@@ -8,7 +8,6 @@ import numpy as np
 from hmr_tf2.evaluation import metrics
 from hmr_tf2.evaluation.predictions import Arrays
 from hmr_tf2.evaluation.protocols import Protocol
-from tfrecords_tools import joints
 
 UNKNOWN_ACTIVITY = "not known"
 
@@ -109,8 +108,8 @@ def _errors(protocol, arrays) -> dict[str, np.ndarray]:
     }
     if protocol.has_3d:
         columns["errors_mm"], columns["errors_pa_mm"] = metrics.joint_errors(
-            1000.0 * arrays["truth/joints3d"].astype(np.float64),
-            1000.0 * arrays["prediction/joints3d"][:, : len(joints.LSP)].astype(np.float64),
+            metrics.lsp_millimetres(arrays["truth/joints3d"]),
+            metrics.lsp_millimetres(arrays["prediction/joints3d"]),
         )
         columns["activity"] = arrays["truth/activity"]
     return columns

@@ -16,6 +16,7 @@ __all__ = [
     "head_lengths",
     "joint_errors",
     "keypoint_errors",
+    "lsp_millimetres",
     "percentage_of_correct",
     "torso_lengths",
 ]
@@ -24,9 +25,23 @@ _RIGHT_HIP, _LEFT_HIP = joints.LSP.indices(["right_hip", "left_hip"])
 _TORSO = list(joints.LSP.indices(["left_shoulder", "right_hip"]))
 _HEAD = list(joints.LSP.indices(["neck", "head_top"]))
 
+MM_PER_M = 1000.0
+
 # Of MPI-INF-3DHP's own evaluation (mpii_compute_3d_pck.m).
 PCK_THRESHOLD_MM = 150.0
 AUC_THRESHOLDS_MM = np.arange(0.0, 151.0, 5.0)
+
+
+def lsp_millimetres(joints3d: np.ndarray) -> np.ndarray:
+    """The joints that errors are measured at, in the unit that they are reported in.
+
+    Args:
+        joints3d: float [M, K, 3], metres; the first 14 of K are in LSP order.
+
+    Returns:
+        float64 [M, 14, 3], millimetres.
+    """
+    return MM_PER_M * np.asarray(joints3d, np.float64)[:, : len(joints.LSP)]
 
 
 def joint_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from hmr_tf2.camera import crop_to_pixels
-from hmr_tf2.data import parsing
+from hmr_tf2.data import labels, parsing
 from hmr_tf2.data.record_index import RecordIndex
 from tfrecords_tools import records
 
@@ -119,8 +119,7 @@ def _example(serialized, has_3d, img_size):
         "filename": features["image/filename"],
     }
     if has_3d:
-        # The label ends with the joints, which are neither mirrored nor moved here.
-        joints3d = example["label3d"][-3 * records.NUM_JOINTS :]
-        result["joints3d"] = tf.reshape(joints3d, [records.NUM_JOINTS, 3])
+        # Neither mirrored nor moved here.
+        result["joints3d"] = labels.split_label(example["label3d"]).joints
         result["activity"] = features["meta/activity"]
     return result

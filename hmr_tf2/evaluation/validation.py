@@ -9,6 +9,14 @@ from hmr_tf2.data.record_index import RecordIndex, index_files
 from hmr_tf2.evaluation import metrics, reading
 from tfrecords_tools import records
 
+PREFIX = "val_"
+# Named as in the logs, and how they are shown.
+METRICS = {
+    "keypoint_px": "2-D {:.2f} px",
+    "mpjpe_mm": "MPJPE {:.1f} mm",
+    "pa_mpjpe_mm": "PA-MPJPE {:.1f} mm",
+}
+
 Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 DATASETS = tuple(name for name, files in records.RECORD_FILES.items() if files.test)
@@ -17,14 +25,10 @@ DATASETS = tuple(name for name, files in records.RECORD_FILES.items() if files.t
 class Validation:
     """The test records of some data sets, and the errors of a model on them.
 
-    Made before training, so that a data set that is missing is told of at once; run at the end of
-    an epoch by a Keras callback, whose logs then reach history and TensorBoard:
+    Made before training, so that a data set that is missing is told of at once.
 
-        validation = Validation(config.data_dir, ("h36m", "lsp"), limit=512)
-
-        class Validate(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch, logs=None):
-                logs.update(validation.run(self.model.predict_on_batch))
+    >>> validation = Validation(config.data_dir, ("h36m", "lsp"), limit=512)
+    >>> validation.errors_of(model)  # at the end of each epoch
 
     Args:
         data_dir: the folder that convert_datasets wrote.
@@ -64,8 +68,20 @@ class Validation:
         results = {}
         for name, (index, batches) in self._people.items():
             for metric, value in self._errors(predict, name, index, batches).items():
-                results[f"val_{name}_{metric}"] = value
+                results[f"{PREFIX}{name}_{metric}"] = value
         return results
+
+    def errors_of(self, model) -> dict[str, float]:
+        """What `run` gives for a model's `predict_on_batch`, and the means over data sets.
+
+        The mean of a metric, `val_<metric>`, is over the data sets that have it.
+        """
+        errors = self.run(model.predict_on_batch)
+        return errors | means(errors)
+
+    def as_text(self, errors: Mapping[str, float]) -> str:
+        """See the function of this name."""
+        return as_text(errors)
 
     def _errors(self, predict, name, index, batches):
         has_3d = name in records.DATASETS_3D
@@ -77,7 +93,8 @@ class Validation:
             errors = {"keypoint_px": errors_px[is_visible]}
             if has_3d:
                 errors["mpjpe_mm"], errors["pa_mpjpe_mm"] = metrics.compute_errors(
-                    1000.0 * batch["joints3d"], 1000.0 * np.asarray(out["joints3d"])[:, :14]
+                    metrics.lsp_millimetres(batch["joints3d"]),
+                    metrics.lsp_millimetres(out["joints3d"]),
                 )
             parts.append(errors)
         return {
@@ -101,3 +118,27 @@ def _people(data_dir, dataset, limit, batch_size) -> tuple[RecordIndex, list[np.
         raise ValueError(f"The test records of {dataset!r} in {data_dir} are empty.")
     count = min(limit, len(index)) if limit else len(index)
     return index, reading.in_batches(np.arange(count) * len(index) // count, batch_size)
+
+
+def means(errors: Mapping[str, float]) -> dict[str, float]:
+    """Of `val_<data set>_<metric>`: `val_<metric>`, each data set counting the same."""
+    found: dict[str, list[float]] = {}
+    for name, value in errors.items():
+        found.setdefault(_metric(name), []).append(value)
+    return {f"{PREFIX}{metric}": float(np.mean(values)) for metric, values in found.items()}
+
+
+def as_text(errors: Mapping[str, float]) -> str:
+    """`h36m 2-D 6.02 px, MPJPE 88.1 mm, PA-MPJPE 57.0 mm; lsp 2-D 7.11 px`; means left out."""
+    shown: dict[str, list[str]] = {}
+    for name, value in errors.items():
+        metric = _metric(name)
+        dataset = name.removeprefix(PREFIX).removesuffix(metric).rstrip("_")
+        if dataset:
+            shown.setdefault(dataset, []).append(METRICS[metric].format(value))
+    return "; ".join(f"{dataset} {', '.join(texts)}" for dataset, texts in shown.items())
+
+
+def _metric(name):
+    # The longest, for one is the end of another.
+    return max((metric for metric in METRICS if name.endswith(metric)), key=len)

@@ -1,26 +1,19 @@
-"""Training batches: pictures from streams of records, cropped and augmented, mocap beside.
+"""HMR's batches: pictures from streams of records, cropped and augmented, mocap beside."""
 
-Batch number t is a function of the settings, the files and t alone, whatever the number of
-threads or of devices: a run continues at step t by asking for the batches from t on.
-"""
-
-import numpy as np
 import tensorflow as tf
 
-from hmr_tf2.config import TrainConfig
-from hmr_tf2.data import mixture, parsing, record_files
+from hmr_tf2.data import labels, mixture, parsing, record_files
 from hmr_tf2.data.streams import Source, Stream
+from hmr_tf2.data.training_data import Shard, StreamData, ordered_map
+from hmr_tf2.hmr.config import TrainConfig
 from tfrecords_tools import records
 
 # Keeps the draws of images, mocap and augmentation apart from each other.
 STREAM_IMAGES, STREAM_MOCAP, STREAM_AUGMENTATION = range(3)
 
 
-class TrainingData:
-    """The data sets of a run.
-
-    Attributes:
-        num_examples: examples of the image data sets.
+class TrainingData(StreamData):
+    """The data sets of a run; batches as `HMR.compute_losses` takes them.
 
     Raises:
         FileNotFoundError, ValueError: data sets are missing, empty or damaged, weights or sets do
@@ -33,93 +26,29 @@ class TrainingData:
         files = record_files.find_files(
             config.data_dir, [name for source in (*sources, *mocap) for name in source.datasets]
         )
-        self.config = config
         self.images = Stream(config, STREAM_IMAGES, sources, weights, files)
         self.mocap = Stream(config, STREAM_MOCAP, mocap, [1], files) if mocap else None
         self.has_3d = [source.has_3d for source in sources]
-        self.num_examples = len(self.images.reader.index)
+        super().__init__(config, [self.images, self.mocap] if mocap else [self.images])
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps in which as many examples are drawn as there are (or the flag's number)."""
-        return self.config.steps_per_epoch or max(1, self.num_examples // self.config.batch_size)
-
-    @property
-    def files(self) -> list[str]:
-        """Every record file that is read."""
-        return [path for stream in self._streams for path in stream.reader.index.paths]
-
-    def records(self, step: int) -> list[str]:
-        """File and byte of each picture of batch `step`; `skip_corrupt` may take the next one."""
-        size = self.config.batch_size
-        found, _ = self.images.locate(tf.range(step * size, (step + 1) * size, dtype=tf.int64))
-        return [self.images.reader.index.where(record) for record in found.numpy()]
-
-    @property
-    def num_corrupt(self) -> int:
-        """Corrupt records that `skip_corrupt` passed over so far."""
-        return sum(stream.reader.num_corrupt for stream in self._streams)
-
-    def explain(self, error: Exception) -> ValueError | OSError | None:
-        """Why the batches ended in `error`: names the file; None if it is not about a record."""
-        reasons = (stream.reader.explain(error) for stream in self._streams)
-        return next((reason for reason in reasons if reason), None)
-
-    @property
-    def _streams(self):
-        return [self.images, self.mocap] if self.mocap else [self.images]
-
-    def batches(
-        self, start_step: int = 0, shard_index: int = 0, num_shards: int = 1
-    ) -> tf.data.Dataset:
-        """Endless batches for `HMR.train_step`, from step `start_step` on.
-
-        Args:
-            start_step: number of the first batch.
-            shard_index: which of `num_shards` equal parts of each batch to read: of the pictures
-                and of the mocap rows, the consecutive part with this number.
-            num_shards: parts of each batch; laid end to end they are the whole batch.
-
-        Raises:
-            ValueError: `batch_size` cannot be split into `num_shards` equal parts.
-        """
-        size = self.config.batch_size
-        if size % num_shards:
-            raise ValueError(
-                f"--batch_size, of all devices together, must be a multiple of their number, "
-                f"{num_shards}; got {size}."
-            )
-        if not 0 <= shard_index < num_shards:
-            raise ValueError(f"There is no shard {shard_index} of {num_shards}.")
-        size //= num_shards
-        first = shard_index * size
-
-        def numbers(step, rows):
-            """Which draws make this shard of batch `step`, `rows` of them."""
-            return (step * num_shards + shard_index) * rows + tf.range(rows, dtype=tf.int64)
-
+    def batches_of(self, steps: tf.data.Dataset, shard: Shard) -> tf.data.Dataset:
         def examples(step):
             augmentation = draw_augmentation(self.config, step)
-            serialized, source = self.images.draw(numbers(step, size))
-            return serialized, source, *(values[first : first + size] for values in augmentation)
+            serialized, source = self.images.draw(shard.draws(step, shard.size))
+            return serialized, source, *(shard.part_of(values) for values in augmentation)
 
-        steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
         images = (
-            _map(steps, examples)
+            ordered_map(steps, examples)
             .unbatch()
-            .apply(lambda each: _map(each, self._example))
-            .batch(size, drop_remainder=True)
+            .apply(lambda each: ordered_map(each, self._example))
+            .batch(shard.size, drop_remainder=True)
         )
         if self.mocap is None:
-            return images.prefetch(tf.data.AUTOTUNE)
-        mocap = _map(
-            steps, lambda step: self._mocap_batch(numbers(step, size * self.config.num_stage))
-        )
-        return (
-            tf.data.Dataset.zip((images, mocap))
-            .map(lambda image, mocap: {**image, **mocap})
-            .prefetch(tf.data.AUTOTUNE)
-        )
+            return images
+        # Each of the stages' bodies faces the discriminator, so there are as many of mocap.
+        rows = shard.size * self.config.num_stage
+        mocap = ordered_map(steps, lambda step: self._mocap_batch(shard.draws(step, rows)))
+        return tf.data.Dataset.zip((images, mocap)).map(lambda image, mocap: {**image, **mocap})
 
     def _example(self, serialized, source, scale, translation, mirror):
         def preprocess(has_3d):
@@ -137,7 +66,7 @@ class TrainingData:
         return tf.cond(
             tf.gather(self.has_3d, source),
             lambda: preprocess(True),
-            lambda: parsing.without_3d_labels(preprocess(False)),
+            lambda: labels.without_3d_labels(preprocess(False)),
         )
 
     def _mocap_batch(self, numbers):
@@ -220,7 +149,3 @@ def draw_augmentation(
         )
     )
     return scale, translation, tf.random.stateless_uniform([size], keys[2]) < 0.5
-
-
-def _map(dataset, function):
-    return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

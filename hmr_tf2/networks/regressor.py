@@ -1,31 +1,13 @@
 """The iterative regressor: image features to camera, pose and shape (paper section 3.2)."""
 
-from typing import NamedTuple
-
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from hmr_tf2 import replicas
+from hmr_tf2.theta import NUM_THETA
 
 SCOPE = "3D_module"
-NUM_CAMERA = 3
-NUM_POSE = 72
-NUM_SHAPE = 10
-NUM_THETA = NUM_CAMERA + NUM_POSE + NUM_SHAPE
-
-
-class Theta(NamedTuple):
-    """The parts of the parameter vector, each [N, ...]."""
-
-    camera: tf.Tensor  # [N, 3]: s, tx, ty
-    pose: tf.Tensor  # [N, 72] axis-angle, radians, root first
-    shape: tf.Tensor  # [N, 10] betas
-
-
-def split_theta(theta: tf.Tensor) -> Theta:
-    """Splits [N, 85] into camera, pose and shape."""
-    return Theta(*tf.split(theta, [NUM_CAMERA, NUM_POSE, NUM_SHAPE], axis=1))
 
 
 class Encoder_fc3_dropout(keras.layers.Layer):

@@ -15,7 +15,7 @@ class CropBatch(NamedTuple):
     """Crops of N pictures, zeros where one is not `valid`; at least one row, also for N = 0.
 
     `pixels` uint8 [max(N, 1), S, S, 3]; `scale` and `start` float64 [max(N, 1), 2] as
-    `predictor.Crop`'s; `valid` bool [max(N, 1)].
+    `crops.Crop`'s; `valid` bool [max(N, 1)].
     """
 
     pixels: tf.Tensor

@@ -1,4 +1,4 @@
-"""The demo's crops in the graph: `predictor.crop_whole_picture` and `crop_box`, pixel for pixel.
+"""The demo's crops in the graph: `crops.crop_whole_picture` and `crop_box`, pixel for pixel.
 
 The resized picture is never made: its pixels are computed only where the crop needs them.
 """
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from hmr_tf2.predictor import MAX_RESIZED_PX, PERSON_DIAGONAL_PX
+from hmr_tf2.crops import MAX_RESIZED_PX, PERSON_DIAGONAL_PX
 
 # OpenCV blends 8-bit pixels by weights of 11 bits.
 WEIGHT_ONE = 2**11
 
 
 class Crop(NamedTuple):
-    """A square cut from a resized and edge-padded picture; fields as `predictor.Crop`'s.
+    """A square cut from a resized and edge-padded picture; fields as `crops.Crop`'s.
 
     `pixels` uint8 [S, S, 3]; `scale` and `start` float64 [2].
     """
@@ -25,7 +25,7 @@ class Crop(NamedTuple):
 
 
 def crop_whole_picture(picture: tf.Tensor, img_size: int) -> Crop:
-    """The crop of `predictor.crop_whole_picture`.
+    """The crop of `crops.crop_whole_picture`.
 
     Args:
         picture: RGB uint8 [H, W, 3].
@@ -37,7 +37,7 @@ def crop_whole_picture(picture: tf.Tensor, img_size: int) -> Crop:
 
 
 def crop_box(picture: tf.Tensor, box: tf.Tensor, img_size: int) -> Crop:
-    """The crop of `predictor.crop_box`.
+    """The crop of `crops.crop_box`.
 
     Args:
         picture: RGB uint8 [H, W, 3].
@@ -61,7 +61,7 @@ def crop_box(picture: tf.Tensor, box: tf.Tensor, img_size: int) -> Crop:
 
 
 def _scale_and_crop(picture, scale, center, img_size) -> Crop:
-    """`predictor.scale_and_crop`, in the same order of the same float64 operations."""
+    """`crops.scale_and_crop`, in the same order of the same float64 operations."""
     limit = _size_of(picture)
     whole = tf.reduce_prod(limit * scale) <= MAX_RESIZED_PX
     side = img_size / scale

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from hmr_tf2 import predictor
-from hmr_tf2.hmr.model import HMR, decode_theta
-from hmr_tf2.smpl import batch_rodrigues
+from hmr_tf2 import crops
+from hmr_tf2.hmr import HMR
+from hmr_tf2.theta import decode_theta, pose_to_rotations, split_theta
 
 # Float32 rounding between Keras' graph and the exported one: millionths of the values (metres,
 # pixels up to 224).
@@ -47,8 +47,8 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
         tolerance,
     )
     for name, crop, arguments in (
-        ("serving_default", predictor.crop_whole_picture(picture, size), {}),
-        ("predict_boxes", predictor.crop_box(picture, np.array(BOX), size), {"boxes": boxes}),
+        ("serving_default", crops.crop_whole_picture(picture, size), {}),
+        ("predict_boxes", crops.crop_box(picture, np.array(BOX), size), {"boxes": boxes}),
     ):
         got = signatures[name](image_bytes=image_bytes, **arguments)
         if any(np.any(value[1]) for value in got.values()):
@@ -74,7 +74,7 @@ def _compare(signature, got, model, images, tolerance, to_picture=lambda joints:
     expected = {
         **decode_theta(model.smpl, theta, model.config.img_size),
         "theta": model.predict_on_batch(images)["theta"],
-        "rotations": batch_rodrigues(tf.reshape(theta[:, 3:75], [-1, 24, 3])),
+        "rotations": pose_to_rotations(split_theta(theta).pose),
         "valid": np.ones(len(images)),
     }
     expected = {name: np.asarray(value) for name, value in expected.items()}

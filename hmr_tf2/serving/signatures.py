@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from hmr_tf2.hmr.model import HMR, decode_theta
-from hmr_tf2.networks.regressor import NUM_THETA, split_theta
+from hmr_tf2.hmr import HMR
 from hmr_tf2.serving.batches import CropBatch, crop_batch
-from hmr_tf2.smpl import batch_rodrigues
 from hmr_tf2.smpl.rig import load_rig
+from hmr_tf2.theta import decode_theta, theta_decoder, with_rotations
 
 BODY_SIGNATURES = ("serving_default", "predict_boxes", "predict_crops")
 SIGNATURES = (*BODY_SIGNATURES, "mesh")
@@ -40,10 +39,7 @@ def serving_module(
     module.rig = {
         name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()
     }
-    module.decode_theta = tf.function(
-        lambda theta: decode_theta(model.smpl, theta, size),
-        input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
-    )
+    module.decode_theta = theta_decoder(model.smpl, size)
     images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
     image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
 
@@ -52,10 +48,9 @@ def serving_module(
         # A function of its own, so that the three signatures share one copy of the graph.
         features = encoder(images) if encoder else model.encoder(images, training=False)
         outputs = decode_theta(model.smpl, model.regressor(features)[-1], size)
-        _, pose, _ = split_theta(outputs["theta"])
         if not vertices:
             del outputs["verts"]
-        return {**outputs, "rotations": batch_rodrigues(tf.reshape(pose, [-1, 24, 3]))}
+        return with_rotations(outputs)
 
     def bodies_of(crops: CropBatch, count):
         outputs = bodies(_as_network_input(crops.pixels))
@@ -100,7 +95,7 @@ def serving_module(
 
 
 def _as_network_input(pixels):
-    """uint8 to [-1, 1], in the order of `predictor.scale_and_crop`."""
+    """uint8 to [-1, 1], in the order of `crops.scale_and_crop`."""
     return 2.0 * (tf.cast(pixels, tf.float32) / 255.0 - 0.5)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from absl import logging
 
 from hmr_tf2 import flagfiles
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.config import RunConfig
 
 
-def changed_settings(config: TrainConfig, flags_file: str | os.PathLike) -> dict[str, Any]:
+def changed_settings(config: RunConfig, flags_file: str | os.PathLike) -> dict[str, Any]:
     """Settings with which the run would compute something else: name to (then, now).
 
     Fields marked `free` (folders, how often to save, how long to train) may differ.
@@ -19,16 +19,17 @@ def changed_settings(config: TrainConfig, flags_file: str | os.PathLike) -> dict
         config: the settings now.
         flags_file: what the run wrote when it was begun.
     """
-    then = dataclasses.replace(TrainConfig(), **flagfiles.read_flagfile(flags_file, TrainConfig))
+    kind = type(config)
+    then = dataclasses.replace(kind(), **flagfiles.read_flagfile(flags_file, kind))
     pairs = {
         field.name: (getattr(then, field.name), getattr(config, field.name))
-        for field in dataclasses.fields(TrainConfig)
+        for field in dataclasses.fields(config)
         if not field.metadata.get("free")
     }
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def check_unchanged(config: TrainConfig, flags_file: str | os.PathLike) -> None:
+def check_unchanged(config: RunConfig, flags_file: str | os.PathLike) -> None:
     """Logs changed settings where `accept_changes` is set.
 
     Raises:

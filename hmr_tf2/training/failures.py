@@ -10,9 +10,6 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-# An explosion is told by e_loss alone: the discriminator's own may fall to nearly nothing and
-# come back as the encoder learns.
-WATCHED = "e_loss"
 WINDOW = 1000
 LEAST = 100
 PATIENCE = 10
@@ -21,7 +18,7 @@ MAX_BATCHES = 8
 
 
 class StopOnFailure(keras.callbacks.Callback):
-    """Raises when a loss is no longer finite, or `e_loss` has exploded; stands first of all.
+    """Raises when a loss is no longer finite, or one has exploded; stands first of all.
 
     Exploded means: for 10 steps in a row above `factor` times its median, which is taken over the
     last 1000 steps before, and of at least 100. Losses fall from where they start, so that no
@@ -32,9 +29,11 @@ class StopOnFailure(keras.callbacks.Callback):
         read_batch: from a step's number, counted from 0, to its batch.
         records: from a step's number to what names the records in it.
         factor: see above; 0 waits for NaN.
+        watched: the loss that tells an explosion. The encoder's alone does: the discriminator's
+            own may fall to nearly nothing and come back as the encoder learns.
 
     Attributes:
-        in_doubt: e_loss is above the bound now; a checkpoint of this state should not be kept.
+        in_doubt: the watched loss is above the bound now; this state should not be saved.
 
     Raises:
         FloatingPointError: names loss, step, the file with the batch, and what to do.
@@ -46,12 +45,14 @@ class StopOnFailure(keras.callbacks.Callback):
         read_batch: Callable[[int], Mapping[str, tf.Tensor]],
         records: Callable[[int], Sequence[str]],
         factor: float = 100.0,
+        watched: str = "e_loss",
     ):
         super().__init__()
         self.model_dir = model_dir
         self.read_batch = read_batch
         self.records = records
         self.factor = factor
+        self.watched = watched
         self._before, self._count = np.empty(WINDOW), 0
         self._above = []
 
@@ -72,7 +73,7 @@ class StopOnFailure(keras.callbacks.Callback):
             self._watch(steps, logs)
 
     def _watch(self, steps, logs):
-        value = logs[WATCHED]
+        value = logs[self.watched]
         usual = np.median(self._before[: self._count]) if self._count >= LEAST else math.inf
         if value <= self.factor * usual:
             self._before[self._count % WINDOW] = value
@@ -83,8 +84,8 @@ class StopOnFailure(keras.callbacks.Callback):
         started, losses = self._above[0]
         if steps[-1] - started[0] + 1 >= PATIENCE:
             self._stop(
-                f"{WATCHED} is {value:.4g}, and for {PATIENCE} steps was above {self.factor:g} "
-                f"times its usual {usual:.4g}; it began {_in_steps(started)}",
+                f"{self.watched} is {value:.4g}, and for {PATIENCE} steps was above "
+                f"{self.factor:g} times its usual {usual:.4g}; it began {_in_steps(started)}",
                 started,
                 losses,
             )

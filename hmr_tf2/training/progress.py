@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tf_keras as keras
@@ -9,25 +10,35 @@ from absl import logging
 from tensorflow_addons.callbacks import TQDMProgressBar
 from tqdm import tqdm
 
-SHOWN = ("e_loss", "e_loss_kp", "d_loss")
 
+def progress(end_step: int, shown: Sequence[str], stream=None) -> keras.callbacks.Callback:
+    """What shows the progress of a run.
 
-def progress(end_step: int, stream=None) -> keras.callbacks.Callback:
-    """What shows the progress of a run of `end_step` steps on `stream` (none: stderr)."""
+    Args:
+        end_step: the run's last step.
+        shown: losses to show.
+        stream: where to; none means stderr.
+    """
     stream = sys.stderr if stream is None else stream
-    return ProgressBar(end_step) if stream.isatty() else ProgressLines(end_step)
+    return (ProgressBar if stream.isatty() else ProgressLines)(end_step, shown)
 
 
 class ProgressBar(TQDMProgressBar):
-    """TensorFlow Addons' bar, one an epoch: losses of the newest step, images/s, time to go."""
+    """TensorFlow Addons' bar, one an epoch: losses of the newest step, images/s, time to go.
 
-    def __init__(self, end_step: int):
+    Args:
+        end_step: the run's last step.
+        shown: losses to show.
+    """
+
+    def __init__(self, end_step: int, shown: Sequence[str]):
         super().__init__(
             show_overall_progress=False,
             epoch_bar_format="{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt} "
             "[{elapsed}<{remaining}] {desc}",
         )
         self.end_step = end_step
+        self.shown = shown
         self._newest = {}
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -45,7 +56,7 @@ class ProgressBar(TQDMProgressBar):
 
     def format_metrics(self, logs=None, factor=1):
         """Called by the bar for its text; `logs` are its own means since the epoch's start."""
-        shown = [losses_text(self._newest)]
+        shown = [losses_text(self._newest, self.shown)]
         bar = self.epoch_progress_tqdm.format_dict
         # The bar has no rate before its second refresh, and short epochs end before.
         rate = bar["rate"] or self.steps_so_far / max(bar["elapsed"], 1e-3)
@@ -63,12 +74,14 @@ class ProgressLines(keras.callbacks.Callback):
 
     Args:
         end_step: the run's last step.
+        shown: losses to show.
         seconds: least time between lines.
     """
 
-    def __init__(self, end_step: int, seconds: float = 60.0):
+    def __init__(self, end_step: int, shown: Sequence[str], seconds: float = 60.0):
         super().__init__()
         self.end_step = end_step
+        self.shown = shown
         self.seconds = seconds
         self._is_first = True
 
@@ -77,7 +90,7 @@ class ProgressLines(keras.callbacks.Callback):
         self._restart(0)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._seen.append({name: logs[name] for name in SHOWN if name in logs})
+        self._seen.append({name: logs[name] for name in self.shown if name in logs})
         if self._is_first or time.perf_counter() - self._since >= self.seconds:
             self._log(batch + 1)
 
@@ -105,7 +118,7 @@ class ProgressLines(keras.callbacks.Callback):
             self.epoch + 1,
             step,
             self.end_step,
-            losses_text(means),
+            losses_text(means, self.shown),
             speed,
         )
         self._is_first = False
@@ -115,6 +128,6 @@ class ProgressLines(keras.callbacks.Callback):
         self._since, self._done, self._seen = time.perf_counter(), done, []
 
 
-def losses_text(logs) -> str:
-    """The losses one watches: `e_loss 12.3, e_loss_kp 3.21, d_loss 1.04`."""
-    return ", ".join(f"{name} {logs[name]:.4g}" for name in SHOWN if name in logs)
+def losses_text(logs: Mapping[str, float], shown: Sequence[str]) -> str:
+    """Those of the losses that are to be shown: `e_loss 12.3, e_loss_kp 3.21, d_loss 1.04`."""
+    return ", ".join(f"{name} {logs[name]:.4g}" for name in shown if name in logs)

@@ -15,14 +15,17 @@ from typing import Any
 import tensorflow as tf
 
 import hmr_tf2
-from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 from tfrecords_tools import manifest
 
 FILE = "run.json"
 
 
 def write_provenance(
-    model_dir: str | os.PathLike, settings: Any, record_files: Iterable[str], start_step: int
+    model_dir: str | os.PathLike,
+    settings: Any,
+    record_files: Iterable[str],
+    input_files: Iterable[str | os.PathLike],
+    start_step: int,
 ) -> pathlib.Path:
     """Adds this session to `run.json` in a run's folder; sessions before it stay as they are.
 
@@ -30,6 +33,7 @@ def write_provenance(
         model_dir: exists.
         settings: the dataclass of the run's settings.
         record_files: every record file it trains on.
+        input_files: what else decides its numbers; their hashes are written.
         start_step: steps done before this session.
 
     Raises:
@@ -46,7 +50,7 @@ def write_provenance(
             "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
             "flags": dataclasses.asdict(settings),
             "data": describe_records(record_files),
-            "models": _model_hashes(settings),
+            "models": {str(path): manifest.sha256_of(path) for path in input_files},
             "machine": _machine(),
             "packages": _packages(),
         }
@@ -115,12 +119,6 @@ def describe_records(files: Iterable[str]) -> dict[str, Any]:
             sizes = [(folder / name).stat().st_size for name in names]
             bare[str(folder)] = {"files": len(sizes), "bytes": sum(sizes)}
     return {"manifests": manifests, "without_manifest": bare}
-
-
-def _model_hashes(settings):
-    body = pathlib.Path(settings.smpl_model_path)
-    files = (body, body.with_name(MEAN_PARAMS_FILE))
-    return {str(path): manifest.sha256_of(path) for path in files}
 
 
 def _machine():

@@ -1,4 +1,4 @@
-"""One training run: data, model, where to start from, and Keras' fit around `HMR.train_step`."""
+"""One training run: data, model, where to start from, and Keras' fit around the model's step."""
 
 import contextlib
 import dataclasses
@@ -6,6 +6,7 @@ import datetime
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 import tf_keras as keras
@@ -13,10 +14,8 @@ from absl import logging
 
 from hmr_tf2 import flagfiles
 from hmr_tf2.checkpoints import restore_tf1, run_folder
-from hmr_tf2.config import TrainConfig
-from hmr_tf2.evaluation.validation import Validation
-from hmr_tf2.hmr import HMR
-from hmr_tf2.hmr.data import TrainingData
+from hmr_tf2.config import RunConfig
+from hmr_tf2.trained_model import TrainedModel
 from hmr_tf2.training import changes, log_file, schedules, strategies, summaries
 from hmr_tf2.training.failures import StopOnFailure
 from hmr_tf2.training.input_clock import InputClock
@@ -25,6 +24,7 @@ from hmr_tf2.training.provenance import write_provenance
 from hmr_tf2.training.saving import Checkpoints, KeepBest
 from hmr_tf2.training.snapshots import Snapshots, batch_reader
 from hmr_tf2.training.stopping import StopSignals, TrainingStopped
+from hmr_tf2.training.system import Data, System, Validation
 from hmr_tf2.training.validation import Validate
 from hmr_tf2.training.vitals import Vitals
 
@@ -43,34 +43,30 @@ class TrainingSummary:
     stopped: str | None = None
 
 
-def train(config: TrainConfig) -> TrainingSummary:
+def train(config: RunConfig, system: System) -> TrainingSummary:
     """Trains until `config.epoch` epochs are done, continuing the run in its folder if any.
 
     Starts from, in this order: the newest checkpoint in `model_dir`; `load_path`;
     `pretrained_model_path`; random weights.
 
+    Args:
+        config: settings, of `system.config_class`.
+        system: what is trained.
+
     Raises:
         ValueError, OSError: a setting, a data set, a model file or a checkpoint is unusable.
         FloatingPointError: a loss or a weight is no longer finite, or the loss has exploded.
     """
-    config = dataclasses.replace(config, model_dir=_model_dir(config))
+    config = dataclasses.replace(config, model_dir=_model_dir(config, system.name))
     if config.deterministic:
         make_deterministic()
     strategy = strategies.make_strategy(config)
     strategies.check_batch_size(strategy, config.batch_size)
-    data = TrainingData(config)
-    validation = Validation(config.data_dir, config.val_datasets, config.val_people)
+    data = system.make_data(config)
+    validation = system.make_validation(config)
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
-        model = HMR(config)
-        model.compile(
-            e_lr=schedules.learning_rate(config.e_lr, config, data.steps_per_epoch),
-            d_lr=schedules.learning_rate(config.d_lr, config, data.steps_per_epoch),
-            jit_compile=config.xla,
-            steps_per_execution=config.steps_per_execution,
-        )
-        # Slots exist before a checkpoint is read, so that it is checked as a whole.
-        model.build_optimizers()
+        model = compiled_model(config, system, data.steps_per_epoch)
         start_step = _start(model, config)
 
     with contextlib.ExitStack() as stack:
@@ -78,24 +74,40 @@ def train(config: TrainConfig) -> TrainingSummary:
         folder = config.model_dir if chief else stack.enter_context(tempfile.TemporaryDirectory())
         os.makedirs(folder, exist_ok=True)
         run_folder.remove_partial(folder)
-        flags_file = write_flags(config, folder)
+        write_flags(config, folder)
         if chief:
             stack.enter_context(log_file.log_to(folder))
-            write_provenance(folder, config, data.files, start_step)
-        return _run(config, strategy, data, validation, model, start_step, flags_file)
+            write_provenance(folder, config, data.files, system.input_files(config), start_step)
+        run = Run(config, system, strategy, data, validation, model, pathlib.Path(folder))
+        return run.finish(start_step)
+
+
+def compiled_model(config: RunConfig, system: System, steps_per_epoch: int) -> TrainedModel:
+    """The model of a run, ready to train, with random weights."""
+    model = system.make_model(config)
+    rates = {
+        f"{part}_lr": schedules.learning_rate(
+            getattr(config, f"{part}_lr"), config, steps_per_epoch
+        )
+        for part in model.parts()
+    }
+    model.compile(**rates, jit_compile=config.xla, steps_per_execution=config.steps_per_execution)
+    # Slots exist before a checkpoint is read, so that it is checked as a whole.
+    model.build_optimizers()
+    return model
 
 
 def make_deterministic() -> None:
     """Lets equal programs give equal bits on a CPU; for the whole process.
 
-    Without arithmetic optimisation, that would turn sums in pairs (`updates.gradients`) into
-    sums of many.
+    Without arithmetic optimisation, that would turn sums in pairs (`trained_model.gradients`)
+    into sums of many.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 
-def write_flags(config: TrainConfig, folder: str | os.PathLike) -> pathlib.Path:
+def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
     """Writes the effective flags beside the checkpoints, as a flagfile that repeats the run."""
     path = pathlib.Path(folder, run_folder.FLAGS_FILE)
     partial = path.with_suffix(".partial")
@@ -104,16 +116,16 @@ def write_flags(config: TrainConfig, folder: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def _model_dir(config):
+def _model_dir(config: RunConfig, name: str) -> str:
     """The run's folder: `model_dir`, else the run that `load_path` is, else a new one."""
     if config.model_dir:
         return config.model_dir
     if config.load_path and run_folder.latest_checkpoint(config.load_path):
         return config.load_path
-    return os.path.join(config.log_dir, f"HMR_{datetime.datetime.now():%Y%m%d_%H%M%S}")
+    return os.path.join(config.log_dir, f"{name}_{datetime.datetime.now():%Y%m%d_%H%M%S}")
 
 
-def _start(model, config) -> int:
+def _start(model: TrainedModel, config: RunConfig) -> int:
     """Restores what the run starts from; returns the number of steps done."""
     newest = run_folder.latest_checkpoint(config.model_dir)
     if newest or config.load_path:
@@ -130,86 +142,144 @@ def _start(model, config) -> int:
     return 0
 
 
-def _run(config, strategy, data, validation, model, start_step, flags_file) -> TrainingSummary:
-    """Runs the remaining steps; an epoch that was begun is finished first."""
-    folder, clock = flags_file.parent, InputClock()
-    writer = summaries.open_writer(folder)
-    steps, end_step = data.steps_per_epoch, config.epoch * data.steps_per_epoch
-    state = run_folder.training_state(model)
-    manager = tf.train.CheckpointManager(state, str(folder), config.keep_checkpoints)
-    logging.info(
-        "%d images, %d steps an epoch; steps %d to %d; results in %s",
-        data.num_examples,
-        steps,
-        start_step,
-        end_step,
-        config.model_dir,
-    )
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that is about to go on: everything is made and restored.
 
-    def batches(step):
-        return strategies.distribute(
-            strategy, lambda shard, shards: clock.watch(data.batches(step, shard, shards))
+    Attributes:
+        config: its settings.
+        system: what is trained.
+        strategy: on which devices.
+        data: its batches.
+        validation: errors between epochs; none for no validation.
+        model: compiled, with the weights to go on from.
+        folder: gets what the run leaves; exists, and holds its flags.
+    """
+
+    config: RunConfig
+    system: System
+    strategy: tf.distribute.Strategy
+    data: Data
+    validation: Validation | None
+    model: TrainedModel
+    folder: pathlib.Path
+
+    def finish(self, start_step: int) -> TrainingSummary:
+        """Runs the steps from `start_step` to the end of the last epoch."""
+        steps = self.data.steps_per_epoch
+        end_step = self.config.epoch * steps
+        logging.info(
+            "%d examples, %d steps an epoch; steps %d to %d; results in %s",
+            self.data.num_examples,
+            steps,
+            start_step,
+            end_step,
+            self.config.model_dir,
+        )
+        writer, clock = summaries.open_writer(self.folder), InputClock()
+        manager = self._checkpoint_manager(self.folder, self.config.keep_checkpoints)
+        with contextlib.closing(writer), StopSignals() as signals, _records_explained(self.data):
+            around = [
+                *self._watchers(writer, clock, end_step, manager, signals),
+                *self._validators(writer),
+            ]
+            losses, step, stopped = self._fit(around, clock, start_step, end_step)
+        if stopped:
+            logging.info(
+                "%s: saved %s; the same command continues.", stopped, manager.latest_checkpoint
+            )
+        if self.data.num_corrupt:
+            logging.warning("%d corrupt records were passed over.", self.data.num_corrupt)
+        return TrainingSummary(
+            self.config.model_dir,
+            start_step,
+            max(start_step, step),
+            manager.latest_checkpoint,
+            losses,
+            stopped,
         )
 
-    read_batch = batch_reader(data.batches)
-    failure = StopOnFailure(folder, read_batch, data.records, config.explosion_factor)
-    signals = StopSignals()
-    checkpoints = Checkpoints(
-        manager,
-        config.checkpoint_minutes,
-        config.checkpoint_steps,
-        failure,
-        signals,
-        strategies.Agreement(strategy),
-    )
-    around = [
-        failure,
-        summaries.Scalars(writer),
-        Vitals(writer, clock),
-        progress(end_step),
-        checkpoints,
-    ]
-    if config.log_img_step:
-        around.append(Snapshots(writer, read_batch, config.log_img_step))
-    if config.val_datasets:
-        best = tf.train.CheckpointManager(state, str(folder / BEST_FOLDER), max_to_keep=1)
-        around += [Validate(writer, validation), KeepBest(best, flags_file)]
+    def _fit(
+        self, callbacks: list, clock: InputClock, step: int, end_step: int
+    ) -> tuple[Mapping[str, float], int, str | None]:
+        """Fits from `step` on, an epoch that was begun first.
 
-    step, losses, stopped = start_step, {}, None
-    with contextlib.closing(writer), signals, _records_explained(data):
+        Returns:
+            The last epoch's losses, the step reached, and the signal that ended it early, if any.
+        """
+        steps, losses = self.data.steps_per_epoch, {}
         try:
             while step < end_step:
                 epoch, done = divmod(step, steps)
-                epochs = epoch + 1 if done else config.epoch
-                history = model.fit(
-                    batches(step),
+                # Keras counts whole epochs: what is left of one is a fit of its own.
+                epochs = epoch + 1 if done else self.config.epoch
+                history = self.model.fit(
+                    self._batches(clock, step),
                     initial_epoch=epoch,
                     epochs=epochs,
                     steps_per_epoch=steps - done,
-                    callbacks=around,
+                    callbacks=callbacks,
                     verbose=0,
                 )
                 losses = {name: values[-1] for name, values in history.history.items()}
                 step = epochs * steps
         except TrainingStopped as stop:
-            stopped, step = str(stop), int(model.optimizer.iterations.numpy())
-            logging.info(
-                "%s: saved %s; the same command continues.", stopped, manager.latest_checkpoint
-            )
-    if data.num_corrupt:
-        logging.warning("%d corrupt records were passed over.", data.num_corrupt)
-    return TrainingSummary(
-        config.model_dir,
-        start_step,
-        max(start_step, step),
-        manager.latest_checkpoint,
-        losses,
-        stopped,
-    )
+            return losses, int(self.model.optimizer.iterations.numpy()), str(stop)
+        return losses, step, None
+
+    def _batches(self, clock: InputClock, step: int):
+        return strategies.distribute(
+            self.strategy,
+            lambda shard, shards: clock.watch(self.data.batches(step, shard, shards)),
+        )
+
+    def _watchers(self, writer, clock, end_step, manager, signals) -> list:
+        """The callbacks of every run, in the order in which they must be called."""
+        config, system = self.config, self.system
+        read_batch: Callable = batch_reader(self.data.batches)
+        failure = StopOnFailure(
+            self.folder,
+            read_batch,
+            self.data.record_names,
+            config.explosion_factor,
+            watched=system.shown[0],
+        )
+        agreement = strategies.Agreement(self.strategy)
+        watchers = [
+            failure,
+            summaries.Scalars(writer, system.tags),
+            Vitals(writer, clock),
+            progress(end_step, system.shown),
+            Checkpoints(
+                manager,
+                config.checkpoint_minutes,
+                config.checkpoint_steps,
+                failure,
+                signals,
+                agreement,
+            ),
+        ]
+        if config.log_img_step:
+            watchers.append(Snapshots(writer, read_batch, system.draw, config.log_img_step))
+        return watchers
+
+    def _validators(self, writer) -> list:
+        """The callbacks that measure each epoch, and keep the best one."""
+        if self.validation is None:
+            return []
+        best = self._checkpoint_manager(self.folder / BEST_FOLDER, 1)
+        flags_file = self.folder / run_folder.FLAGS_FILE
+        return [
+            Validate(writer, self.validation),
+            KeepBest(best, flags_file, self.system.best_by),
+        ]
+
+    def _checkpoint_manager(self, folder: pathlib.Path, keep: int) -> tf.train.CheckpointManager:
+        return tf.train.CheckpointManager(run_folder.training_state(self.model), str(folder), keep)
 
 
 @contextlib.contextmanager
-def _records_explained(data):
+def _records_explained(data: Data):
     """Errors of the pipeline become those of the record behind them, where one is."""
     try:
         yield

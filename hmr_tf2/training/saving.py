@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import time
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tf_keras as keras
@@ -16,8 +17,6 @@ from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.strategies import Agreement
 
 BEST_METRICS_FILE = "metrics.json"
-# Of the validation, the first that is there decides; all are errors.
-DECISIVE = ("val_mpjpe_mm", "val_keypoint_px")
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -94,15 +93,22 @@ class KeepBest(keras.callbacks.Callback):
     Args:
         manager: of the run's state, in that folder.
         flags_file: the run's, copied there so that `--load_path` takes the folder.
+        best_by: names of errors; of those that the validation gave, the first decides.
     """
 
-    def __init__(self, manager: tf.train.CheckpointManager, flags_file: str | os.PathLike):
+    def __init__(
+        self,
+        manager: tf.train.CheckpointManager,
+        flags_file: str | os.PathLike,
+        best_by: Sequence[str],
+    ):
         super().__init__()
         self.manager = manager
         self.flags_file = flags_file
+        self.best_by = best_by
 
     def on_epoch_end(self, epoch, logs=None):
-        metric = next((name for name in DECISIVE if name in (logs or {})), None)
+        metric = next((name for name in self.best_by if name in (logs or {})), None)
         if metric is None:
             return
         path = pathlib.Path(self.manager.directory, BEST_METRICS_FILE)

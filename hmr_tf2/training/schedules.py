@@ -3,7 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.config import RunConfig
 
 STEP_FACTOR = 0.1
 
@@ -24,7 +24,7 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate, "steps": self.steps}
 
 
-def learning_rate(base: float, config: TrainConfig, steps_per_epoch: int):
+def learning_rate(base: float, config: RunConfig, steps_per_epoch: int):
     """The rate `base` (`e_lr` or `d_lr`), or its schedule over the run's steps."""
     rate = base
     if config.lr_schedule == "cosine":

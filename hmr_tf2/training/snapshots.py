@@ -1,4 +1,4 @@
-"""Every so many steps, for TensorBoard: pictures of the batch, and the discriminator's outputs."""
+"""Every so many steps, for TensorBoard: what the model makes of its batch."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -7,12 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from hmr_tf2 import camera
-from hmr_tf2.hmr import tensorboard as pictures
-from tfrecords_tools import joints
-
-# Columns of the discriminator's output; the original's words for the last two.
-D_OUTPUTS = (*joints.SMPL.names[1:], "all_joints", "beta")
+from hmr_tf2.training.system import Draw
 
 
 class Snapshots(keras.callbacks.Callback):
@@ -22,12 +17,12 @@ class Snapshots(keras.callbacks.Callback):
     computed once more, for Keras hands out losses only, and leaves the model as it was. A
     snapshot has the number of its step, as the losses of the same pass have.
 
-    Tags: `vis_images/0` to `5`, see `pictures.draw_stages`; histograms `d_out/<joint>/real` and
-    `d_out/<joint>/fake`, of motion capture and of the bodies of all stages.
+    Tags: `vis_images/0`, `vis_images/1` and so on, and those of the system's histograms.
 
     Args:
         writer: of TensorBoard files.
         read_batch: from a step's number, counted from 0, to its batch.
+        draw: from a model and a batch to pictures and, by tag, values for histograms.
         every: steps between snapshots; the session's first step has one as well.
     """
 
@@ -35,11 +30,13 @@ class Snapshots(keras.callbacks.Callback):
         self,
         writer: tf.summary.SummaryWriter,
         read_batch: Callable[[int], Mapping[str, tf.Tensor]],
+        draw: Draw,
         every: int,
     ):
         super().__init__()
         self.writer = writer
         self.read_batch = read_batch
+        self.draw = draw
         self.every = every
         self._period = None
 
@@ -52,55 +49,19 @@ class Snapshots(keras.callbacks.Callback):
         if done // self.every == self._period:
             return
         self._period = done // self.every
-        drawn, d_out = snapshot(self.model, self.read_batch(done))
+        with averages_kept(self.model):
+            drawn, histograms = self.draw(self.model, self.read_batch(done))
         with self.writer.as_default(step=done + 1):
             for number, picture in enumerate(drawn):
                 tf.summary.image(f"vis_images/{number}", picture[np.newaxis])
-            for name, values in d_out.items():
+            for name, values in histograms.items():
                 tf.summary.histogram(name, values)
-
-
-def snapshot(model, batch) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """What the next training step makes of `batch`: pictures, and by tag the outputs of D [M]."""
-    config = model.config
-    rows = pictures.shown_rows(len(batch["image"]))
-    with averages_kept(model):
-        stages = model.train_stages(batch["image"])
-    # Stage 0's rows lie first: [T, rows].
-    picked = np.add.outer(np.arange(config.num_stage) * len(batch["image"]), rows)
-    vertices = model.smpl.vertices_of(stages.body.take(picked.reshape(-1))).numpy()
-    vertices = vertices.reshape(*picked.shape, *vertices.shape[1:])
-    points = camera.crop_to_pixels(stages.joints, config.img_size).numpy()[picked]
-    cams = stages.cams.numpy()[picked]
-    label = batch["label"].numpy()[rows][:, : points.shape[2]]
-    label[..., :2] = camera.crop_to_pixels(label[..., :2], config.img_size)
-    crops = ((batch["image"].numpy()[rows] + 1.0) * 127.5).round().astype(np.uint8)
-    drawn = [
-        pictures.draw_stages(
-            crops[i], label[i], points[:, i], vertices[:, i], cams[:, i], model.smpl.faces
-        )
-        for i in range(len(rows))
-    ]
-    return drawn, _discriminator_outputs(model, batch, stages)
-
-
-def _discriminator_outputs(model, batch, stages):
-    if model.discriminator is None:
-        return {}
-    real, fake = model.discriminate(
-        stages.body.Rs, stages.shape, batch["mocap_pose"], batch["mocap_shape"]
-    )
-    return {
-        f"d_out/{name}/{kind}": values[:, column].numpy()
-        for kind, values in (("real", real), ("fake", fake))
-        for column, name in enumerate(D_OUTPUTS)
-    }
 
 
 @contextlib.contextmanager
 def averages_kept(model):
     """Afterwards the batch norms' averages are, to the bit, what they were."""
-    averages = model.encoder.non_trainable_variables
+    averages = model.moving_averages()
     before = [variable.numpy() for variable in averages]
     try:
         yield

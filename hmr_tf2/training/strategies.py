@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from hmr_tf2 import replicas
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.config import RunConfig
 
 TF_CONFIG_EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
 
 
-def make_strategy(config: TrainConfig) -> tf.distribute.Strategy:
+def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
     """The strategy of `--strategy`; for several machines it waits for all of them.
 
     Call it before any other TensorFlow operation.

@@ -1,4 +1,4 @@
-"""Losses of each step for TensorBoard, under the original's names."""
+"""Numbers of each step for TensorBoard."""
 
 import os
 from collections.abc import Mapping
@@ -6,20 +6,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 import tf_keras as keras
 
-# Our name of a loss to the original's TensorBoard tag, and the weight it is divided by there.
-SCALARS = {
-    "e_loss": ("loss/e_loss", None),
-    "e_loss_kp": ("loss/e_loss_kp_noscale", "e_loss_weight"),
-    "e_loss_3d": ("loss/e_loss_3d_params_noscale", "e_3d_weight"),
-    "e_loss_3d_joints": ("loss/e_loss_3d_joints_noscale", "e_3d_weight"),
-    # Divided although it was not multiplied: KEEP (akanazawa/hmr src/trainer.py:351).
-    "e_loss_disc": ("loss/e_loss_disc", "d_loss_weight"),
-    "d_loss": ("loss/d_loss", None),
-    "d_loss_fake": ("loss/d_loss_fake", None),
-    "d_loss_real": ("loss/d_loss_real", None),
-}
-STAGE_PREFIX = "kp_loss_stage"
-STAGE_TAG = "loss/e_losses_noscale/{}"
+from hmr_tf2.training.system import Tags
+
 FLUSH_SECONDS = 10
 
 
@@ -44,37 +32,24 @@ def write_scalars(
         tf.summary.experimental.write_raw_pb(event.SerializeToString(), step)
 
 
-def original_scalars(logs: Mapping[str, float], config) -> dict[str, float]:
-    """The losses of a step under the original's tags, without the weights it leaves out there.
-
-    Args:
-        logs: what `HMR.train_step` returned; other names are passed over.
-        config: has the weights.
-    """
-    scalars = {}
-    for name, value in logs.items():
-        if name in SCALARS:
-            tag, weight = SCALARS[name]
-            divisor = getattr(config, weight) if weight else 1.0
-            scalars[tag] = value / divisor if divisor else 0.0
-        elif name.startswith(STAGE_PREFIX):
-            scalars[STAGE_TAG.format(name)] = value
-    return scalars
-
-
 class Scalars(keras.callbacks.Callback):
     """Writes the losses of each step; with `steps_per_execution`, of the last of so many.
 
     A step's number is the count of updates with its own, its losses are those before it.
+
+    Args:
+        writer: of TensorBoard files.
+        tags: from losses and the model's settings to values by TensorBoard's names.
     """
 
-    def __init__(self, writer: tf.summary.SummaryWriter):
+    def __init__(self, writer: tf.summary.SummaryWriter, tags: Tags):
         super().__init__()
         self.writer = writer
+        self.tags = tags
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.optimizer.iterations.numpy())
-        write_scalars(self.writer, original_scalars(logs, self.model.config), step)
+        write_scalars(self.writer, self.tags(logs, self.model.config), step)
 
     def on_train_end(self, logs=None):
         self.writer.flush()

@@ -68,14 +68,12 @@ class Vitals(keras.callbacks.Callback):
 
 def learning_rates(model) -> dict[str, float]:
     """The rates of the next step, of schedules too: `learning_rate/e_lr` and `.../d_lr`."""
-    optimizers = {"e_lr": model.optimizer, "d_lr": model.d_optimizer}
     rates = {}
-    for name, optimizer in optimizers.items():
-        if optimizer is not None:
-            rate = optimizer.learning_rate
-            if callable(rate):  # a schedule
-                rate = rate(optimizer.iterations)
-            rates[f"learning_rate/{name}"] = float(tf.convert_to_tensor(rate))
+    for part, optimizer in model.optimizers().items():
+        rate = optimizer.learning_rate
+        if callable(rate):  # a schedule
+            rate = rate(optimizer.iterations)
+        rates[f"learning_rate/{part}_lr"] = float(tf.convert_to_tensor(rate))
     return rates
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2.hmr.model import decode_theta
 from hmr_tf2.predictor import Predictor
 from hmr_tf2.smpl import SMPL, mean_theta
 from hmr_tf2.smpl.rig import load_rig
+from hmr_tf2.theta import decode_theta
 
 IMG_SIZE = 224
 

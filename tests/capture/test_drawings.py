@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hmr_tf2 import predictor
+from hmr_tf2 import crops
 from hmr_tf2.capture import bodies, picture_run
 from hmr_tf2.visualization import overlay
 
@@ -26,7 +26,7 @@ def test_the_drawn_mesh_and_the_joint_agree_within_a_pixel(seed):
     width, height = rng.integers(60, 700, 2)
     picture = np.zeros((height, width, 3), np.uint8)
     box = np.array([*rng.uniform(-0.2, 0.7, 2) * [width, height], *10 ** rng.uniform(1.2, 2.8, 2)])
-    crop = predictor.crop_box(picture, np.maximum(box, [1 - box[2], 1 - box[3], 1, 1]))
+    crop = crops.crop_box(picture, np.maximum(box, [1 - box[2], 1 - box[3], 1, 1]))
     # Somewhere in the picture, wherever the crop is.
     target = rng.uniform(0.1, 0.9, 2) * [width, height]
     cam = np.array([rng.uniform(0.4, 1.5), 0, 0], np.float32)
@@ -47,7 +47,7 @@ def test_the_panel_shows_the_crop_in_the_resolution_of_the_picture(scale):
     picture = np.full((700, 1000, 3), 40, np.uint8)
     point, radius = np.array([420, 333]), max(2, round(3 / scale))
     cv2.circle(picture, point.tolist(), radius, (250, 250, 250), -1)
-    crop = predictor.scale_and_crop(picture, scale, np.array([400.0, 350.0]))
+    crop = crops.scale_and_crop(picture, scale, np.array([400.0, 350.0]))
     side = 448
     cut = picture_run.cut_out(picture, crop.place, side)
     expected = (point * crop.scale - crop.start) * side / 224
@@ -70,7 +70,7 @@ def test_the_panel_is_that_of_the_originals_demo(rng):
 
 
 def test_the_nearer_body_is_drawn_over_the_farther():
-    place = predictor.CropPlace(np.ones(2), np.zeros(2), 224)
+    place = crops.CropPlace(np.ones(2), np.zeros(2), 224)
     size, focal = (224, 224), 500.0
 
     def body(person, scale):
@@ -98,6 +98,6 @@ def test_the_nearer_body_is_drawn_over_the_farther():
 def test_a_body_that_cannot_be_drawn_is_named(cam):
     theta = np.zeros(85, np.float32)
     theta[0] = cam
-    crop = predictor.crop_whole_picture(np.zeros((9, 9, 3), np.uint8))
+    crop = crops.crop_whole_picture(np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(ValueError, match="a.jpg: the network sees no body here"):
         bodies.see(0, np.zeros(4), 1.0, crop, theta, "a.jpg")

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from hmr_tf2.capture import smoothing
 from hmr_tf2.capture.bodies import Sighting
-from hmr_tf2.predictor import CropPlace
+from hmr_tf2.crops import CropPlace
 
 
 class PaperFilter:

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from hmr_tf2 import HMR, HMRConfig
 from hmr_tf2.checkpoints import restore_tf1
-from hmr_tf2.checkpoints.tf1 import tf1_variables as tf1_slots
 
 SMPL_VARIABLES = {
     "v_template",
@@ -47,13 +46,13 @@ def network_variables(tf1_variables):
 
 
 def value(model, name):
-    slot = tf1_slots(model)[name]
+    slot = model.weight_slots("tf1")[name]
     array = slot.variable.numpy()
     return array if slot.row is None else array[slot.row][..., np.newaxis]
 
 
 def test_the_model_has_the_names_and_shapes_of_the_original(network, network_variables):
-    slots = tf1_slots(network)
+    slots = network.weight_slots("tf1")
     assert {name: list(slot.shape) for name, slot in slots.items()} == network_variables
 
 

@@ -3,7 +3,7 @@
 import pytest
 from small_data_sets import write_data_sets
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from small_data_sets import image_record, write_records
 
-from hmr_tf2.config import TrainConfig
 from hmr_tf2.data import parsing, record_index, record_reader
 from hmr_tf2.data.record_reader import RecordReader
+from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.data import TrainingData
 from tfrecords_tools import records
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hmr_tf2.crops import scale_and_crop
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import reading
-from hmr_tf2.predictor import scale_and_crop
 
 
 def read_all(files, batch_size, **options):

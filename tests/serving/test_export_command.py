@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hmr_tf2 import HMR, HMRConfig, export, flagfiles, predictor
+from hmr_tf2 import HMR, HMRConfig, export, flagfiles, loading, predictor
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.serving import export_check
 
@@ -57,7 +57,7 @@ def exported(run, tmp_path_factory):
 
 def encoder_ops(folder):
     """Name and data type of each op that has one, in all functions of a SavedModel."""
-    file = predictor.export_folder(folder) / "saved_model.pb"
+    file = loading.export_folder(folder) / "saved_model.pb"
     (graph,) = saved_model_pb2.SavedModel.FromString(file.read_bytes()).meta_graphs
     nodes = [node for function in graph.graph_def.library.function for node in function.node_def]
     typed = [(node.op, node.attr["T"].type) for node in nodes if "T" in node.attr]

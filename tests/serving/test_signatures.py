@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from hmr_tf2 import loading, predictor, serving
+from hmr_tf2 import crops, loading, predictor, serving
 from hmr_tf2.serving import batches, cropping, decoding
 
 WHOLE = tf.function(
@@ -41,13 +41,13 @@ def test_crops_of_whole_pictures_equal_the_demos_pixel_for_pixel(seed):
     for _ in range(10):
         height, width = np.exp(rng.uniform(0, 7.2, 2)).astype(int)
         picture = rng.integers(0, 256, (height, width, 3), np.uint8)
-        assert_same_crop(WHOLE(picture), predictor.crop_whole_picture(picture))
+        assert_same_crop(WHOLE(picture), crops.crop_whole_picture(picture))
 
 
 @pytest.mark.parametrize("size", [(448, 448), (448, 336), (224, 224), (1, 1), (3, 2000)])
 def test_crops_at_sizes_that_opencv_treats_apart_equal_the_demos(rng, size):
     picture = rng.integers(0, 256, (*size, 3), np.uint8)
-    assert_same_crop(WHOLE(picture), predictor.crop_whole_picture(picture))
+    assert_same_crop(WHOLE(picture), crops.crop_whole_picture(picture))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -59,7 +59,7 @@ def test_crops_of_boxes_equal_the_demos_pixel_for_pixel_and_refuse_the_same_boxe
         corner = rng.uniform(-0.5, 1, 2) * [width, height]
         box = np.float32([*corner, *np.exp(rng.uniform(-1, 8, 2))])
         try:
-            expected = predictor.crop_box(picture, box)
+            expected = crops.crop_box(picture, box)
         except ValueError:
             with pytest.raises(tf.errors.InvalidArgumentError, match="unusable box"):
                 BOXED(picture, box)
@@ -70,8 +70,8 @@ def test_crops_of_boxes_equal_the_demos_pixel_for_pixel_and_refuse_the_same_boxe
 def test_a_part_of_a_huge_enlargement_equals_the_demos(rng):
     picture = rng.integers(0, 256, (700, 900, 3), np.uint8)
     box = np.float32([400, 300, 3, 4])
-    assert 30 * 30 * 700 * 900 > predictor.MAX_RESIZED_PX
-    assert_same_crop(BOXED(picture, box), predictor.crop_box(picture, box))
+    assert 30 * 30 * 700 * 900 > crops.MAX_RESIZED_PX
+    assert_same_crop(BOXED(picture, box), crops.crop_box(picture, box))
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def test_joints_are_pixels_of_the_original_picture(untrained, loaded, encoded):
     picture = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), 1), cv2.COLOR_BGR2RGB)
     box = [100.0, 40.0, 120.0, 200.0]
     for crop, out in (
-        (predictor.crop_whole_picture(picture),
+        (crops.crop_whole_picture(picture),
          loaded.signatures["serving_default"](image_bytes=tf.constant([data]))),
-        (predictor.crop_box(picture, np.array(box)),
+        (crops.crop_box(picture, np.array(box)),
          loaded.signatures["predict_boxes"](
              image_bytes=tf.constant([data]), boxes=tf.constant([box]))),
     ):  # fmt: skip

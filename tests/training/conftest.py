@@ -6,9 +6,10 @@ import types
 import pytest
 import tf_keras as keras
 
-from hmr_tf2.config import TrainConfig
 from hmr_tf2.hmr import HMR
+from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.data import TrainingData
+from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import failures, input_clock, progress, snapshots, summaries, vitals
 from tfrecords_tools.convert import convert
 from tfrecords_tools.settings import ConvertSettings
@@ -86,11 +87,11 @@ def fit(config, folder, steps_per_execution=1, progress_of=progress.ProgressLine
         steps_per_epoch=2,
         verbose=0,
         callbacks=[
-            failures.StopOnFailure(folder, read_batch, data.records),
-            summaries.Scalars(writer),
+            failures.StopOnFailure(folder, read_batch, data.record_names),
+            summaries.Scalars(writer, HMR_SYSTEM.tags),
             vitals.Vitals(writer, clock, seconds=0.0),
-            snapshots.Snapshots(writer, read_batch, every=2),
-            progress_of(end_step=4),
+            snapshots.Snapshots(writer, read_batch, HMR_SYSTEM.draw, every=2),
+            progress_of(4, HMR_SYSTEM.shown),
             seen,
         ],
     )

@@ -14,8 +14,8 @@ def on_terminal(run_small, small_config, tmp_path_factory):
     """A run of two steps an execution, and what its bar wrote."""
     stream = io.StringIO()
 
-    def bar(end_step):
-        shown = progress.ProgressBar(end_step)
+    def bar(end_step, losses):
+        shown = progress.ProgressBar(end_step, losses)
         tqdm = shown.tqdm
         shown.tqdm = lambda **kwargs: tqdm(file=stream, **kwargs)
         return shown
@@ -47,8 +47,8 @@ class Terminal(io.StringIO):
 
 
 def test_only_a_terminal_gets_a_bar():
-    assert isinstance(progress.progress(9, Terminal()), progress.ProgressBar)
-    assert isinstance(progress.progress(9, io.StringIO()), progress.ProgressLines)
+    assert isinstance(progress.progress(9, ("e_loss",), Terminal()), progress.ProgressBar)
+    assert isinstance(progress.progress(9, ("e_loss",), io.StringIO()), progress.ProgressLines)
 
 
 class Watch:
@@ -63,7 +63,7 @@ def test_lines_come_once_a_minute_with_the_means_since_the_last(monkeypatch, cap
     watch = Watch()
     monkeypatch.setattr(progress, "time", watch)
     steps = iter(range(1, 301))
-    lines = progress.ProgressLines(end_step=300)
+    lines = progress.ProgressLines(end_step=300, shown=("e_loss", "e_loss_kp", "d_loss"))
     iterations = types.SimpleNamespace(numpy=lambda: done)
     lines.set_model(
         types.SimpleNamespace(

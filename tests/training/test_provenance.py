@@ -10,6 +10,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import provenance
 
 
@@ -18,10 +19,15 @@ def record_files(sample_records):
     return [str(path) for path in sample_records.rglob("*.tfrecord")]
 
 
-def test_each_session_is_added_to_those_before(small_config, record_files, tmp_path):
-    path = provenance.write_provenance(tmp_path, small_config, record_files, 0)
+@pytest.fixture
+def models(small_config):
+    return HMR_SYSTEM.input_files(small_config)
+
+
+def test_each_session_is_added_to_those_before(small_config, record_files, models, tmp_path):
+    path = provenance.write_provenance(tmp_path, small_config, record_files, models, 0)
     first = json.loads(path.read_text())["sessions"]
-    provenance.write_provenance(tmp_path, small_config, record_files, 120)
+    provenance.write_provenance(tmp_path, small_config, record_files, models, 120)
     sessions = provenance.read_provenance(tmp_path)
     assert sessions[:1] == first
     assert [session["start_step"] for session in sessions] == [0, 120]
@@ -29,9 +35,9 @@ def test_each_session_is_added_to_those_before(small_config, record_files, tmp_p
 
 
 def test_a_session_tells_program_packages_machine_and_settings(
-    small_config, record_files, tmp_path
+    small_config, record_files, models, tmp_path
 ):
-    provenance.write_provenance(tmp_path, small_config, record_files, 0)
+    provenance.write_provenance(tmp_path, small_config, record_files, models, 0)
     (session,) = provenance.read_provenance(tmp_path)
     assert session["command"] == sys.argv
     assert session["packages"]["tensorflow"] == tf.__version__
@@ -73,7 +79,7 @@ def test_a_damaged_run_json_is_named_and_left_alone(small_config, tmp_path):
     path = tmp_path / "run.json"
     path.write_text('{"sessions": [')
     with pytest.raises(ValueError, match=r"run\.json is damaged.*move it away"):
-        provenance.write_provenance(tmp_path, small_config, [], 0)
+        provenance.write_provenance(tmp_path, small_config, [], [], 0)
     assert path.read_text() == '{"sessions": ['
 
 

@@ -1,6 +1,7 @@
 """A run that is killed, stopped or changed: nothing is lost, and nothing differs in the end."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import random
@@ -17,8 +18,11 @@ import tensorflow as tf
 
 from hmr_tf2 import HMR, flagfiles, loading, training
 from hmr_tf2.checkpoints import run_folder
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import changes, saving
+
+train = functools.partial(training.train, system=HMR_SYSTEM)
 
 ROOT = pathlib.Path(__file__).parents[2]
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
@@ -98,7 +102,7 @@ def finished(small_config, tmp_path_factory):
         checkpoint_steps=1,
         log_img_step=0,
     )
-    training.train(config)
+    train(config)
     return config
 
 
@@ -123,7 +127,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copied):
     content[len(content) // 2] ^= 1
     next(pathlib.Path(copied.model_dir).glob("ckpt-3.data*")).write_bytes(content)
     assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-2")
-    assert training.train(copied).start_step == 2
+    assert train(copied).start_step == 2
 
 
 def test_what_a_kill_left_of_a_checkpoint_is_deleted(copied):
@@ -132,7 +136,7 @@ def test_what_a_kill_left_of_a_checkpoint_is_deleted(copied):
     (folder / "ckpt-9_temp" / "part-0").write_bytes(b"half")
     (folder / "ckpt-8.data-00000-of-00001").write_bytes(b"half")
     before = values_of(folder)
-    assert training.train(copied).start_step == 4
+    assert train(copied).start_step == 4
     assert {path.name.split(".")[0] for path in folder.glob("ckpt-*")} == {
         "ckpt-2",
         "ckpt-3",
@@ -147,11 +151,11 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(copied):
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, limits[1]))
     try:
         with pytest.raises(OSError, match="(?s)No checkpoint of step 5 .*ckpt-4.*Make room"):
-            training.train(dataclasses.replace(copied, epoch=2))
+            train(dataclasses.replace(copied, epoch=2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(pathlib.Path(copied.model_dir).glob("ckpt-5*"))
-    assert training.train(dataclasses.replace(copied, epoch=2)).start_step == 4
+    assert train(dataclasses.replace(copied, epoch=2)).start_step == 4
 
 
 def test_weights_that_are_not_finite_are_not_saved(copied):
@@ -170,12 +174,12 @@ def test_weights_that_are_not_finite_are_not_saved(copied):
 def test_changed_settings_are_shown_and_must_be_accepted(copied):
     changed = dataclasses.replace(copied, e_lr=3e-5, num_stage=3, batch_size=4, epoch=9)
     with pytest.raises(ValueError) as refusal:
-        training.train(changed)
+        train(changed)
     lines = [line.strip() for line in str(refusal.value).splitlines()]
     assert "--e_lr: 1e-05 then, 3e-05 now" in lines and "--batch_size: 2 then, 4 now" in lines
     assert "--accept_changes" in str(refusal.value) and "--epoch" not in str(refusal.value)
     accepted = dataclasses.replace(changed, accept_changes=True, epoch=1)
-    assert training.train(accepted).start_step == 4
+    assert train(accepted).start_step == 4
     assert changes.changed_settings(accepted, run_folder.flags_file(copied.model_dir)) == {}, (
         "the run goes on under its new settings"
     )
@@ -186,7 +190,7 @@ def test_settings_behind_load_path_are_compared_as_well(finished, tmp_path):
         finished, load_path=finished.model_dir, model_dir=str(tmp_path / "other"), d_lr=0.5
     )
     with pytest.raises(ValueError, match="--d_lr: 0.0001 then, 0.5 now"):
-        training.train(other)
+        train(other)
 
 
 def test_the_best_by_validation_is_kept_apart(finished, tmp_path):
@@ -198,7 +202,7 @@ def test_the_best_by_validation_is_kept_apart(finished, tmp_path):
     manager = tf.train.CheckpointManager(
         run_folder.training_state(model), str(tmp_path / "best"), max_to_keep=1
     )
-    best = saving.KeepBest(manager, flags_file)
+    best = saving.KeepBest(manager, flags_file, HMR_SYSTEM.best_by)
     best.set_model(model)
     for step, error in ((1, 30.0), (2, 10.0), (3, 20.0)):
         model.optimizer.iterations.assign(step)
@@ -214,7 +218,7 @@ def test_validation_each_epoch_chooses_the_best(finished, sample_records, tmp_pa
     records = tmp_path / "records"
     shutil.copytree(sample_records, records)
     shutil.copy(records / "lsp" / "train_000.tfrecord", records / "lsp" / "test_000.tfrecord")
-    summary = training.train(
+    summary = train(
         dataclasses.replace(
             finished,
             model_dir=str(tmp_path / "validated"),
@@ -246,8 +250,8 @@ def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tm
         lr_warmup_steps=2,
         checkpoint_steps=0,
     )
-    assert training.train(config).end_step == 4
-    summary = training.train(dataclasses.replace(config, epoch=2))
+    assert train(config).end_step == 4
+    summary = train(dataclasses.replace(config, epoch=2))
     assert (summary.start_step, summary.end_step) == (4, 8)
     model = loading.load_model(config.model_dir)
     assert {layer.compute_dtype for layer in model.encoder.layers} == {"float32"}

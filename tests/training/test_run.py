@@ -1,6 +1,7 @@
 """Runs on raw samples as the real ones lie on disk: convert, train, continue, export, predict."""
 
 import dataclasses
+import functools
 import pathlib
 import shutil
 
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import HMR, flagfiles, loading, pictures, predictor, serving, training
+from hmr_tf2 import HMR, crops, flagfiles, loading, pictures, predictor, serving, training
 from hmr_tf2.checkpoints import run_folder
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import history, provenance
+
+train = functools.partial(training.train, system=HMR_SYSTEM)
 
 RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
@@ -55,7 +59,7 @@ def finished(sample_records, small_smpl_path, tmp_path_factory):
         e_lr=1e-5,
         d_lr=1e-4,
     )
-    return config, training.train(config)
+    return config, train(config)
 
 
 def test_ten_steps_leave_checkpoint_flags_and_losses(finished):
@@ -85,7 +89,7 @@ def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
     model = loading.load_model(config.model_dir)
     folder = serving.export(model, tmp_path)
     picture = pictures.read_picture(RAW / "lsp_dataset" / "images" / "im0001.jpg")
-    crop = predictor.crop_whole_picture(picture).image[np.newaxis]
+    crop = crops.crop_whole_picture(picture).image[np.newaxis]
     out = predictor.load_export(folder)(crop)
     assert {name: value.shape for name, value in out.items()} == {
         "verts": (1, 120, 3),
@@ -102,7 +106,7 @@ def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
 def test_a_finished_run_is_left_alone(finished):
     config, _ = finished
     before = weights_of(config.model_dir)
-    summary = training.train(config)
+    summary = train(config)
     assert (summary.start_step, summary.end_step) == (10, 10)
     for key, value in weights_of(config.model_dir).items():
         np.testing.assert_array_equal(value, before[key], err_msg=key)
@@ -117,7 +121,7 @@ def test_a_run_continues_where_it_stopped(small_config, tmp_path):
     config = dataclasses.replace(
         small_config, model_dir=str(tmp_path / "run"), steps_per_epoch=3, epoch=2
     )
-    training.train(dataclasses.replace(config, epoch=1, steps_per_epoch=4))
+    train(dataclasses.replace(config, epoch=1, steps_per_epoch=4))
     stopped = weights_of(config.model_dir)
     model = HMR(config)
     model.compile()
@@ -129,7 +133,7 @@ def test_a_run_continues_where_it_stopped(small_config, tmp_path):
     assert restored.keys() == stopped.keys() and len(restored) > 150
     for key, value in restored.items():
         np.testing.assert_array_equal(value, stopped[key], err_msg=key)
-    continued = training.train(dataclasses.replace(config, accept_changes=True))
+    continued = train(dataclasses.replace(config, accept_changes=True))
     assert (continued.start_step, continued.end_step) == (4, 6)
     assert continued.checkpoint.endswith("ckpt-6")
 
@@ -141,7 +145,7 @@ def test_load_path_takes_the_authors_checkpoint(config, reference_files):
         epoch=1,
         steps_per_epoch=1,
     )
-    assert training.train(start).start_step == 0
+    assert train(start).start_step == 0
     key = "regressor/out/kernel/.ATTRIBUTES/VARIABLE_VALUE"
     moved = weights_of(config.model_dir)[key]
     reader = tf.train.load_checkpoint(str(reference_files(0) / "model.ckpt-667589"))
@@ -168,19 +172,19 @@ def resnet_only(reference_files, tmp_path):
 
 def test_load_path_refuses_a_resnet_and_says_where_it_belongs(config, resnet_only):
     with pytest.raises(ValueError, match="pass it as --pretrained_model_path"):
-        training.train(dataclasses.replace(config, load_path=resnet_only))
+        train(dataclasses.replace(config, load_path=resnet_only))
 
 
 def test_pretrained_model_path_starts_from_a_resnet(config, resnet_only):
     start = dataclasses.replace(
         config, pretrained_model_path=resnet_only, epoch=1, steps_per_epoch=1
     )
-    assert training.train(start).end_step == 1
+    assert train(start).end_step == 1
 
 
 def test_a_run_of_other_settings_is_not_loaded_by_halves(finished, config):
     with pytest.raises(ValueError, match="does not fit the model.*\n.*encoder_only"):
-        training.train(
+        train(
             dataclasses.replace(
                 config,
                 load_path=finished[0].model_dir,
@@ -207,7 +211,7 @@ def test_a_damaged_checkpoint_is_named(finished, config, tmp_path):
     for data in broken.glob("ckpt-*.data*"):
         data.write_bytes(data.read_bytes()[:1000])
     with pytest.raises(ValueError, match="ckpt-10 is damaged, .*another --model_dir"):
-        training.train(dataclasses.replace(config, model_dir=str(broken)))
+        train(dataclasses.replace(config, model_dir=str(broken)))
 
 
 def test_a_folder_without_checkpoint_is_named(tmp_path):
@@ -218,5 +222,5 @@ def test_a_folder_without_checkpoint_is_named(tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run(small_config, tmp_path):
     config = dataclasses.replace(small_config, model_dir=str(tmp_path / "run"))
     with pytest.raises(FloatingPointError, match="in step 2.*\n.*checkpoint: none yet"):
-        training.train(dataclasses.replace(config, e_lr=1e30))
+        train(dataclasses.replace(config, e_lr=1e30))
     assert run_folder.latest_checkpoint(config.model_dir) is None

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.training import schedules
 
 STEPS = 10  # of an epoch

@@ -65,7 +65,8 @@ def next_step(watched):
     """What is shown of a step beside what the step itself says."""
     batch = watched.read_batch(4)
     before = [value.numpy() for value in watched.model.weights]
-    drawn, d_out = snapshots.snapshot(watched.model, batch)
+    with snapshots.averages_kept(watched.model):
+        _, d_out = tensorboard.draw(watched.model, batch)
     after = [value.numpy() for value in watched.model.weights]
     with snapshots.averages_kept(watched.model):
         stages = watched.model.train_stages(batch["image"])

@@ -1,6 +1,7 @@
 """One device, two devices, two processes: the same global batch gives the same step."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -13,7 +14,10 @@ import pytest
 import tensorflow as tf
 
 from hmr_tf2 import flagfiles, training
+from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import history, strategies
+
+train = functools.partial(training.train, system=HMR_SYSTEM)
 
 ROOT = pathlib.Path(__file__).parents[2]
 TWO_DEVICES = """
@@ -22,8 +26,9 @@ import tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from hmr_tf2 import flagfiles, training
-from hmr_tf2.config import TrainConfig
-training.train(TrainConfig(**flagfiles.read_flagfile(sys.argv[1], TrainConfig)))
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.hmr.system import HMR_SYSTEM
+training.train(TrainConfig(**flagfiles.read_flagfile(sys.argv[1], TrainConfig)), HMR_SYSTEM)
 """
 SLOT = ".OPTIMIZER_SLOT"
 
@@ -49,7 +54,7 @@ def config(small_config):
 @pytest.fixture(scope="module")
 def on_one_device(config, tmp_path_factory):
     config = dataclasses.replace(config, model_dir=str(tmp_path_factory.mktemp("single")))
-    training.train(config)
+    train(config)
     return config
 
 

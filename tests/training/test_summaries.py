@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hmr_tf2.config import TrainConfig
+from hmr_tf2.hmr import tensorboard
+from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.training import history, summaries
 
 
@@ -34,7 +35,7 @@ def test_every_step_has_the_originals_scalars(watched):
 
 def test_scalars_leave_out_the_weights_the_original_leaves_out():
     config = TrainConfig(e_loss_weight=60.0, e_3d_weight=20.0)
-    scalars = summaries.original_scalars(
+    scalars = tensorboard.original_scalars(
         dict(
             e_loss=7.0,
             e_loss_kp=6.0,
@@ -58,12 +59,12 @@ def test_scalars_leave_out_the_weights_the_original_leaves_out():
 
 def test_KEEP_the_adversarial_loss_is_divided_by_a_weight_it_does_not_have():
     config = TrainConfig(d_loss_weight=2.0)
-    assert summaries.original_scalars({"e_loss_disc": 6.0}, config) == {"loss/e_loss_disc": 3.0}
+    assert tensorboard.original_scalars({"e_loss_disc": 6.0}, config) == {"loss/e_loss_disc": 3.0}
 
 
 def test_a_weight_of_zero_gives_zero_rather_than_a_division_by_it():
     config = TrainConfig(e_loss_weight=0.0)
-    assert summaries.original_scalars({"e_loss_kp": 0.0}, config) == {
+    assert tensorboard.original_scalars({"e_loss_kp": 0.0}, config) == {
         "loss/e_loss_kp_noscale": 0.0
     }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hmr_tf2.evaluation.validation import Validation, means
 from hmr_tf2.training import history, summaries, validation
 
 ERRORS = {
@@ -23,10 +24,9 @@ def test_errors_reach_the_logs_tensorboard_and_the_reader(tmp_path, caplog):
         optimizer=types.SimpleNamespace(iterations=tf.Variable(42, dtype=tf.int64)),
     )
     asked = []
-    callback = validation.Validate(
-        summaries.open_writer(tmp_path),
-        types.SimpleNamespace(run=lambda predict: asked.append(predict) or dict(ERRORS)),
-    )
+    people = Validation(None, ())
+    people.run = lambda predict: asked.append(predict) or dict(ERRORS)
+    callback = validation.Validate(summaries.open_writer(tmp_path), people)
     callback.set_model(model)
     logs = {"e_loss": 1.0}
     with caplog.at_level("INFO", logger="absl"):
@@ -45,6 +45,6 @@ def test_errors_reach_the_logs_tensorboard_and_the_reader(tmp_path, caplog):
 
 
 def test_data_sets_count_the_same_whatever_their_size():
-    assert validation.means({"val_a_mpjpe_mm": 1.0, "val_b_b_mpjpe_mm": 2.0}) == {
+    assert means({"val_a_mpjpe_mm": 1.0, "val_b_b_mpjpe_mm": 2.0}) == {
         "val_mpjpe_mm": pytest.approx(1.5)
     }

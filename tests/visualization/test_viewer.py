@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hmr_tf2.predictor import PictureCamera
+from hmr_tf2.crops import PictureCamera
 from hmr_tf2.standin import posing
 from hmr_tf2.visualization import overlay, viewer
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from hmr_tf2 import HMR, HMRConfig, updates
-from hmr_tf2.hmr.model import kernels
+from hmr_tf2 import HMR, HMRConfig, trained_model
+from hmr_tf2.trained_model import kernels
 
 
 def make(path, compile_with=None, **settings):
@@ -79,7 +79,7 @@ def test_half_precision_rounds_the_encoder_and_leaves_weights_and_losses_float32
     model = make(small_smpl_path, mixed_precision=kind)
     assert {v.dtype for v in model.trainable_variables} == {tf.float32}
     assert {layer.compute_dtype for layer in model.encoder.layers[2:-1]} == {kind}
-    _, d_loss, logs = model.compute_losses({k: tf.constant(v) for k, v in batch.items()})
+    _, logs = model.compute_losses({k: tf.constant(v) for k, v in batch.items()})
     assert {value.dtype for value in logs.values()} == {tf.float32}
     stages = model.train_stages(tf.constant(batch["image"]))
     assert stages.body.Rs.dtype == stages.joints3d.dtype == stages.cams.dtype == tf.float32
@@ -113,7 +113,7 @@ def test_clipping_scales_all_gradients_to_the_norm(small_smpl_path):
     for clip_norm, factor in ((0.0, 1.0), (2.5, 0.5), (6.0, 1.0)):
         with tf.GradientTape() as tape:
             loss = 0.5 * sum(tf.reduce_sum(v**2) for v in variables)
-        got = updates.gradients(tape, optimizer, loss, variables, clip_norm)
+        got = trained_model.gradients(tape, optimizer, loss, variables, clip_norm)
         for gradient, variable in zip(got, variables, strict=True):
             np.testing.assert_allclose(gradient, factor * variable, rtol=1e-6)
 
