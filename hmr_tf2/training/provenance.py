@@ -17,6 +17,7 @@ import tensorflow as tf
 import hmr_tf2
 from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 from tfrecords_tools import manifest
+from tfrecords_tools.files import sha256_of, write_text
 
 FILE = "run.json"
 
@@ -51,7 +52,7 @@ def write_provenance(
             "packages": _packages(),
         }
     )
-    manifest.write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
+    write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
     return path
 
 
@@ -109,7 +110,7 @@ def describe_records(files: Iterable[str]) -> dict[str, Any]:
         for path in sorted(folder.glob(f"*{manifest.SUFFIX}")):
             shards = {shard.file for shard in manifest.load(path).shards}
             if shards & names:
-                manifests[str(path)] = manifest.sha256_of(path)
+                manifests[str(path)] = sha256_of(path)
                 names = names - shards
         if names:
             sizes = [(folder / name).stat().st_size for name in names]
@@ -120,7 +121,7 @@ def describe_records(files: Iterable[str]) -> dict[str, Any]:
 def _model_hashes(settings):
     body = pathlib.Path(settings.smpl_model_path)
     files = (body, body.with_name(MEAN_PARAMS_FILE))
-    return {str(path): manifest.sha256_of(path) for path in files}
+    return {str(path): sha256_of(path) for path in files}
 
 
 def _machine():
