@@ -8,7 +8,7 @@ import pathlib
 
 from hmr_tf2 import commands
 from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of
-from hmr_tf2.config import check_settings, setting
+from tfrecords_tools.settings import check_settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ def run(
 
     Args:
         command: called with the settings.
-        settings_class: a dataclass made with `config.setting`.
+        settings_class: a dataclass made with `settings.setting`.
         doc: the command's docstring, shown by `--help`.
         positional: the flag that an argument without a name is for; none takes no such argument.
     """

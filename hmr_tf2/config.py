@@ -4,44 +4,11 @@ What one model alone has stands in its own `config.py`.
 """
 
 import dataclasses
-from typing import Any
+
+from tfrecords_tools.settings import check_settings, setting
 
 DATASETS = ("lsp", "lsp_ext", "mpii", "coco", "h36m", "mpi_inf_3dhp")
 MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
-
-
-def setting(default: Any, help: str, group: str, **limits) -> Any:
-    """A dataclass field that is also a flag.
-
-    Args:
-        default: value of the original's config.py where it has the flag.
-        help: one line for `--help`.
-        group: heading under which `--help` lists it.
-        **limits: `choices` (of the value, or of each item of a list), `minimum`, `above` (a
-            minimum it must exceed), `below` (a maximum it must not reach): see `check_settings`;
-            `free`, for a run that continues may have another value than before.
-    """
-    return dataclasses.field(default=default, metadata={"help": help, "group": group, **limits})
-
-
-def check_settings(settings: Any) -> None:
-    """Raises ValueError that names the first field outside its limits, and the limits."""
-    for field in dataclasses.fields(settings):
-        value, limits = getattr(settings, field.name), field.metadata
-        items = value if isinstance(value, tuple) else (value,)
-        choices = limits.get("choices")
-        if choices and any(item not in choices for item in items if item is not None):
-            raise ValueError(
-                f"--{field.name} accepts {', '.join(map(str, choices))}; got {value!r}."
-            )
-        if value is None or isinstance(value, (str, tuple, bool)):
-            continue
-        if "minimum" in limits and not value >= limits["minimum"]:
-            raise ValueError(f"--{field.name} must be at least {limits['minimum']}; got {value}.")
-        if "above" in limits and not value > limits["above"]:
-            raise ValueError(f"--{field.name} must be above {limits['above']}; got {value}.")
-        if "below" in limits and not value < limits["below"]:
-            raise ValueError(f"--{field.name} must be below {limits['below']}; got {value}.")
 
 
 @dataclasses.dataclass(frozen=True)

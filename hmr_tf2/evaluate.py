@@ -10,7 +10,8 @@ model, other records or other settings make necessary. docs/evaluation.md says w
 import dataclasses
 
 from hmr_tf2 import commands
-from hmr_tf2.config import DATASETS, check_settings, setting
+from hmr_tf2.config import DATASETS
+from tfrecords_tools.settings import check_settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ python -m hmr_tf2.export --load_path=RUN --export_dir=serving/hmr
 import dataclasses
 
 from hmr_tf2 import commands
-from hmr_tf2.config import check_settings, setting
+from tfrecords_tools.settings import check_settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
+from tfrecords_tools.files import replacing
+
 # A square of 16384 pixels; its RGB bytes fill 0.8 GB.
 MAX_PIXELS = 2**28
 
@@ -43,10 +45,9 @@ def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes RGB uint8 [H, W, 3] in the format of the name's ending; whole or not at all."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     kind = Image.registered_extensions()[path.suffix.lower()]
-    Image.fromarray(picture).save(partial, kind, compress_level=3)
-    partial.replace(path)
+    with replacing(path) as partial:
+        Image.fromarray(picture).save(partial, kind, compress_level=3)
 
 
 def _check_size(path, size):

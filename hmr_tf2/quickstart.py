@@ -15,9 +15,9 @@ import pathlib
 import time
 
 from hmr_tf2 import commands
-from hmr_tf2.config import check_settings, setting
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.networks.encoders import ENCODERS
+from tfrecords_tools.settings import check_settings, setting
 
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
 LSP_PEOPLE = 1000  # its first thousand are trained on, as in the real set
@@ -150,7 +150,7 @@ def make_standin(settings: QuickstartSettings, out: pathlib.Path):
 def convert_standin(raw: dict[str, pathlib.Path], data_dir: pathlib.Path) -> pathlib.Path:
     """Converts the raw folders as `hmr_tf2.convert_datasets` does."""
     from tfrecords_tools.convert import convert
-    from tfrecords_tools.settings import ConvertSettings
+    from tfrecords_tools.convert_settings import ConvertSettings
 
     folders = {f"{name}_dir": str(folder) for name, folder in raw.items()}
     print(convert(ConvertSettings(datasets=DATASETS, data_dir=str(data_dir), **folders)))

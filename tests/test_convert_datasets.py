@@ -46,7 +46,7 @@ def test_a_users_mistake_is_one_message_and_exit_code_1(tmp_path):
 
 
 def test_the_flagfile_names_every_data_set():
-    from tfrecords_tools.settings import DATASETS
+    from tfrecords_tools.convert_settings import DATASETS
 
     text = (ROOT / "flags" / "convert.cfg").read_text()
     assert f"--datasets={','.join(DATASETS)}" in text

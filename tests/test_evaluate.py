@@ -9,7 +9,7 @@ from hmr_tf2 import evaluate, flagfiles
 from hmr_tf2.evaluate import EvaluateSettings
 from hmr_tf2.standin import raw_layouts
 from tfrecords_tools.convert import convert
-from tfrecords_tools.settings import ConvertSettings
+from tfrecords_tools.convert_settings import ConvertSettings
 
 DATASETS = ("h36m", "mpi_inf_3dhp")
 FLAGS = pathlib.Path(__file__).parents[1] / "flags"

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from tfrecords_tools.files import write_bytes
 from tfrecords_tools.plan import ConversionError
 
 # A file holds so many chunks: a cluster likes fewer and larger pieces of work than a pool.
@@ -81,7 +82,7 @@ def _write_inputs(
     for first in range(start, len(items), size):
         piece = [items[index] for index in range(first, min(first + size, len(items)))]
         path = folder / f"{first:09d}.items"
-        path.write_bytes(pickle.dumps((function, piece)))
+        write_bytes(path, pickle.dumps((function, piece)))
         files.append(str(path))
     return files
 
@@ -90,9 +91,7 @@ def _convert_file(file: str) -> None:
     """Runs in Beam's workers. Beam may run a piece twice: both give the same file."""
     function, items = pickle.loads(pathlib.Path(file).read_bytes())
     results = [function(item) for item in items]
-    with tempfile.NamedTemporaryFile(dir=pathlib.Path(file).parent, delete=False) as partial:
-        partial.write(pickle.dumps(results))
-    pathlib.Path(partial.name).replace(_result_of(file))
+    write_bytes(_result_of(file), pickle.dumps(results))
 
 
 def _result_of(file: str) -> str:

@@ -8,10 +8,10 @@ from absl import logging
 
 from tfrecords_tools import writer
 from tfrecords_tools.beam_workers import BeamWorkers
+from tfrecords_tools.convert_settings import ConvertSettings
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
-from tfrecords_tools.settings import ConvertSettings
 
 # Data set -> its plans. Making them checks that the raw data is there.
 PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {

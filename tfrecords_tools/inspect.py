@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_tools import contact_sheet, framing, manifest, records
+from tfrecords_tools.files import write_bytes
 from tfrecords_tools.plan import ConversionError
 
 _HEADINGS = ("data set", "examples", "shards", "MB", "kind", "joints", "3-D", "SMPL", "picture")
@@ -133,7 +134,7 @@ def write_sheet(groups: Sequence[Group], path: pathlib.Path) -> None:
     if not drawn:
         raise ConversionError("No record with a picture: there is nothing to draw.")
     encoded = cv2.imencode(".png", contact_sheet.sheet(drawn))[1].tobytes()
-    path.write_bytes(encoded)
+    write_bytes(path, encoded)
 
 
 def main() -> None:

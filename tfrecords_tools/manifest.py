@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tfrecords_tools import framing
+from tfrecords_tools.files import write_text
 from tfrecords_tools.plan import ConversionError
 
 FORMAT = 1
@@ -112,29 +113,6 @@ def load(path: pathlib.Path) -> Manifest:
         f"{path}: damaged, altered or of another version of this program ({cause}). Restore it, "
         "or convert again with --overwrite."
     )
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Replaces the file in one step, so that it is never seen half written."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OSError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def sha256_of(path: pathlib.Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def count_examples(paths: Iterable[str | os.PathLike]) -> int:

@@ -2,14 +2,10 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-_HASHED_WHOLE = 32 << 20
-_HASHED_ENDS = 1 << 20
 
 
 class ConversionError(ValueError):
@@ -83,24 +79,6 @@ class Plan:
 def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractContextManager[Items]]:
     """`open_items` for a function that needs no cleaning up."""
     return lambda: contextlib.nullcontext(items())
-
-
-def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: bool = True) -> str:
-    """A hash of the names, sizes and content of `files`; large ones by their ends only."""
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        size = path.stat().st_size
-        digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
-        if not contents:
-            continue
-        with open(path, "rb") as file:
-            if size <= _HASHED_WHOLE:
-                digest.update(file.read())
-            else:
-                digest.update(file.read(_HASHED_ENDS))
-                file.seek(-_HASHED_ENDS, os.SEEK_END)
-                digest.update(file.read())
-    return digest.hexdigest()[:32]
 
 
 def existing_folder(path: str | os.PathLike, flag: str, what: str) -> pathlib.Path:

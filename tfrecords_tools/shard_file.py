@@ -1,26 +1,34 @@
 """One file of records, which appears under its name only once it is whole."""
 
 import contextlib
-import os
 import pathlib
 from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tfrecords_tools import framing, manifest
+from tfrecords_tools import files, framing
 
 
 class ShardFile:
-    """A shard under a temporary name until `commit`."""
+    """A shard under a temporary name until `commit`.
+
+    Raises:
+        OSError: from every method; the shard cannot be written, and what there was of it is gone.
+    """
 
     def __init__(self, path: pathlib.Path):
         self.path = path
         self.examples = 0
         self._size = 0
-        self._partial = path.with_name(f".{path.name}.partial")
-        self._writer = tf.io.TFRecordWriter(str(self._partial))
+        # The conversion has the folder to itself, so what is left there is of one that was killed.
+        files.remove_leftovers(path)
+        self._partial = files.partial_path(path)
+        self._writer: tf.io.TFRecordWriter | None = None
+        with self._named_errors():
+            self._writer = tf.io.TFRecordWriter(str(self._partial))
 
     def write(self, example: bytes) -> None:
+        """Adds an Example."""
         with self._named_errors():
             self._writer.write(example)
         self.examples += 1
@@ -34,19 +42,18 @@ class ShardFile:
         """
         with self._named_errors():
             self._writer.close()
-            with open(self._partial, "rb") as file:
-                os.fsync(file.fileno())
-            digest = manifest.sha256_of(self._partial)
+            digest = files.sha256_of(self._partial)
             written = self._partial.stat().st_size
             if written != self._size:
                 raise OSError(f"only {written} of {self._size} bytes were written")
-            os.replace(self._partial, self.path)
-            _sync_folder(self.path.parent)
+            files.put_in_place(self._partial, self.path)
         return self._size, digest
 
     def discard(self) -> None:
-        with contextlib.suppress(tf.errors.OpError):
-            self._writer.close()
+        """Gives the shard up and deletes what was written of it."""
+        if self._writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                self._writer.close()
         self._partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -60,11 +67,3 @@ class ShardFile:
                 f"{self.path} cannot be written: {reason}. Is the disk full? The shards so far "
                 "are whole; make room and run the same command again: it continues."
             ) from error
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

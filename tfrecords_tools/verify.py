@@ -21,6 +21,7 @@ import tensorflow as tf
 import tqdm
 
 from tfrecords_tools import checks, framing, manifest, records
+from tfrecords_tools.files import sha256_of
 from tfrecords_tools.plan import ConversionError
 from tfrecords_tools.pool import Workers
 
@@ -122,7 +123,7 @@ def check_shard(
         size = path.stat().st_size
         if size != wanted.size:
             faults.append(f"{size} bytes, the manifest says {wanted.size}")
-        elif manifest.sha256_of(path) != wanted.sha256:
+        elif sha256_of(path) != wanted.sha256:
             faults.append("the content is not what was written (SHA-256 differs)")
     schema = wanted.schema if wanted else None
     try:

@@ -18,6 +18,7 @@ import tqdm
 from absl import logging
 
 from tfrecords_tools import manifest
+from tfrecords_tools.files import remove_leftovers
 from tfrecords_tools.plan import ConversionError, Converted, Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.shard_file import ShardFile
@@ -53,6 +54,7 @@ def write(
     path = manifest.path_for(data_dir, plan.shards)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path.parent):
+        remove_leftovers(path)
         state = _resume(plan, path, overwrite)
         was_complete = state.complete
         if not was_complete:

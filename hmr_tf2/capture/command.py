@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import webbrowser
 
-from hmr_tf2.config import setting
+from tfrecords_tools.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from hmr_tf2.capture.bodies import Body
 from tfrecords_tools import joints
+from tfrecords_tools.files import replacing
 
 FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
@@ -103,9 +104,9 @@ class ResultsFile:
             "images": self._images,
             "failed": self._failed,
         }
-        with _replacing(self._out_dir / JSON_NAME) as partial:
-            with open(partial, "w", encoding="utf-8") as file:
-                json.dump(content, file, allow_nan=False)
+        path = self._out_dir / JSON_NAME
+        with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
+            json.dump(content, file, allow_nan=False)
         columns = {
             name: np.stack([row[name] for row in self._rows]) for name in (self._rows or [{}])[0]
         }
@@ -115,16 +116,15 @@ class ResultsFile:
             verts = np.memmap(
                 self._verts, np.float32, "r", shape=(len(self._rows), self._num_vertices, 3)
             )
-        with _replacing(self._out_dir / NPZ_NAME) as partial:
-            with open(partial, "wb") as file:
-                np.savez(
-                    file,
-                    verts=verts,
-                    faces=self._faces,
-                    keypoint_names=np.array(joints.COCO_PLUS.names),
-                    joint_names=np.array(joints.SMPL.names),
-                    **columns,
-                )
+        with replacing(self._out_dir / NPZ_NAME) as partial, open(partial, "wb") as file:
+            np.savez(
+                file,
+                verts=verts,
+                faces=self._faces,
+                keypoint_names=np.array(joints.COCO_PLUS.names),
+                joint_names=np.array(joints.SMPL.names),
+                **columns,
+            )
 
 
 def _arrays(body: Body) -> dict[str, np.ndarray]:
@@ -181,13 +181,3 @@ def _plain(value):
         value = value.item()
         return None if isinstance(value, float) and math.isnan(value) else value
     return np.round(value.astype(np.float64), _DECIMALS).tolist()
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

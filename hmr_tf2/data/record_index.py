@@ -7,7 +7,6 @@ the middle of an epoch at once. Where the records lie is found once and remember
 
 import dataclasses
 import os
-import pathlib
 import zipfile
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from hmr_tf2.compiled import compiled
 from tfrecords_tools import framing
+from tfrecords_tools.files import replacing
 
 # A record is: uint64 length, uint32 checksum of it, the bytes, uint32 checksum of them.
 LENGTH_BYTES = 8
@@ -233,10 +233,9 @@ def _remembered(folder) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
 def _remember(folder, known) -> None:
     """Writes the lengths whole or not at all; in a read-only folder files are always scanned."""
     path = os.path.join(folder, CACHE_FILE)
-    partial = f"{path}.{os.getpid()}.partial"
     stamps, lengths = zip(*known.values(), strict=True)
     try:
-        with open(partial, "wb") as file:
+        with replacing(path) as partial, open(partial, "wb") as file:
             np.savez(
                 file,
                 names=list(known),
@@ -244,6 +243,5 @@ def _remember(folder, known) -> None:
                 counts=[len(part) for part in lengths],
                 lengths=np.concatenate(lengths),
             )
-        os.replace(partial, path)
     except OSError:
-        pathlib.Path(partial).unlink(missing_ok=True)
+        pass  # The files are scanned again next time.

@@ -17,7 +17,8 @@ from absl import logging
 from hmr_tf2.data.record_index import RecordIndex
 from hmr_tf2.evaluation import reading
 from hmr_tf2.evaluation.validation import Predict
-from tfrecords_tools import plan
+from tfrecords_tools.files import fingerprint as fingerprint_of
+from tfrecords_tools.files import replacing
 
 # Part of every fingerprint: raised when what is kept, or how it is computed, changes.
 FORMAT = 1
@@ -30,7 +31,7 @@ def fingerprint(files: Sequence[str | os.PathLike], **settings) -> str:
     """A hash of the files' names and content and of the settings; the same wherever they lie."""
     digest = hashlib.sha256(repr((FORMAT, sorted(settings.items()))).encode())
     for path in sorted(map(pathlib.Path, files), key=lambda path: path.name):
-        digest.update(plan.fingerprint(path.parent, [path]).encode())
+        digest.update(fingerprint_of(path.parent, [path]).encode())
     return digest.hexdigest()
 
 
@@ -89,13 +90,9 @@ def load(path: pathlib.Path, key: str) -> Arrays | None:
 def save(path: pathlib.Path, arrays: Arrays, key: str) -> None:
     """Writes the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with h5py.File(partial, "w") as file:
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["fingerprint"] = key
         for name, values in arrays.items():
             # Text of any length is an object array of bytes, which HDF5 wants told.
             kind = h5py.string_dtype() if values.dtype == object else values.dtype
             file.create_dataset(name, data=values, dtype=kind)
-    with open(partial, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)

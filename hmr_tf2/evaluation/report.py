@@ -25,7 +25,7 @@ from hmr_tf2.visualization.results_page import (
     legend_item,
     write_results_page,
 )
-from tfrecords_tools.manifest import write_text
+from tfrecords_tools.files import write_text
 
 PAGE, RESULTS, FRAMES = "report.html", "results.json", "frames.csv"
 _JPEG_QUALITY = 88

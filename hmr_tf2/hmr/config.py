@@ -3,14 +3,9 @@
 import dataclasses
 from typing import ClassVar
 
-from hmr_tf2.config import (
-    DATASETS,
-    MOCAP_DATASETS,
-    ModelConfig,
-    RunConfig,
-    setting,
-)
+from hmr_tf2.config import DATASETS, MOCAP_DATASETS, ModelConfig, RunConfig
 from hmr_tf2.networks.encoders import ENCODERS
+from tfrecords_tools.settings import setting
 
 JOINT_TYPES = ("cocoplus", "lsp")
 

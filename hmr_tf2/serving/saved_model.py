@@ -3,8 +3,6 @@
 import contextlib
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -15,6 +13,7 @@ from hmr_tf2.serving import server_files
 from hmr_tf2.serving.export_check import TOLERANCE, check_export
 from hmr_tf2.serving.signatures import SIGNATURES, serving_module
 from hmr_tf2.serving.warmup import write_warmup
+from tfrecords_tools.files import making_folder
 
 
 def export(
@@ -55,8 +54,7 @@ def export(
             f"{target} exists: give another --version, or none for the next one."
         )
     export_dir.mkdir(parents=True, exist_ok=True)
-    partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=export_dir))
-    try:
+    with making_folder(target) as partial:
         module = serving_module(model, vertices, encoder)
         with _only_errors_logged():
             tf.saved_model.save(
@@ -70,10 +68,6 @@ def export(
             server_files.batch_sizes(export_dir),
             model.config.img_size,
         )
-        partial.chmod(0o755)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

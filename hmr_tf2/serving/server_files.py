@@ -5,6 +5,8 @@ import os
 import pathlib
 import re
 
+from tfrecords_tools.files import write_text
+
 FOLDER = "server"
 BATCHING_FILE = "batching_parameters.txt"
 # The server of the TensorFlow release that writes the exports.
@@ -93,9 +95,7 @@ def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
     }
     for name, text in files.items():
         if not (folder / name).exists():
-            partial = folder / f".{name}.partial"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(folder / name)
+            write_text(folder / name, text)
     return folder
 
 

@@ -9,7 +9,8 @@ import os
 import time
 
 from hmr_tf2 import commands
-from hmr_tf2.config import DATASETS, check_settings, setting
+from hmr_tf2.config import DATASETS
+from tfrecords_tools.settings import check_settings, setting
 
 
 @dataclasses.dataclass(frozen=True)

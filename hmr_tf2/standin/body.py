@@ -7,7 +7,6 @@ computed from it in about a second.
 """
 
 import functools
-import os
 import pathlib
 import pickle
 
@@ -20,6 +19,7 @@ from hmr_tf2.standin import blend_shapes, skeleton
 from hmr_tf2.standin.remesh import vertex_normals
 from hmr_tf2.standin.skinning_weights import skinning_weights
 from tfrecords_tools import joints
+from tfrecords_tools.files import replacing
 
 ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
 MODEL_NAME = "neutral_smpl_with_cocoplus_reg.pkl"
@@ -100,13 +100,12 @@ def write_model_files(folder) -> str:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path, mean = folder / MODEL_NAME, folder / MEAN_NAME
-    with open(f"{path}.partial", "wb") as file:
-        pickle.dump(make_body(), file, protocol=2)
-    with h5py.File(f"{mean}.partial", "w") as file:
+    with replacing(mean) as partial, h5py.File(partial, "w") as file:
         for key, value in mean_parameters().items():
             file[key] = value
-    os.replace(f"{mean}.partial", mean)
-    os.replace(f"{path}.partial", path)
+    # The body comes last: where it is, the mean is too.
+    with replacing(path) as partial, open(partial, "wb") as file:
+        pickle.dump(make_body(), file, protocol=2)
     return str(path)
 
 

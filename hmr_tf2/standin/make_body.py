@@ -12,6 +12,7 @@ import numpy as np
 from absl import logging
 
 from hmr_tf2.standin import implicit, polygonise, remesh, sculpture
+from tfrecords_tools.files import replacing
 
 NUM_VERTICES = 6890
 ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
@@ -71,12 +72,13 @@ def main():
     path = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ASSET
     vertices, faces, permutation = make_mesh()
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path,
-        vertices=vertices.astype(np.float32),
-        faces=faces.astype(np.uint16),
-        mirror=permutation.astype(np.uint16),
-    )
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(
+            file,
+            vertices=vertices.astype(np.float32),
+            faces=faces.astype(np.uint16),
+            mirror=permutation.astype(np.uint16),
+        )
     print(f"{path}: {len(vertices)} vertices, {len(faces)} faces")
 
 

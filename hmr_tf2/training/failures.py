@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from tfrecords_tools.files import replacing
+
 WINDOW = 1000
 LEAST = 100
 PATIENCE = 10
@@ -127,17 +129,13 @@ def write_batch(
     >>> model.train_on_batch({name: found[name] for name in ("image", "label", ...)})
     """
     path = pathlib.Path(model_dir, f"failed_batch_{step}.npz")
-    partial = path.with_suffix(".partial")
     about = {
         "step": step,
         "records": np.array(records),
         "losses": json.dumps({name: float(value) for name, value in losses.items()}),
     }
-    with open(partial, "wb") as file:
+    with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **{name: np.asarray(value) for name, value in batch.items()}, **about)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
     return path
 
 

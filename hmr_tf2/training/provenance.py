@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import hmr_tf2
 from tfrecords_tools import manifest
+from tfrecords_tools.files import sha256_of, write_text
 
 FILE = "run.json"
 
@@ -50,12 +51,12 @@ def write_provenance(
             "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
             "flags": dataclasses.asdict(settings),
             "data": describe_records(record_files),
-            "models": {str(path): manifest.sha256_of(path) for path in input_files},
+            "models": {str(path): sha256_of(path) for path in input_files},
             "machine": _machine(),
             "packages": _packages(),
         }
     )
-    manifest.write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
+    write_text(path, json.dumps({"sessions": sessions}, indent=1) + "\n")
     return path
 
 
@@ -113,7 +114,7 @@ def describe_records(files: Iterable[str]) -> dict[str, Any]:
         for path in sorted(folder.glob(f"*{manifest.SUFFIX}")):
             shards = {shard.file for shard in manifest.load(path).shards}
             if shards & names:
-                manifests[str(path)] = manifest.sha256_of(path)
+                manifests[str(path)] = sha256_of(path)
                 names = names - shards
         if names:
             sizes = [(folder / name).stat().st_size for name in names]

@@ -27,6 +27,7 @@ from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.system import Data, System, Validation
 from hmr_tf2.training.validation import Validate
 from hmr_tf2.training.vitals import Vitals
+from tfrecords_tools.files import write_text
 
 BEST_FOLDER = "best"
 
@@ -110,9 +111,7 @@ def make_deterministic() -> None:
 def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
     """Writes the effective flags beside the checkpoints, as a flagfile that repeats the run."""
     path = pathlib.Path(folder, run_folder.FLAGS_FILE)
-    partial = path.with_suffix(".partial")
-    partial.write_text(flagfiles.as_flagfile(config), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, flagfiles.as_flagfile(config))
     return path
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.training.failures import StopOnFailure
 from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.strategies import Agreement
+from tfrecords_tools.files import write_bytes, write_text
 
 BEST_METRICS_FILE = "metrics.json"
 
@@ -116,12 +116,11 @@ class KeepBest(keras.callbacks.Callback):
         if not logs[metric] < before.get(metric, float("inf")):
             return
         save_state(self.model, self.manager)
-        shutil.copy(self.flags_file, self.manager.directory)
+        flags_file = pathlib.Path(self.flags_file)
+        write_bytes(path.with_name(flags_file.name), flags_file.read_bytes())
         errors = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
         errors["step"] = int(self.model.optimizer.iterations.numpy())
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(errors, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_text(path, json.dumps(errors, indent=1) + "\n")
         logging.info("Best so far: %s %.4g; kept in %s", metric, logs[metric], path.parent)
 
 

@@ -1,13 +1,13 @@
 """BVH files: a skeleton and its motion, for Blender, Maya, MotionBuilder and others."""
 
 import os
-import pathlib
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hmr_tf2.visualization.motion import Motion
 from tfrecords_tools import joints as joint_orders
+from tfrecords_tools.files import write_text
 
 CENTIMETRES = 100.0
 # Channels in this order mean R = Rz Rx Ry.
@@ -36,10 +36,7 @@ def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps:
     rows = np.concatenate([CENTIMETRES * motion.root, angles.reshape(len(angles), -1)], axis=1)
     lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / fps:.8f}"]
     lines += [" ".join(f"{value:.5f}" for value in row) for row in rows]
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="ascii")
-    partial.replace(path)
+    write_text(path, "\n".join(lines) + "\n", encoding="ascii")
 
 
 def _offsets(joints, parents):

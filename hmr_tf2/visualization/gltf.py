@@ -5,7 +5,6 @@ Axes are glTF's: x right, y up, z towards the eye; metres and seconds.
 
 import json
 import os
-import pathlib
 import struct
 
 import numpy as np
@@ -15,6 +14,7 @@ from hmr_tf2.visualization.mesh_files import TO_Y_UP
 from hmr_tf2.visualization.motion import Motion
 from hmr_tf2.visualization.renderer import BODY_COLOR, vertex_normals
 from tfrecords_tools import joints as joint_orders
+from tfrecords_tools.files import write_bytes
 
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 _COMPONENT_TYPES = {"float32": 5126, "uint32": 5125, "uint16": 5123}
@@ -201,10 +201,7 @@ class _File:
             struct.pack("<I4s", len(content), kind) + content
             for kind, content in ((b"JSON", text), (b"BIN\0", bytes(self._binary)))
         )
-        path = pathlib.Path(path)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
-        partial.replace(path)
+        write_bytes(path, struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
 
 
 def _strongest_bones(weights):

@@ -1,9 +1,10 @@
 """Wavefront OBJ files of bodies, upright in programs whose y axis points up."""
 
 import os
-import pathlib
 
 import numpy as np
+
+from tfrecords_tools.files import write_text
 
 # From camera axes (x right, y down, z away) to x right, y up, z towards the eye: half a turn
 # about x.
@@ -20,7 +21,4 @@ def write_obj(path: str | os.PathLike, vertices: np.ndarray, faces: np.ndarray) 
     """
     corners = "\n".join("v {:.6g} {:.6g} {:.6g}".format(*v) for v in vertices * TO_Y_UP)
     triangles = "\n".join("f {} {} {}".format(*f) for f in (np.asarray(faces) + 1).tolist())
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(f"# metres, y up\n{corners}\n{triangles}\n", encoding="ascii")
-    partial.replace(path)
+    write_text(path, f"# metres, y up\n{corners}\n{triangles}\n", encoding="ascii")

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from hmr_tf2.visualization.line_chart import color_class, draw_lines
+from tfrecords_tools.files import write_text
 
 Curve = Sequence[tuple[float, float]]
 Chart = Mapping[str, Curve]
@@ -70,9 +71,7 @@ def write_results_page(
         body=body or '<p class="empty">There is nothing to show yet.</p>',
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(page, encoding="utf-8", errors="replace")
-    os.replace(partial, path)
+    write_text(path, page, errors="replace")
     return path
 
 

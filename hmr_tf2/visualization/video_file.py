@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import imageio_ffmpeg
 import numpy as np
 
+from tfrecords_tools.files import replacing
+
 # Browsers play 4:2:0 only, which halves the colour and so needs even sides.
 _TO_EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
 # What FFmpeg makes of RGB. Untold, browsers take large videos for BT.709, whose reds are others.
@@ -38,28 +40,17 @@ def video_writer(
         raise OSError(f"{path} cannot be written: {error}") from error
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    frames = imageio_ffmpeg.write_frames(
-        str(partial),
-        size,
-        fps=fps,
-        codec="libx264",
-        macro_block_size=1,
-        quality=None,
-        output_params=[
-            "-crf",
-            str(crf),
-            "-vf",
-            _TO_EVEN_SIDES,
-            *_COLORS,
-            "-movflags",
-            "+faststart",
-        ],
-    )
-    try:
+    options = ["-crf", str(crf), "-vf", _TO_EVEN_SIDES, *_COLORS, "-movflags", "+faststart"]
+    with replacing(path, keep_suffix=True) as partial:
+        frames = imageio_ffmpeg.write_frames(
+            str(partial),
+            size,
+            fps=fps,
+            codec="libx264",
+            macro_block_size=1,
+            quality=None,
+            output_params=options,
+        )
         frames.send(None)
         with contextlib.closing(frames):
             yield lambda picture: frames.send(np.ascontiguousarray(picture))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

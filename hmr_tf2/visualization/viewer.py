@@ -13,6 +13,8 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from tfrecords_tools.files import write_text
+
 TEMPLATE = pathlib.Path(__file__).with_name("viewer.html")
 # Where the page's scene goes, and its title.
 _SCENE_MARK, _TITLE_MARK = "__SCENE__", "__TITLE__"
@@ -55,10 +57,7 @@ def write_viewer(
     text = json.dumps(scene, allow_nan=False).replace("</", "<\\/")
     page = TEMPLATE.read_text(encoding="utf-8")
     page = page.replace(_TITLE_MARK, _escaped(title)).replace(_SCENE_MARK, text)
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    write_text(path, page)
 
 
 def _escaped(text):

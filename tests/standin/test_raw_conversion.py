@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
 from tfrecords_tools.convert import convert
-from tfrecords_tools.settings import ConvertSettings
+from tfrecords_tools.convert_settings import ConvertSettings
 
 PEOPLE = {
     "lsp": 6,

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from tfrecords_tools.convert import convert
-from tfrecords_tools.settings import ConvertSettings
+from tfrecords_tools.convert_settings import ConvertSettings
 
 RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 

@@ -14,7 +14,7 @@ import fake_data_set
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import manifest, writer
+from tfrecords_tools import files, manifest, writer
 from tfrecords_tools.plan import ConversionError, Converted, Items
 from tfrecords_tools.pool import Workers
 
@@ -62,7 +62,7 @@ def test_the_manifest_counts_what_is_there(uninterrupted):
     assert found.faults == ["damaged: item 30"]
     for shard in found.shards:
         path = uninterrupted / "fake" / shard.file
-        assert path.stat().st_size == shard.size and manifest.sha256_of(path) == shard.sha256
+        assert path.stat().st_size == shard.size and files.sha256_of(path) == shard.sha256
 
 
 def test_any_number_of_workers_gives_the_same_bytes(uninterrupted, tmp_path):

@@ -12,7 +12,7 @@ from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import failures, input_clock, progress, snapshots, summaries, vitals
 from tfrecords_tools.convert import convert
-from tfrecords_tools.settings import ConvertSettings
+from tfrecords_tools.convert_settings import ConvertSettings
 
 RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 

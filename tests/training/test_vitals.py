@@ -64,9 +64,10 @@ def test_the_clock_passes_batches_on_as_they_are():
 def test_learning_rates_follow_their_schedules():
     adam = keras.optimizers.legacy.Adam
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([10], [0.5, 0.25])
-    model = types.SimpleNamespace(optimizer=adam(schedule), d_optimizer=None)
+    optimizer = adam(schedule)
+    model = types.SimpleNamespace(optimizers=lambda: {"e": optimizer})
     assert vitals.learning_rates(model) == {"learning_rate/e_lr": 0.5}
-    model.optimizer.iterations.assign(11)
+    optimizer.iterations.assign(11)
     assert vitals.learning_rates(model) == {"learning_rate/e_lr": 0.25}
 
 

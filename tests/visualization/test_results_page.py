@@ -223,7 +223,7 @@ def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OSError, match="No space"):
         write(tmp_path, title="new")
     assert "old" in (tmp_path / "page.html").read_text()

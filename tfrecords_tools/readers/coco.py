@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from tfrecords_tools import images, joints
+from tfrecords_tools.files import fingerprint
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
@@ -23,7 +24,6 @@ from tfrecords_tools.plan import (
     at_once,
     existing_file,
     existing_folder,
-    fingerprint,
 )
 from tfrecords_tools.readers import people
 

@@ -14,6 +14,7 @@ import cdflib
 import numpy as np
 
 from tfrecords_tools import images, joints, records, video
+from tfrecords_tools.files import fingerprint
 from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
     Converted,
@@ -22,7 +23,6 @@ from tfrecords_tools.plan import (
     Skip,
     at_once,
     existing_folder,
-    fingerprint,
 )
 from tfrecords_tools.readers import human36m_names
 from tfrecords_tools.readers.human36m_recordings import (

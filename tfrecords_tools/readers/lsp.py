@@ -8,6 +8,7 @@ import numpy as np
 import scipy.io
 
 from tfrecords_tools import images, joints, records
+from tfrecords_tools.files import fingerprint
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
@@ -16,7 +17,6 @@ from tfrecords_tools.plan import (
     at_once,
     existing_file,
     existing_folder,
-    fingerprint,
 )
 
 NUM_TRAIN = 1000

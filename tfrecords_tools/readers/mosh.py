@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tfrecords_tools import records
+from tfrecords_tools.files import fingerprint, named_errors
 from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
     ConversionError,
@@ -15,7 +16,6 @@ from tfrecords_tools.plan import (
     Items,
     Plan,
     existing_folder,
-    fingerprint,
 )
 
 FOLDER = "mocap_neutrMosh"
@@ -44,7 +44,7 @@ def plans(
 
 
 def _plan(root, name, files, data_dir, seed, examples_per_shard) -> Plan:
-    spool = pathlib.Path(data_dir) / FOLDER / f".neutrSMPL_{name}.rows.partial"
+    spool = pathlib.Path(data_dir) / FOLDER / f".neutrSMPL_{name}.rows"
     open_items = functools.partial(_spooled, files, spool, seed)
     return Plan(
         name=f"mosh/{name}",
@@ -78,7 +78,7 @@ def _spooled(files: list[pathlib.Path], spool: pathlib.Path, seed: int) -> Itera
     """Rows are shuffled over the whole set, so they go to a file first rather than to memory."""
     num_rows = 0
     try:
-        with open(spool, "wb") as file:
+        with named_errors(spool), open(spool, "wb") as file:
             for path in files:
                 rows = read_rows(path)
                 file.write(rows.tobytes())

@@ -10,6 +10,7 @@ import scipy.io
 from absl import logging
 
 from tfrecords_tools import images, joints, video
+from tfrecords_tools.files import fingerprint
 from tfrecords_tools.plan import (
     ConversionError,
     Converted,
@@ -19,7 +20,6 @@ from tfrecords_tools.plan import (
     at_once,
     existing_file,
     existing_folder,
-    fingerprint,
 )
 from tfrecords_tools.readers import mpi_inf_3dhp_frame, mpi_inf_3dhp_testset
 from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame

@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 
 from tfrecords_tools import images, joints
-from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, at_once, fingerprint
+from tfrecords_tools.files import fingerprint
+from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, at_once
 from tfrecords_tools.readers import mpi_inf_3dhp_frame
 from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 

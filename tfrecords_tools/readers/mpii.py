@@ -9,6 +9,7 @@ import scipy.io
 from absl import logging
 
 from tfrecords_tools import images, joints
+from tfrecords_tools.files import fingerprint
 from tfrecords_tools.plan import (
     ConversionError,
     Items,
@@ -16,7 +17,6 @@ from tfrecords_tools.plan import (
     at_once,
     existing_file,
     existing_folder,
-    fingerprint,
 )
 from tfrecords_tools.readers import people
 

@@ -14,7 +14,7 @@ _STREAM, _STREAM_EXTENDED = 1, 2
 
 def write(folder: pathlib.Path, order: Order):
     """LSP: `joints` [3, 14, N], its third row 1 where a joint is hidden."""
-    keypoints = _pictures(folder, order, _STREAM, digits=4)
+    keypoints = _pictures(folder, order, _STREAM, 4, "lsp")
     labels = np.moveaxis(keypoints, 0, 2).transpose(1, 0, 2).astype(np.float64)
     labels[2] = 1 - labels[2]
     write_mat(folder / "joints.mat", {"joints": labels})
@@ -22,16 +22,16 @@ def write(folder: pathlib.Path, order: Order):
 
 def write_extended(folder: pathlib.Path, order: Order):
     """LSP extended: `joints` [14, 3, N], its third column 1 where a joint is annotated."""
-    keypoints = _pictures(folder, order, _STREAM_EXTENDED, digits=5)
+    keypoints = _pictures(folder, order, _STREAM_EXTENDED, 5, "lsp_ext")
     labels = np.moveaxis(keypoints, 0, 2).astype(np.float64)
     write_mat(folder / "joints.mat", {"joints": labels})
 
 
-def _pictures(folder, order, stream, digits):
+def _pictures(folder, order, stream, digits, label):
     """Writes all pictures; float32 [N, 14, 3] of x, y, visible."""
     (folder / "images").mkdir()
     draw = functools.partial(_picture, folder, order, stream, digits)
-    return np.stack(order.run(draw, range(order.people), folder.name.removesuffix(".partial")))
+    return np.stack(order.run(draw, range(order.people), label))
 
 
 def _picture(folder, order, stream, digits, number):

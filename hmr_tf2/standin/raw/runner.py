@@ -5,7 +5,6 @@ import dataclasses
 import io
 import json
 import pathlib
-import shutil
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from hmr_tf2.standin import appearance, posing
 from hmr_tf2.standin.people import EVERYDAY, Variety
+from tfrecords_tools.files import making_folder, remove_leftovers
 
 RECEIPT = "standin.json"
 
@@ -67,10 +67,9 @@ def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.
             f"{order.variety} gives; "
             "remove it or choose another folder."
         )
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial, order)
-    (partial / RECEIPT).write_text(json.dumps(wanted))
-    partial.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    with making_folder(folder) as partial:
+        write(partial, order)
+        (partial / RECEIPT).write_text(json.dumps(wanted))
     return folder

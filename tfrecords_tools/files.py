@@ -1,0 +1,207 @@
+"""Whole or not at all: a file or folder appears under its name only once it is complete.
+
+Whatever ends a program early (an error, a kill, a full disk, a power cut), the old file or none is
+left under the name, and never half of the new one. Everything that writes goes through here.
+
+    with files.replacing("out/results.npz") as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)
+"""
+
+import contextlib
+import glob
+import hashlib
+import os
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+
+Path = str | os.PathLike
+
+# Bytes of the target's name in that of its temporary: a whole long name could get too long.
+_MAX_NAME = 100
+_TOKEN_BYTES = 4
+
+_HASHED_WHOLE = 32 << 20
+_HASHED_ENDS = 1 << 20
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path`, which gets that name when the block ends well.
+
+    The block writes the temporary file and closes it. Then the content is flushed to the disk
+    before the file is renamed, so that the name never stands for less than all of it. An error in
+    the block (or Ctrl-C) removes the temporary file and leaves what is at `path` as it is.
+    Several programs may write one `path` at a time: each has a temporary file of its own.
+
+    Args:
+        path: the file; one that is there is replaced. Its folder must exist: a misspelled one
+            should be told of and not be made, so callers that want to make folders do it.
+        keep_suffix: let the temporary name end as `path` does, for writers that take the format
+            from it. Otherwise it ends in `.partial`, so that no pattern such as `*.tfrecord`
+            takes half a file for a whole one.
+
+    Raises:
+        OSError: the file cannot be written; one sentence that names `path` and the reason.
+    """
+    target = pathlib.Path(path).absolute()
+    partial = partial_path(target, keep_suffix)
+    try:
+        with named_errors(path, partial):
+            yield partial
+            put_in_place(partial, target)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def making_folder(path: Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder beside `path`, which gets that name when the block ends well.
+
+    An error in the block (or Ctrl-C) removes the folder with all that is in it.
+
+    Args:
+        path: the folder, which must not exist; the one that holds it must.
+
+    Raises:
+        OSError: the folder cannot be written, or `path` exists by now; one sentence that names
+            `path` and the reason.
+    """
+    target = pathlib.Path(path).absolute()
+    partial = partial_path(target)
+    try:
+        with named_errors(path, partial):
+            partial.mkdir()
+            yield partial
+            for folder, _, names in os.walk(partial):
+                for name in names:
+                    _sync_file(os.path.join(folder, name))
+                _sync_folder(folder)
+            os.rename(partial, target)
+            _sync_folder(target.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_text(path: Path, text: str, encoding: str = "utf-8", errors: str = "strict") -> None:
+    """Writes a text file, whole or not at all; line ends stay as they are. See `replacing`."""
+    write_bytes(path, text.encode(encoding, errors))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all. See `replacing`."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def partial_path(path: Path, keep_suffix: bool = False) -> pathlib.Path:
+    """A temporary name beside `path`: hidden, and another one at each call.
+
+    For writers whose file stays open over several calls; all others use `replacing`.
+    """
+    path = pathlib.Path(path)
+    suffix = path.suffix if keep_suffix else ""
+    return path.with_name(f".{_beginning(path)}.{secrets.token_hex(_TOKEN_BYTES)}.partial{suffix}")
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Gives a finished temporary file its name, once its content is on the disk."""
+    _sync_file(partial)
+    os.replace(partial, path)
+    _sync_folder(os.path.dirname(path) or os.curdir)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Deletes the temporary files and folders that killed writers of `path` left beside it.
+
+    Only for a place where nobody else can be writing `path` at the same time.
+    """
+    path = pathlib.Path(path)
+    token = "[0-9a-f]" * (2 * _TOKEN_BYTES)
+    for left in path.parent.glob(f".{glob.escape(_beginning(path))}.{token}.partial*"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def named_errors(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Makes of the system's errors in the block one sentence about `path`, which it writes.
+
+    Errors pass as they are if they name a file that is neither `path` nor `partial` (or in it),
+    and if the program put them in words itself: these tell of something else.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not _is_about(error.filename, path, partial):
+            raise
+        # The words of the system, as some libraries' own repeat the temporary name.
+        reason = os.strerror(error.errno)
+        raise OSError(f"{os.fspath(path)} cannot be written: {reason}.") from error
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: bool = True) -> str:
+    """A hash of the names, sizes and content of `files`; large ones by their ends only.
+
+    Args:
+        root: a folder that holds all of them; names count from there.
+        files: in any order.
+        contents: without it, names and sizes alone decide.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
+        if not contents:
+            continue
+        with open(path, "rb") as file:
+            if size <= _HASHED_WHOLE:
+                digest.update(file.read())
+            else:
+                digest.update(file.read(_HASHED_ENDS))
+                file.seek(-_HASHED_ENDS, os.SEEK_END)
+                digest.update(file.read())
+    return digest.hexdigest()[:32]
+
+
+def _beginning(path: pathlib.Path) -> str:
+    """As much of the name as goes into a temporary one, cut between characters."""
+    return os.fsencode(path.name)[:_MAX_NAME].decode("utf-8", "ignore")
+
+
+def _is_about(filename, path: Path, partial: Path | None) -> bool:
+    """Whether an error is about writing `path`: that of a write names no file at all."""
+    if filename is None:
+        return True
+    named, own = pathlib.Path(str(filename)), pathlib.Path(path)
+    if named in (own, own.absolute()):
+        return True
+    return partial is not None and pathlib.Path(partial) in (named, *named.parents)
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "r+b") as file:  # Windows flushes only what is open for writing.
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Flushes the names in a folder. Some systems cannot; the file is whole all the same."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
