@@ -73,10 +73,9 @@ class Lights:
         return facing @ self.colors + self.ambient + up * self.sky
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray, backend: str = "numba") -> np.ndarray:
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """float64 [V, 3]: unit normals; triangles run counter-clockwise seen from outside."""
-    kernel = raster.corner_normals_numba if backend == "numba" else raster.corner_normals_numpy
-    return kernel(np.asarray(vertices, np.float64), np.asarray(faces, np.int32))
+    return raster.corner_normals(np.asarray(vertices, np.float64), np.asarray(faces, np.int32))
 
 
 def render(
@@ -91,7 +90,6 @@ def render(
     alpha: float = 1.0,
     samples: int = 2,
     cull: bool = True,
-    backend: str = "numba",
 ) -> RenderResult:
     """Draws a mesh.
 
@@ -106,32 +104,29 @@ def render(
         alpha: opacity of the mesh over the background.
         samples: antialiasing by `samples` x `samples` rays a pixel.
         cull: leave out triangles seen from behind (right for closed meshes).
-        backend: "numba", or "numpy" for the same picture without a compiler.
 
     Returns:
         A `RenderResult`.
     """
-    if backend not in ("numba", "numpy"):
-        raise ValueError(f"`backend` must be 'numba' or 'numpy', got {backend!r}.")
     height, width = size
     faces = np.ascontiguousarray(faces, np.int32)
     local = camera.to_camera(np.asarray(vertices, np.float64))
     if not np.isfinite(local).all():
         raise ValueError("`vertices` hold numbers that are not finite: did the training diverge?")
     points, faces = _to_samples(local, faces, camera, samples)
-    normals = vertex_normals(local, faces, backend)
+    normals = vertex_normals(local, faces)
     lit = (_per_vertex(colors, len(local)) * (lights or Lights()).shade(normals)).clip(0, 1)
     scene = _background(background, height, width)
-    draw = raster.raster_numba if backend == "numba" else raster.raster_numpy
-    resolve = raster.resolve_numba if backend == "numba" else raster.resolve_numpy
     # Only the rectangle that the mesh can touch is drawn.
     x0, y0, x1, y1 = _rectangle(points, samples, height, width)
     points[:, :2] -= np.array([x0, y0]) * samples
-    near, picture = draw(
+    near, picture = raster.rasterize(
         points, faces, lit.astype(np.float32), (y1 - y0) * samples, (x1 - x0) * samples, cull
     )
     part = scene[y0:y1, x0:x1]
-    image, coverage, nearest = resolve(near, picture, part.astype(np.float32) / 255, samples)
+    image, coverage, nearest = raster.resolve(
+        near, picture, part.astype(np.float32) / 255, samples
+    )
     if alpha < 1:
         image = alpha * image + (1 - alpha) / 255 * part
     depth = np.full((height, width), np.inf, np.float32)
