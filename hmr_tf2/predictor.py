@@ -325,26 +325,3 @@ def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
         if version.name.isdigit() and (version / "saved_model.pb").is_file()
     ]
     return max(versions, key=lambda version: int(version.name), default=None)
-
-
-def load_export(folder: str | os.PathLike, signature: str = SIGNATURE):
-    """The function of a SavedModel that `hmr_tf2.export` wrote, from arrays to a dict of arrays.
-
-    Args:
-        folder: a version folder, or the folder of versions (the newest is taken).
-
-    Raises:
-        FileNotFoundError: there is no SavedModel.
-    """
-    version = export_folder(folder)
-    if version is None:
-        raise FileNotFoundError(f"{folder} holds no SavedModel and no version folder of one.")
-    loaded = tf.saved_model.load(str(version))
-    function = loaded.signatures[signature]
-
-    def predict(images: np.ndarray) -> dict[str, np.ndarray]:
-        # Holds on to `loaded`, whose variables live only as long as it does.
-        outputs = function(tf.constant(images)) if loaded is not None else {}
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    return predict
