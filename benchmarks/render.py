@@ -6,6 +6,8 @@ Seconds are those of the processor, so that other programs on the machine matter
 writers of raw data sets are timed by standin.py.
 """
 
+import pathlib
+import sys
 import time
 
 import numpy as np
@@ -13,6 +15,10 @@ from absl import app, flags
 
 from hmr_tf2.standin import backgrounds, body, people, posing
 from hmr_tf2.visualization.renderer import hmr_perspective, render
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "visualization"))
+
+import raster_reference  # noqa: E402
 
 _SECONDS = flags.DEFINE_float("seconds", 3.0, "How long each measurement runs.", 0.1)
 SIZE = (224, 224)
@@ -35,7 +41,7 @@ def main(argv):
     camera = hmr_perspective((0.9, 0, 0), SIZE[0])
     scenery = backgrounds.background(np.random.default_rng(0), *SIZE)
 
-    def draw(number, samples, backend="numba"):
+    def draw(number, samples):
         pose = mean["pose"].copy()
         pose[0] = np.pi
         pose[4:] += 0.1 * np.sin(number + np.arange(68))
@@ -47,8 +53,11 @@ def main(argv):
             SIZE,
             background=scenery,
             samples=samples,
-            backend=backend,
         ).image
+
+    def draw_in_numpy(number, samples):
+        with raster_reference.in_place_of_the_compiled():
+            return draw(number, samples)
 
     def whole(number):
         rng = np.random.default_rng(number)
@@ -58,7 +67,7 @@ def main(argv):
         ("pose, render, one sample a pixel", lambda n: draw(n, 1)),
         ("pose, render, 2 x 2 samples", lambda n: draw(n, 2)),
         ("pose, render, 3 x 3 samples", lambda n: draw(n, 3)),
-        ("pose, render, 2 x 2, NumPy", lambda n: draw(n, 2, "numpy")),
+        ("pose, render, 2 x 2, NumPy", lambda n: draw_in_numpy(n, 2)),
         ("whole stand-in picture with scenery and JPEG", whole),
     ]
     print(f"Pictures of {SIZE[1]}x{SIZE[0]} a second, one core, {len(poser.faces)} triangles:")

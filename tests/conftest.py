@@ -98,6 +98,26 @@ def sources(reference_files, tmp_path_factory):
     return {"run": run, "tf1": tf1, "export": serving.export(model, folder / "export").parent}
 
 
+@pytest.fixture(scope="session")
+def load_export():
+    """load_export(folder, signature) -> what a SavedModel offers, from rows to a dict of arrays.
+
+    `folder` is a version's folder, or the folder of versions, of which the newest is taken.
+    """
+
+    def load(folder, signature="predict_crops"):
+        loaded = tf.saved_model.load(str(loading.export_folder(folder)))
+
+        def predict(rows):
+            # Its variables live only as long as `loaded`, so the signature is looked up here.
+            outputs = loaded.signatures[signature](tf.constant(rows))
+            return {name: value.numpy() for name, value in outputs.items()}
+
+        return predict
+
+    return load
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

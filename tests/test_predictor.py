@@ -176,8 +176,3 @@ def test_rotations_are_those_of_theta(counting, rng):
 def test_crops_of_another_size_are_refused(counting):
     with pytest.raises(ValueError, match=r"must be \[N, 8, 8, 3\]; got \[1, 9, 9, 3\]"):
         counting[0].predict_crops(np.zeros((1, 9, 9, 3)))
-
-
-def test_an_export_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no SavedModel"):
-        predictor.load_export(tmp_path)

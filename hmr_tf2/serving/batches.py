@@ -50,24 +50,27 @@ def crop_batch(
             made = crop_box(picture, element["box"], img_size)
         return element["index"], tf.constant(1), made
 
-    nothing = Crop(
-        tf.zeros([img_size, img_size, 3], tf.uint8),
-        tf.zeros([2], tf.float64),
-        tf.zeros([2], tf.float64),
-    )
     dataset = (
         tf.data.Dataset.from_tensor_slices(elements)
         .map(crop, num_parallel_calls=DECODED_AT_ONCE)
         .ignore_errors()
         # So that there is an element where all are broken. The sum below adds its zeros to row 0.
-        .concatenate(tf.data.Dataset.from_tensors((0, 0, nothing)))
+        .concatenate(tf.data.Dataset.from_tensors((0, 0, _nothing(img_size))))
         .batch(tf.cast(count, tf.int64) + 1)
     )
     index, valid, crops = dataset.get_single_element()
     num_rows = tf.maximum(count, 1)
+    in_place = [_in_place(rows, index, num_rows) for rows in crops]
+    return CropBatch(*in_place, valid=_in_place(valid, index, num_rows) > 0)
 
-    def in_place(rows):
-        shape = tf.concat([[num_rows], tf.shape(rows)[1:]], 0)
-        return tf.scatter_nd(index[:, tf.newaxis], rows, shape)
 
-    return CropBatch(*(in_place(rows) for rows in crops), in_place(valid) > 0)
+def _nothing(img_size) -> Crop:
+    """A crop of zeros."""
+    pixels = tf.zeros([img_size, img_size, 3], tf.uint8)
+    return Crop(pixels, tf.zeros([2], tf.float64), tf.zeros([2], tf.float64))
+
+
+def _in_place(rows, index, num_rows):
+    """[num_rows, ...]: each of `rows` at its `index`, zeros elsewhere."""
+    shape = tf.concat([[num_rows], tf.shape(rows)[1:]], 0)
+    return tf.scatter_nd(index[:, tf.newaxis], rows, shape)

@@ -35,17 +35,22 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
     size = model.config.img_size
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (*PICTURE_SIZE, 3), np.uint8)
+    noise = rng.uniform(-1, 1, (3, size, size, 3)).astype(np.float32)
+    _check_crops(model, signatures, noise, tolerance)
+    _check_picture(model, signatures, picture, tolerance)
+    _check_mesh(model, signatures)
+
+
+def _check_crops(model, signatures, images, tolerance):
+    got = signatures["predict_crops"](images=tf.constant(images))
+    _compare("predict_crops", got, model, images, tolerance)
+
+
+def _check_picture(model, signatures, picture, tolerance):
+    """`picture` with and without a box, each beside a broken one."""
+    size = model.config.img_size
     image_bytes = tf.constant([_as_png(picture), b"broken"])
     boxes = tf.constant([BOX, BOX])
-    noise = rng.uniform(-1, 1, (3, size, size, 3)).astype(np.float32)
-
-    _compare(
-        "predict_crops",
-        signatures["predict_crops"](images=tf.constant(noise)),
-        model,
-        noise,
-        tolerance,
-    )
     for name, crop, arguments in (
         ("serving_default", crops.crop_whole_picture(picture, size), {}),
         ("predict_boxes", crops.crop_box(picture, np.array(BOX), size), {"boxes": boxes}),
@@ -55,12 +60,15 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
             raise ValueError(f"{name} does not answer a broken picture with zeros.")
         first = {key: value[:1] for key, value in got.items()}
         _compare(name, first, model, crop.image[np.newaxis], tolerance, crop.to_picture)
+
+
+def _check_mesh(model, signatures):
     has_vertices = "verts" in signatures["predict_crops"].structured_outputs
     faces = model.smpl.faces if has_vertices else model.smpl.faces[:0]
     _compare_values(
         "mesh",
         signatures["mesh"](rows=tf.zeros([2])),
-        {"faces": np.stack([faces] * 2), "img_size": np.full(2, size)},
+        {"faces": np.stack([faces] * 2), "img_size": np.full(2, model.config.img_size)},
         tolerance=0.0,
     )
 

@@ -13,6 +13,8 @@ from hmr_tf2.theta import decode_theta, theta_decoder, with_rotations
 
 BODY_SIGNATURES = ("serving_default", "predict_boxes", "predict_crops")
 SIGNATURES = (*BODY_SIGNATURES, "mesh")
+IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
+Bodies = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 def serving_module(
@@ -35,42 +37,73 @@ def serving_module(
         *model.regressor.variables,
         *model.smpl.variables,
     ]
-    rig = load_rig(model.config.smpl_model_path)
-    module.rig = {
-        name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()
-    }
+    module.rig = _rig_variables(model.config.smpl_model_path)
     module.decode_theta = theta_decoder(model.smpl, size)
-    images = tf.TensorSpec([None, size, size, 3], tf.float32, "images")
-    image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
+    bodies = _bodies_function(model, vertices, encoder)
+    module.serving_default = _serving_default(bodies, size)
+    module.predict_boxes = _predict_boxes(bodies, size)
+    module.predict_crops = _predict_crops(bodies, size)
+    module.mesh = _mesh(module.rig["faces"], vertices, size)
+    return module
 
-    @tf.function(input_signature=[images])
+
+def _rig_variables(smpl_model_path) -> dict[str, tf.Variable]:
+    rig = load_rig(smpl_model_path)
+    return {name: tf.Variable(value, trainable=False) for name, value in rig._asdict().items()}
+
+
+def _crops_spec(size) -> tf.TensorSpec:
+    return tf.TensorSpec([None, size, size, 3], tf.float32, "images")
+
+
+def _bodies_function(model, vertices, encoder) -> Bodies:
+    """From crops to bodies; `joints` are in pixels of the crop.
+
+    A function of its own, so that the signatures that call it share one copy of its graph.
+    """
+    size = model.config.img_size
+
+    @tf.function(input_signature=[_crops_spec(size)])
     def bodies(images):
-        # A function of its own, so that the three signatures share one copy of the graph.
         features = encoder(images) if encoder else model.encoder(images, training=False)
         outputs = decode_theta(model.smpl, model.regressor(features)[-1], size)
         if not vertices:
             del outputs["verts"]
         return with_rotations(outputs)
 
-    def bodies_of(crops: CropBatch, count):
-        outputs = bodies(_as_network_input(crops.pixels))
-        outputs["joints"] = _to_picture(outputs["joints"], crops)
-        return _only_valid(outputs, crops.valid, count)
+    return bodies
 
-    @tf.function(input_signature=[image_bytes])
+
+def _serving_default(bodies, size):
+    """From encoded pictures, each of one person, to bodies in the pictures' pixels."""
+
+    @tf.function(input_signature=[IMAGE_BYTES])
     def serving_default(image_bytes):
-        return bodies_of(crop_batch(image_bytes, img_size=size), tf.size(image_bytes))
+        crops = crop_batch(image_bytes, img_size=size)
+        return _bodies_in_pictures(bodies, crops, tf.size(image_bytes))
 
-    @tf.function(input_signature=[image_bytes, tf.TensorSpec([None, 4], tf.float32, "boxes")])
+    return serving_default
+
+
+def _predict_boxes(bodies, size):
+    """From encoded pictures, with the box of a person in each, to bodies in their pixels."""
+
+    @tf.function(input_signature=[IMAGE_BYTES, tf.TensorSpec([None, 4], tf.float32, "boxes")])
     def predict_boxes(image_bytes, boxes):
         count = tf.size(image_bytes)
         one_each = tf.debugging.assert_equal(
             tf.shape(boxes)[0], count, "There must be as many boxes as image_bytes."
         )
         with tf.control_dependencies([one_each]):
-            return bodies_of(crop_batch(image_bytes, boxes, size), count)
+            return _bodies_in_pictures(bodies, crop_batch(image_bytes, boxes, size), count)
 
-    @tf.function(input_signature=[images])
+    return predict_boxes
+
+
+def _predict_crops(bodies, size):
+    """From crops as the network takes them to bodies in the crops' pixels."""
+
+    @tf.function(input_signature=[_crops_spec(size)])
     def predict_crops(images):
         count = tf.shape(images)[0]
         # Convolutions fail on empty batches.
@@ -78,20 +111,29 @@ def serving_module(
         valid = tf.reduce_all(tf.math.is_finite(rows), axis=[1, 2, 3])
         return _only_valid(bodies(rows), valid, count)
 
+    return predict_crops
+
+
+def _mesh(all_faces, vertices, size):
+    """The triangles of `verts`, none where the bodies have none, and the side of a crop."""
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "rows")])
     def mesh(rows):
         # A server that batches requests demands a row of output for each row of input.
-        count, faces = tf.size(rows), module.rig["faces"][: None if vertices else 0]
+        count, faces = tf.size(rows), all_faces[: None if vertices else 0]
         return {
             "faces": tf.broadcast_to(faces, tf.concat([[count], tf.shape(faces)], 0)),
             "img_size": tf.fill([count], size),
         }
 
-    module.serving_default = serving_default
-    module.predict_boxes = predict_boxes
-    module.predict_crops = predict_crops
-    module.mesh = mesh
-    return module
+    return mesh
+
+
+def _bodies_in_pictures(bodies, crops: CropBatch, count):
+    """The bodies in the first `count` crops; `joints` are in pixels of the pictures."""
+    outputs = bodies(_as_network_input(crops.pixels))
+    outputs["joints"] = _to_picture(outputs["joints"], crops)
+    return _only_valid(outputs, crops.valid, count)
 
 
 def _as_network_input(pixels):

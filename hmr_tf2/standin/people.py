@@ -14,7 +14,7 @@ import numpy as np
 
 from hmr_tf2.standin import appearance, backgrounds, motion, posing
 from hmr_tf2.visualization.cameras import Camera, perspective
-from hmr_tf2.visualization.renderer import Lights, render
+from hmr_tf2.visualization.renderer import Lights, RenderResult, render
 from tfrecords_tools import joints
 
 # From y up to y down: half a turn about x.
@@ -144,28 +144,13 @@ def photograph(
     `shadow` from 0 to 1 darkens the floor under the people; `occluders` objects, drawn by `rng`,
     are put before them.
     """
-    size = scenery.shape[:2]
-    image, nearest = scenery, np.full(size, np.inf, np.float32)
     if shadow > 0:
         for figure in figures:
-            image = backgrounds.cast_shadow(image, camera.project(_footprint(figure))[0], shadow)
-    shots = [None] * len(figures)
-    distance = [camera.to_camera(figure.points("joints")[0])[2] for figure in figures]
-    for k in np.argsort(distance)[::-1]:
-        figure = figures[k]
-        shots[k] = render(
-            figure.points("vertices"),
-            posing.standin_poser().faces,
-            camera,
-            size,
-            colors=figure.colors,
-            lights=lights,
-            background=image,
-            samples=samples,
-        )
-        image = shots[k].image
-        nearest = np.minimum(nearest, shots[k].depth)
-    hidden = np.zeros(size, bool)
+            footprint = camera.project(_footprint(figure))[0]
+            scenery = backgrounds.cast_shadow(scenery, footprint, shadow)
+    image, shots = _draw(figures, camera, scenery, lights, samples)
+    nearest = np.min([shot.depth for shot in shots], axis=0, initial=np.inf)
+    hidden = np.zeros(image.shape[:2], bool)
     for _ in range(occluders):
         hidden |= backgrounds.occlude(rng, image, _box(shots[rng.integers(len(shots))].silhouette))
     people = [
@@ -216,6 +201,25 @@ def camera_pose(pose: np.ndarray, camera: Camera) -> np.ndarray:
     turned = np.array(pose, np.float64)
     turned[:3] = posing.axis_angle(camera.rotation @ posing.rotation_matrices(turned[:3]))
     return turned
+
+
+def _draw(figures, camera, scenery, lights, samples) -> tuple[np.ndarray, list[RenderResult]]:
+    """The picture with all figures, and each one's own drawing, in the order of `figures`."""
+    image, shots = scenery, [None] * len(figures)
+    distance = [camera.to_camera(figure.points("joints")[0])[2] for figure in figures]
+    for k in np.argsort(distance)[::-1]:
+        shots[k] = render(
+            figures[k].points("vertices"),
+            posing.standin_poser().faces,
+            camera,
+            scenery.shape[:2],
+            colors=figures[k].colors,
+            lights=lights,
+            background=image,
+            samples=samples,
+        )
+        image = shots[k].image
+    return image, shots
 
 
 def _person(figure, shot, camera, nearest, hidden):

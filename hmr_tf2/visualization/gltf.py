@@ -68,25 +68,12 @@ def write_motion(
         JOINTS_0=file.accessor(bones, ARRAY_BUFFER),
         WEIGHTS_0=file.accessor(shares, ARRAY_BUFFER),
     )
-    for joint, name in enumerate(joint_orders.SMPL.names):
-        parent, children = rig.parents[joint], np.flatnonzero(np.asarray(rig.parents) == joint)
-        place = motion.joints[joint] - (motion.joints[parent] if joint else 0)
-        more = {"children": children.tolist()} if len(children) else {}
-        file.node(name, translation=place.astype(float).tolist(), **more)
+    file.skeleton(motion.joints, np.asarray(rig.parents))
     num_joints = len(motion.joints)
     file.node("body", mesh=0, skin=0)
     file.node("camera", camera=file.camera(size, focal_length))
-    # Column after column, as glTF stores matrices.
-    unbind = np.tile(np.eye(4, dtype=np.float32), (num_joints, 1, 1))
-    unbind[:, 3, :3] = -motion.joints
     file.document.update(
-        skins=[
-            {
-                "inverseBindMatrices": file.accessor(unbind),
-                "skeleton": 0,
-                "joints": list(range(num_joints)),
-            }
-        ],
+        skins=[file.skin(motion.joints)],
         animations=[file.animation(motion)],
         scenes=[{"nodes": [0, num_joints, num_joints + 1]}],
     )
@@ -161,6 +148,25 @@ class _File:
 
     def node(self, name, **content):
         self.document["nodes"].append({"name": name, **content})
+
+    def skeleton(self, joints, parents):
+        """A node for each joint, placed relative to its parent; joint j becomes node j."""
+        for joint, name in enumerate(joint_orders.SMPL.names):
+            children = np.flatnonzero(parents == joint)
+            place = joints[joint] - (joints[parents[joint]] if joint else 0)
+            more = {"children": children.tolist()} if len(children) else {}
+            self.node(name, translation=place.astype(float).tolist(), **more)
+
+    def skin(self, joints) -> dict:
+        """What binds the mesh to the nodes of `skeleton`."""
+        # Column after column, as glTF stores matrices.
+        unbind = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
+        unbind[:, 3, :3] = -joints
+        return {
+            "inverseBindMatrices": self.accessor(unbind),
+            "skeleton": 0,
+            "joints": list(range(len(joints))),
+        }
 
     def camera(self, size, focal_length) -> int:
         """The pinhole at the origin that looks along -z, as glTF's cameras do."""

@@ -1,7 +1,7 @@
-"""z-buffer rasterisers: triangles to the nearest surface per sample, in numba and in NumPy.
+"""The compiled loops of the renderer: a z-buffer, its average over pixels, vertex normals.
 
-Both take points [V, 3] = (x, y in samples, nearness), where nearness is linear on the screen and
-grows towards the eye, and agree bit for bit. Of two equally near triangles the first one wins.
+The z-buffer takes points [V, 3] = (x, y in samples, nearness), where nearness is linear on the
+screen and grows towards the eye. Of two equally near triangles the first one wins.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ EMPTY = -np.inf
 
 
 @compiled
-def raster_numba(points, faces, colors, height, width, cull):
+def rasterize(points, faces, colors, height, width, cull):
     """Draws all triangles.
 
     Args:
@@ -57,43 +57,8 @@ def raster_numba(points, faces, colors, height, width, cull):
     return near, picture
 
 
-def raster_numpy(points, faces, colors, height, width, cull):
-    """`raster_numba` without a compiler: every (triangle, sample) pair at once."""
-    x, y = points[:, 0], points[:, 1]
-    (ax, bx, cx), (ay, by, cy) = x[faces].T, y[faces].T
-    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    low = np.ceil([np.minimum(ax, np.minimum(bx, cx)), np.minimum(ay, np.minimum(by, cy))])
-    high = np.floor([np.maximum(ax, np.maximum(bx, cx)), np.maximum(ay, np.maximum(by, cy))])
-    low = np.clip(low, 0, [[width], [height]]).astype(np.int64)
-    high = np.clip(high, -1, [[width - 1], [height - 1]]).astype(np.int64)
-    columns, rows = np.maximum(high - low + 1, 0)
-    drawn = (area < 0) if cull else (area != 0)
-    count = np.where(drawn, columns * rows, 0)
-    f = np.repeat(np.arange(len(faces)), count)
-    rank = np.arange(len(f)) - np.repeat(np.cumsum(count) - count, count)
-    px, py = low[0, f] + rank % columns[f], low[1, f] + rank // columns[f]
-    u = ((bx[f] - px) * (cy[f] - py) - (by[f] - py) * (cx[f] - px)) / area[f]
-    v = ((cx[f] - px) * (ay[f] - py) - (cy[f] - py) * (ax[f] - px)) / area[f]
-    w = 1.0 - u - v
-    hit = (u >= 0) & (v >= 0) & (w >= 0)
-    f, px, py, u, v, w = (q[hit] for q in (f, px, py, u, v, w))
-    az, bz, cz = points[:, 2][faces[f]].T
-    z = u * az + v * bz + w * cz
-    place = py * width + px
-    order = np.lexsort((f, -z, place))
-    place, first = np.unique(place[order], return_index=True)
-    best = order[first]
-    near = np.full(height * width, EMPTY)
-    near[place] = z[best]
-    picture = np.zeros((height * width, 3), np.float32)
-    weight = np.stack([u, v, w], axis=1)[best]
-    ca, cb, cc = (colors[faces[f[best], k]] for k in range(3))
-    picture[place] = weight[:, :1] * ca + weight[:, 1:2] * cb + weight[:, 2:] * cc
-    return near.reshape(height, width), picture.reshape(height, width, 3)
-
-
 @compiled
-def corner_normals_numba(vertices, faces):
+def corner_normals(vertices, faces):
     """float64 [V, 3]: unit vertex normals, weighted by triangle areas."""
     normals = np.zeros((vertices.shape[0], 3))
     for f in range(faces.shape[0]):
@@ -118,23 +83,8 @@ def corner_normals_numba(vertices, faces):
     return normals
 
 
-def corner_normals_numpy(vertices, faces):
-    """`corner_normals_numba` without a compiler; equal up to rounding."""
-    corner = vertices[faces]
-    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-    total = np.stack(
-        [
-            np.bincount(faces.ravel(), np.repeat(normal[:, k], 3), minlength=len(vertices))
-            for k in range(3)
-        ],
-        axis=1,
-    )
-    size = np.linalg.norm(total, axis=1, keepdims=True)
-    return total / np.where(size > 0, size, 1.0)
-
-
 @compiled
-def resolve_numba(near, picture, background, samples):
+def resolve(near, picture, background, samples):
     """Averages `samples` x `samples` blocks over the background.
 
     Returns:
@@ -165,13 +115,3 @@ def resolve_numba(near, picture, background, samples):
             coverage[y, x] = alpha
             nearest[y, x] = best
     return image, coverage, nearest
-
-
-def resolve_numpy(near, picture, background, samples):
-    """`resolve_numba` without a compiler; equal up to rounding."""
-    height, width = near.shape[0] // samples, near.shape[1] // samples
-    blocks = near.reshape(height, samples, width, samples)
-    coverage = (blocks > EMPTY).mean((1, 3)).astype(np.float32)
-    colour = picture.reshape(height, samples, width, samples, 3).mean((1, 3))
-    image = colour + (1 - coverage[..., None]) * background
-    return image.astype(np.float32), coverage, blocks.max((1, 3))

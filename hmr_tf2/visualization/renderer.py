@@ -73,10 +73,9 @@ class Lights:
         return facing @ self.colors + self.ambient + up * self.sky
 
 
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray, backend: str = "numba") -> np.ndarray:
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """float64 [V, 3]: unit normals; triangles run counter-clockwise seen from outside."""
-    kernel = raster.corner_normals_numba if backend == "numba" else raster.corner_normals_numpy
-    return kernel(np.asarray(vertices, np.float64), np.asarray(faces, np.int32))
+    return raster.corner_normals(np.asarray(vertices, np.float64), np.asarray(faces, np.int32))
 
 
 def render(
@@ -91,7 +90,6 @@ def render(
     alpha: float = 1.0,
     samples: int = 2,
     cull: bool = True,
-    backend: str = "numba",
 ) -> RenderResult:
     """Draws a mesh.
 
@@ -106,40 +104,59 @@ def render(
         alpha: opacity of the mesh over the background.
         samples: antialiasing by `samples` x `samples` rays a pixel.
         cull: leave out triangles seen from behind (right for closed meshes).
-        backend: "numba", or "numpy" for the same picture without a compiler.
 
     Returns:
         A `RenderResult`.
     """
-    if backend not in ("numba", "numpy"):
-        raise ValueError(f"`backend` must be 'numba' or 'numpy', got {backend!r}.")
-    height, width = size
-    faces = np.ascontiguousarray(faces, np.int32)
+    local = _in_camera_axes(vertices, camera)
+    points, faces = _to_samples(local, np.ascontiguousarray(faces, np.int32), camera, samples)
+    lit = _lit(colors, vertex_normals(local, faces), lights or Lights())
+    result = _empty(_background(background, *size))
+    # Only the rectangle that the mesh can touch is drawn, into a view of the result.
+    rectangle = _rectangle(points, samples, *size)
+    part = RenderResult(*(whole[rectangle] for whole in result))
+    near, picture = _rasterize(points, faces, lit, rectangle, samples, cull)
+    image, coverage, nearest = raster.resolve(
+        near, picture, part.image.astype(np.float32) / 255, samples
+    )
+    part.depth[:] = _depth(nearest, camera)
+    part.silhouette[:] = coverage
+    part.image[:] = _blend(image, part.image, alpha)
+    return result
+
+
+def _in_camera_axes(vertices, camera):
     local = camera.to_camera(np.asarray(vertices, np.float64))
     if not np.isfinite(local).all():
         raise ValueError("`vertices` hold numbers that are not finite: did the training diverge?")
-    points, faces = _to_samples(local, faces, camera, samples)
-    normals = vertex_normals(local, faces, backend)
-    lit = (_per_vertex(colors, len(local)) * (lights or Lights()).shade(normals)).clip(0, 1)
-    scene = _background(background, height, width)
-    draw = raster.raster_numba if backend == "numba" else raster.raster_numpy
-    resolve = raster.resolve_numba if backend == "numba" else raster.resolve_numpy
-    # Only the rectangle that the mesh can touch is drawn.
-    x0, y0, x1, y1 = _rectangle(points, samples, height, width)
-    points[:, :2] -= np.array([x0, y0]) * samples
-    near, picture = draw(
-        points, faces, lit.astype(np.float32), (y1 - y0) * samples, (x1 - x0) * samples, cull
-    )
-    part = scene[y0:y1, x0:x1]
-    image, coverage, nearest = resolve(near, picture, part.astype(np.float32) / 255, samples)
+    return local
+
+
+def _lit(colors, normals, lights):
+    """float32 [V, 3] in [0, 1]: the colours of the vertices under the lights."""
+    colors = np.asarray(BODY_COLOR if colors is None else colors, np.float64)
+    return (colors * lights.shade(normals)).clip(0, 1).astype(np.float32)
+
+
+def _empty(scene):
+    """The result where nothing has been drawn on the picture `scene` yet."""
+    size = scene.shape[:2]
+    return RenderResult(scene, np.full(size, np.inf, np.float32), np.zeros(size, np.float32))
+
+
+def _rasterize(points, faces, lit, rectangle, samples, cull):
+    """`raster.rasterize` for the samples of the pixels in `rectangle`."""
+    rows, columns = rectangle
+    local = points - [columns.start * samples, rows.start * samples, 0]
+    height, width = (samples * (side.stop - side.start) for side in rectangle)
+    return raster.rasterize(local, faces, lit, height, width, cull)
+
+
+def _blend(image, scene, alpha):
+    """uint8 [H, W, 3]: float `image` in [0, 1], of opacity `alpha`, over the uint8 `scene`."""
     if alpha < 1:
-        image = alpha * image + (1 - alpha) / 255 * part
-    depth = np.full((height, width), np.inf, np.float32)
-    silhouette = np.zeros((height, width), np.float32)
-    depth[y0:y1, x0:x1] = _depth(nearest, camera)
-    silhouette[y0:y1, x0:x1] = coverage
-    scene[y0:y1, x0:x1] = (image * 255 + 0.5).astype(np.uint8)
-    return RenderResult(scene, depth, silhouette)
+        image = alpha * image + (1 - alpha) / 255 * scene
+    return (image * 255 + 0.5).astype(np.uint8)
 
 
 def _to_samples(local, faces, camera, samples):
@@ -159,23 +176,18 @@ def _to_samples(local, faces, camera, samples):
 
 
 def _rectangle(points, samples, height, width):
-    """(x0, y0, x1, y1) in pixels: what encloses the mesh within the picture, at least 1 x 1."""
+    """Slices of rows and columns: the pixels that the mesh can touch, at least one."""
     low = np.floor(points[:, :2].min(0, initial=1e9) / samples)
     high = np.ceil(points[:, :2].max(0, initial=-1e9) / samples) + 1
-    x0, y0 = np.clip(low, 0, [width - 1, height - 1]).astype(int)
-    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height]).astype(int)
-    return int(x0), int(y0), int(x1), int(y1)
+    x0, y0 = np.clip(low, 0, [width - 1, height - 1]).astype(int).tolist()
+    x1, y1 = np.clip(high, [x0 + 1, y0 + 1], [width, height]).astype(int).tolist()
+    return slice(y0, y1), slice(x0, x1)
 
 
 def _depth(nearest, camera):
     empty = nearest == raster.EMPTY
     depth = 1.0 / np.where(empty, 1.0, nearest) if camera.is_perspective else -nearest
     return np.where(empty, np.inf, depth).astype(np.float32)
-
-
-def _per_vertex(colors, count):
-    colors = np.asarray(BODY_COLOR if colors is None else colors, np.float64)
-    return np.broadcast_to(colors, (count, 3))
 
 
 def _background(background, height, width):

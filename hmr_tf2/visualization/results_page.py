@@ -60,19 +60,23 @@ def write_results_page(
         ("Pictures", gallery(pictures)),
         ("Curves", chart_grid([_chart(*chart) for chart in (curves or {}).items()])),
     ]
-    body = "".join(
-        f"<section><h2>{_text(name)}</h2>{part}</section>" for name, part in parts if part
-    )
-    intro = "".join(f"<p>{_text(note)}</p>" for note in notes)
-    page = _PAGE.format(
-        title=_text(title),
-        style=_STYLE,
-        notes=intro,
-        body=body or '<p class="empty">There is nothing to show yet.</p>',
-    )
+    page = _page(title, notes, parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page, errors="replace")
     return path
+
+
+def _page(title, notes, parts) -> str:
+    """The HTML of the page; `parts` are (heading, HTML), and the empty ones are left out."""
+    body = "".join(
+        f"<section><h2>{_text(name)}</h2>{part}</section>" for name, part in parts if part
+    )
+    return _PAGE.format(
+        title=_text(title),
+        style=_STYLE,
+        notes="".join(f"<p>{_text(note)}</p>" for note in notes),
+        body=body or '<p class="empty">There is nothing to show yet.</p>',
+    )
 
 
 def _text(value) -> str:

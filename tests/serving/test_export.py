@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from hmr_tf2 import predictor, serving
+from hmr_tf2 import serving
 from hmr_tf2.serving import export_check, saved_model
 
 
@@ -17,9 +17,9 @@ def test_versions_count_up_and_an_existing_one_is_refused(untrained, exported):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_outputs_equal_the_keras_model_for_any_batch(untrained, exported, rng, batch):
+def test_outputs_equal_the_keras_model_for_any_batch(untrained, exported, load_export, rng, batch):
     images = rng.uniform(-1, 1, (batch, 224, 224, 3)).astype(np.float32)
-    got = predictor.load_export(exported.parent)(images)
+    got = load_export(exported.parent)(images)
     expected = untrained.predict(images, verbose=0)
     assert set(got) == {*expected, "rotations", "valid"}
     assert got["valid"].all()

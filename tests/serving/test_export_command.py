@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hmr_tf2 import HMR, HMRConfig, export, flagfiles, loading, predictor
+from hmr_tf2 import HMR, HMRConfig, export, flagfiles, loading
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.serving import export_check
 
@@ -69,9 +69,11 @@ def encoder_ops(folder):
     ({"precision": "bfloat16"}, export_check.BFLOAT16_TOLERANCE),
     ({"no_vertices": True}, export_check.TOLERANCE),
 ])  # fmt: skip
-def test_what_the_command_writes_gives_the_runs_numbers(model, exported, rng, flags, tolerance):
+def test_what_the_command_writes_gives_the_runs_numbers(
+    model, exported, load_export, rng, flags, tolerance
+):
     images = rng.uniform(-1, 1, (2, 224, 224, 3)).astype(np.float32)
-    got = predictor.load_export(exported(**flags))(images)
+    got = load_export(exported(**flags))(images)
     expected = model.predict_on_batch(images)
     assert set(expected) - set(got) == ({"verts"} if "no_vertices" in flags else set())
     for name in set(expected) & set(got):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from hmr_tf2 import crops, loading, predictor, serving
+from hmr_tf2 import crops, loading, serving
 from hmr_tf2.serving import batches, cropping, decoding
 
 WHOLE = tf.function(
@@ -260,13 +260,13 @@ def test_boxes_must_be_as_many_as_pictures(loaded, encoded):
 
 
 def test_without_vertices_answers_are_small_and_the_demo_still_has_a_mesh(
-    untrained, loaded, tmp_path, rng
+    untrained, loaded, load_export, tmp_path, rng
 ):
     folder = serving.export(untrained, tmp_path / "small", vertices=False)
     images = rng.uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
     full = loaded.signatures["predict_crops"](images=tf.constant(images))
-    out = predictor.load_export(folder)(images)
-    assert predictor.load_export(folder, "mesh")(np.zeros(2, np.float32))["faces"].size == 0
+    out = load_export(folder)(images)
+    assert load_export(folder, "mesh")(np.zeros(2, np.float32))["faces"].size == 0
     assert set(full) - set(out) == {"verts"}
     assert sum(value.nbytes for value in out.values()) < 2000
     drawn = loading.load_predictor(folder).predict_crops(images)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import HMR, crops, flagfiles, loading, pictures, predictor, serving, training
+from hmr_tf2 import HMR, crops, flagfiles, loading, pictures, serving, training
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.system import HMR_SYSTEM
@@ -84,13 +84,13 @@ def test_a_run_leaves_all_there_is_to_know_in_its_folder(finished):
     assert "step 10 of 10: e_loss" in (folder / "train.log").read_text()
 
 
-def test_the_run_exports_and_predicts_a_picture(finished, tmp_path):
+def test_the_run_exports_and_predicts_a_picture(finished, load_export, tmp_path):
     config, _ = finished
     model = loading.load_model(config.model_dir)
     folder = serving.export(model, tmp_path)
     picture = pictures.read_picture(RAW / "lsp_dataset" / "images" / "im0001.jpg")
     crop = crops.crop_whole_picture(picture).image[np.newaxis]
-    out = predictor.load_export(folder)(crop)
+    out = load_export(folder)(crop)
     assert {name: value.shape for name, value in out.items()} == {
         "verts": (1, 120, 3),
         "joints": (1, 19, 2),
