@@ -1,8 +1,15 @@
 """Packaging of hmr_tf2: `pip install -c constraints.txt -e '.[test]'`."""
 
 import pathlib
+import re
 
 import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+# Read, not imported: what the package imports may not be installed yet.
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "hmr_tf2/__init__.py").read_text(encoding="utf-8"), re.M
+)[1]
 
 # TensorFlow 2.15 is the last release that TensorFlow Addons 0.23 and TensorFlow Graphics 2021.12
 # work with. The last three lines hold back packages that would otherwise break it: pyarrow 26
@@ -32,9 +39,9 @@ REQUIRED = [
 
 setuptools.setup(
     name="hmr_tf2",
-    version="0.1.0",
+    version=VERSION,
     description="Human mesh recovery (HMR) for TensorFlow 2 and Keras, equal to the original",
-    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),

@@ -10,6 +10,9 @@ from tfrecords_tools import quiet_import
 
 quiet_import.install()
 
+# The one place of the number: setup.py reads it here, and runs and exports are marked with it.
+__version__ = "0.2.0"
+
 _HOME = {"HMR": "hmr_tf2.hmr", "HMRConfig": "hmr_tf2.config", "SMPL": "hmr_tf2.smpl"}
 
 __all__ = sorted(_HOME)

@@ -14,6 +14,7 @@ from hmr_tf2.hmr import HMR
 from hmr_tf2.serving import server_files
 from hmr_tf2.serving.export_check import TOLERANCE, check_export
 from hmr_tf2.serving.signatures import SIGNATURES, serving_module
+from hmr_tf2.serving.version_file import write_version
 from hmr_tf2.serving.warmup import write_warmup
 
 
@@ -70,6 +71,7 @@ def export(
             server_files.batch_sizes(export_dir),
             model.config.img_size,
         )
+        write_version(partial)
         partial.chmod(0o755)
         partial.rename(target)
     finally:
