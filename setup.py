@@ -37,6 +37,9 @@ REQUIRED = [
     "setuptools<81",
 ]
 
+# The API reference, which a test builds.
+DOCS = ["pdoc==16.0.0"]
+
 setuptools.setup(
     name="hmr_tf2",
     version=VERSION,
@@ -50,6 +53,14 @@ setuptools.setup(
     install_requires=REQUIRED,
     extras_require={
         "beam": ["apache-beam==2.77.0"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "trimesh>=4"],
+        "docs": DOCS,
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff==0.17.5",
+            "mypy==2.4.1",
+            "trimesh>=4",
+            *DOCS,
+        ],
     },
 )
