@@ -6,10 +6,11 @@ The rooms and their order stand in `tools/rooms.py`.
 import ast
 import dataclasses
 import graphlib
+import html
 from collections.abc import Iterator
 
 from hmr_tf2.config import TrainConfig
-from tools import rooms
+from tools import draw_architecture, rooms
 
 MODULES = sorted(rooms.modules())
 PACKAGES = [name for name, path in rooms.modules().items() if path.name == "__init__.py"]
@@ -162,3 +163,22 @@ def test_every_flag_has_a_help_text_of_its_own():
     helps = [field.metadata["help"] for field in dataclasses.fields(TrainConfig)]
     assert len(set(helps)) == len(helps)
     assert all(text.endswith(".") for text in helps)
+
+
+def test_the_picture_is_of_the_code_as_it_is():
+    drawn = draw_architecture.PICTURE.read_text(encoding="utf-8")
+    assert drawn == draw_architecture.draw(), "run: python tools/draw_architecture.py"
+
+
+def test_the_picture_names_every_room_and_every_module_of_a_group():
+    drawn = html.unescape(draw_architecture.PICTURE.read_text(encoding="utf-8"))
+    for room in draw_architecture.house():
+        assert f">{room.title}</text>" in drawn
+        assert f">{room.purpose}</text>" in drawn
+        assert draw_architecture.members_shown(room) in drawn
+
+
+def test_every_room_of_the_picture_stands_above_what_it_imports():
+    floors = draw_architecture.floor_of()
+    for room, below in draw_architecture.house().items():
+        assert all(floors[other] < floors[room] for other in below), room.name

@@ -33,6 +33,12 @@ class Room:
     def prefixes(self) -> tuple[str, ...]:
         return self.members or (self.name,)
 
+    @property
+    def title(self) -> str:
+        """What the picture writes on the door."""
+        folder = self.name.removeprefix("hmr_tf2.").replace(".", "/")
+        return self.name if self.members else f"{folder}/"
+
 
 # From the ground up. A room imports from itself and from rooms that stand before it in this list.
 ROOMS = (
