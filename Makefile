@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= quickstart_out
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint docs clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m hmr_tf2.quickstart --out=$(OUT)
@@ -15,6 +15,10 @@ test: lint
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+docs: $(STAMP)
+	$(BIN)/python tools/make_docs.py build/docs
 
 # Installs again only when a file that decides what is installed has changed.
 $(STAMP): setup.py constraints.txt tools/make_venv.sh

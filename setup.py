@@ -1,8 +1,15 @@
 """Packaging of hmr_tf2: `pip install -c constraints.txt -e '.[test]'`."""
 
 import pathlib
+import re
 
 import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+# Read, not imported: what the package imports may not be installed yet.
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "hmr_tf2/__init__.py").read_text(encoding="utf-8"), re.M
+)[1]
 
 # TensorFlow 2.15 is the last release that TensorFlow Addons 0.23 and TensorFlow Graphics 2021.12
 # work with. The last three lines hold back packages that would otherwise break it: pyarrow 26
@@ -30,11 +37,14 @@ REQUIRED = [
     "setuptools<81",
 ]
 
+# The API reference, which a test builds.
+DOCS = ["pdoc==16.0.0"]
+
 setuptools.setup(
     name="hmr_tf2",
-    version="0.1.0",
+    version=VERSION,
     description="Human mesh recovery (HMR) for TensorFlow 2 and Keras, equal to the original",
-    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
@@ -43,6 +53,14 @@ setuptools.setup(
     install_requires=REQUIRED,
     extras_require={
         "beam": ["apache-beam==2.77.0"],
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "trimesh>=4"],
+        "docs": DOCS,
+        "test": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff==0.17.5",
+            "mypy==2.4.1",
+            "trimesh>=4",
+            *DOCS,
+        ],
     },
 )

@@ -9,6 +9,9 @@ from tfrecords_tools import quiet_import
 
 quiet_import.install()
 
+# The one place of the number: setup.py reads it here, and runs and exports are marked with it.
+__version__ = "0.2.0"
+
 _HOMES = {
     "HMR": "hmr_tf2.hmr.model",
     "HMRConfig": "hmr_tf2.hmr.config",

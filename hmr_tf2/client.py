@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 
 from hmr_tf2 import commands
-from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of
+from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -73,7 +73,8 @@ def main(settings: ClientSettings) -> None:
     folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, f"{settings.server}/{settings.model_name}") as results:
         picture_run.run(folders, predictor, source, results, settings.focal_length)
-    finish(settings, out, folders, results)
+    print(summary(out, folders, results))
+    finish(settings, folders, results)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
+import hmr_tf2
 from hmr_tf2 import flagfiles
 
 TRACEBACK_FLAG = "traceback"
@@ -69,7 +70,8 @@ def help_text(settings_class: type, doc: str) -> str:
             doc.strip(),
             *sections,
             "Any command: --flagfile=FILE reads flags from a file; "
-            "--traceback shows where an error arose. Booleans: --name or --noname.",
+            "--traceback shows where an error arose; --version, alone, prints the version of "
+            "hmr_tf2. Booleans: --name or --noname.",
         ]
     )
 
@@ -83,6 +85,10 @@ def _parse(
 ) -> list[str]:
     if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
         print(help_text(settings_class, doc))
+        sys.exit(0)
+    # Alone, because the export has a flag of this name, which takes a number.
+    if list(argv[1:]) == ["--version"]:
+        print(f"hmr_tf2 {hmr_tf2.__version__}")
         sys.exit(0)
     try:
         rest = flags.FLAGS(list(argv))

@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 
 from hmr_tf2 import commands
-from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of
+from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
 from tfrecords_tools.settings import check_settings, setting
 
 QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
@@ -108,7 +108,8 @@ def main(settings: DemoSettings) -> None:
                 )
             except (ValueError, OSError) as error:
                 results.fail(str(path), error)
-    finish(settings, out, folders, results)
+    print(summary(out, folders, results))
+    finish(settings, folders, results)
 
 
 if __name__ == "__main__":

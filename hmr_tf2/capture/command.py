@@ -2,9 +2,13 @@
 
 import dataclasses
 import pathlib
+import typing
 import webbrowser
 
 from tfrecords_tools.settings import setting
+
+if typing.TYPE_CHECKING:  # it takes seconds that --help should not
+    from hmr_tf2.capture.results_file import ResultsFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,24 +80,38 @@ def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
     return folders
 
 
-def finish(settings: CaptureSettings, out, folders, results) -> None:
-    """Says what lies where.
+def summary(
+    out: pathlib.Path, folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile"
+) -> str:
+    """What was recovered, and where it lies."""
+    done = _done(folders, results)
+    lines = [
+        f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
+        f"{out / 'results.json'}, {out / 'results.npz'}"
+    ]
+    lines += [f"  {path} -> {folders[path]}/" for path in done[:10]]
+    if len(done) > 10:
+        lines.append(f"  and {len(done) - 10} more in {out}/")
+    return "\n".join(lines)
+
+
+def finish(
+    settings: CaptureSettings, folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile"
+) -> None:
+    """Opens the first result in a browser where --show asks for it.
 
     Raises:
         ValueError: something failed; the message lists it.
     """
-    done = [path for path in folders if str(path) not in {f["file"] for f in results.failed}]
-    print(
-        f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
-        f"{out / 'results.json'}, {out / 'results.npz'}"
-    )
-    for path in done[:10]:
-        print(f"  {path} -> {folders[path]}/")
-    if len(done) > 10:
-        print(f"  and {len(done) - 10} more in {out}/")
+    done = _done(folders, results)
     if settings.show and done:
         pages = [folders[done[0]] / name for name in ("viewer.html", "overlay.mp4")]
         webbrowser.open(next(page for page in pages if page.is_file()).resolve().as_uri())
     if results.failed:
         lines = "\n".join(f"  {entry['error']}" for entry in results.failed)
         raise ValueError(f"{len(results.failed)} of {len(folders)} files failed:\n{lines}")
+
+
+def _done(folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile") -> list[pathlib.Path]:
+    failed = {entry["file"] for entry in results.failed}
+    return [path for path in folders if str(path) not in failed]

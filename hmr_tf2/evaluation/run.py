@@ -9,6 +9,7 @@ import numpy as np
 import tqdm
 from absl import logging
 
+import hmr_tf2
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import extremes, predictions, reading, report, tables
 from hmr_tf2.evaluation.frames import measure
@@ -76,6 +77,7 @@ def evaluate(
         frames,
         summary,
         about={
+            "hmr_tf2": hmr_tf2.__version__,
             "model": model_path,
             "model_fingerprint": model_key,
             "frame_step": frame_step,

@@ -12,6 +12,7 @@ from hmr_tf2.hmr import HMR
 from hmr_tf2.serving import server_files
 from hmr_tf2.serving.export_check import TOLERANCE, check_export
 from hmr_tf2.serving.signatures import SIGNATURES, serving_module
+from hmr_tf2.serving.version_file import write_version
 from hmr_tf2.serving.warmup import write_warmup
 from tfrecords_tools.files import making_folder
 
@@ -68,6 +69,7 @@ def export(
             server_files.batch_sizes(export_dir),
             model.config.img_size,
         )
+        write_version(partial)
     return target
 
 

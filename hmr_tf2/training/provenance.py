@@ -48,6 +48,7 @@ def write_provenance(
             "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "start_step": start_step,
             "command": sys.argv,
+            "hmr_tf2": hmr_tf2.__version__,
             "git": git_state(pathlib.Path(hmr_tf2.__file__).parents[1]),
             "flags": dataclasses.asdict(settings),
             "data": describe_records(record_files),

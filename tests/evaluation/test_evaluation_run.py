@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import hmr_tf2
 from hmr_tf2.evaluation import protocols, run
 
 H36M = "tf_records_human36m_wjoints/test/{}.tfrecord"
@@ -99,6 +100,11 @@ def test_recordings_count_the_same_in_their_action_frames_in_the_total(
     assert results["by_joint"]["neck"]["mpjpe_mm"] < 1e-3
     assert "236 of 239 recordings are missing" in text
     assert len(results["missing_recordings"]) == 236
+
+
+def test_results_tell_the_version_that_computed_them(h36m, truthful, model, tmp_path):
+    results, _, _ = evaluate(h36m, truthful(), model, tmp_path)
+    assert results["hmr_tf2"] == hmr_tf2.__version__
 
 
 def test_every_frame_stands_in_the_csv(h36m, truthful, model, tmp_path):

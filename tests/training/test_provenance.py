@@ -10,6 +10,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+import hmr_tf2
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import provenance
 
@@ -40,6 +41,7 @@ def test_a_session_tells_program_packages_machine_and_settings(
     provenance.write_provenance(tmp_path, small_config, record_files, models, 0)
     (session,) = provenance.read_provenance(tmp_path)
     assert session["command"] == sys.argv
+    assert session["hmr_tf2"] == hmr_tf2.__version__
     assert session["packages"]["tensorflow"] == tf.__version__
     assert session["machine"]["python"] == sys.version.split()[0]
     assert any("CPU" in device for device in session["machine"]["devices"])

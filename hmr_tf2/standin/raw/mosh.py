@@ -1,4 +1,4 @@
-"""MoSh pickles: neutrSMPL_{CMU,jointLim,H3.6}/<subject>/<sequence>.pkl, protocol 2."""
+"""MoSh pickles, protocol 2: `neutrSMPL_{CMU,jointLim,H3.6}/<subject>/<sequence>.pkl`."""
 
 import functools
 import pathlib
