@@ -5,12 +5,14 @@ import pathlib
 import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from hmr_tf2 import HMR, HMRConfig, flagfiles, loading, serving
 from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 sys.path.insert(0, str(GOLDEN))
@@ -44,14 +46,15 @@ def tf1_variables():
 
 
 @pytest.fixture(scope="session")
-def reference_files(tmp_path_factory):
+def reference_files(tmp_path_factory, smpl_path):
     """reference_files(seed) -> folder with the SMPL file, the mean file and a TF 1 checkpoint."""
     folders = {}
 
     def files(seed=0):
         if seed not in folders:
-            folder = tmp_path_factory.mktemp(f"reference{seed}")
-            reference_inputs.write_model_files(folder, seed)
+            folder = smpl_path.parent if seed == 0 else tmp_path_factory.mktemp(f"reference{seed}")
+            if seed != 0:
+                reference_inputs.write_model_files(folder, seed)
             reference_inputs.write_tf1_checkpoint(
                 str(folder / "model.ckpt-667589"), TF1_VARIABLES, seed
             )
@@ -62,16 +65,19 @@ def reference_files(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def smpl_path(reference_files):
-    """An SMPL file of 6890 random vertices near the bones."""
-    return reference_files(0) / "neutral_smpl_with_cocoplus_reg.pkl"
+def smpl_path(tmp_path_factory):
+    """An SMPL file of 6890 random vertices near the bones; means beside it."""
+    folder = tmp_path_factory.mktemp("reference0")
+    return pathlib.Path(reference_inputs.write_model_files(folder, 0))
 
 
 @pytest.fixture(scope="session")
-def small_smpl_path(reference_files, tmp_path_factory):
+def small_smpl_path(tmp_path_factory):
     """An SMPL file of 120 vertices as Python 2 wrote it with chumpy and scipy; means beside it."""
     folder = tmp_path_factory.mktemp("small")
-    shutil.copy(reference_files(0) / "neutral_smpl_mean_params.h5", folder)
+    with h5py.File(folder / MEAN_PARAMS_FILE, "w") as file:
+        for key, value in reference_inputs.mean_params(0).items():
+            file[key] = value
     return pathlib.Path(shutil.copy(GOLDEN / "py2_smpl_seed0_p2.pkl", folder))
 
 

@@ -79,3 +79,19 @@ def test_projection_scales_after_it_moves():
 
 def test_crop_to_pixels_maps_edge_to_edge():
     np.testing.assert_allclose(camera.crop_to_pixels(np.float32([-1, 0, 1]), 224), [0, 112, 224])
+
+
+def test_gan_loss_sums_over_the_outputs_and_averages_over_the_rows(rng):
+    """Of akanazawa/hmr src/trainer.py: mean over rows of the sum over the 25 outputs."""
+    outputs = rng.normal(size=(3, 25)).astype(np.float32)
+    slow = sum((float(value) - 1.0) ** 2 for row in outputs for value in row) / 3
+    assert losses.squared_distance_to(outputs, 1.0).numpy() == pytest.approx(slow, rel=1e-5)
+    twice = np.concatenate([outputs, outputs])
+    assert losses.squared_distance_to(twice, 1.0).numpy() == pytest.approx(slow, rel=1e-5)
+
+
+def test_weight_decay_is_half_the_squared_weights_times_its_scale():
+    """Slim's l2_regularizer(scale): scale * sum(w ** 2) / 2, summed over the variables."""
+    weights = [tf.constant([3.0, -4.0]), tf.constant([[2.0]])]
+    assert losses.weight_decay(weights, 0.1).numpy() == pytest.approx(0.1 * (25 + 4) / 2)
+    assert losses.weight_decay(weights, 0.3).numpy() == pytest.approx(0.3 * (25 + 4) / 2)

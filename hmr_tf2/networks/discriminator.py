@@ -1,5 +1,7 @@
 """The factorised discriminator of pose and shape (paper section 3.3)."""
 
+import functools
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -18,19 +20,23 @@ class Discriminator_separable_rotations(keras.layers.Layer):
 
     def __init__(self):
         super().__init__(name=SCOPE, dtype="float32")
+        # The layers inside would follow a global policy; `self` alone being float32 is not enough.
+        dense = functools.partial(keras.layers.Dense, dtype="float32")
         self.joint_convs = [
-            keras.layers.Conv2D(32, 1, activation="relu", name=f"{SCOPE}/D_conv{i}")
+            keras.layers.Conv2D(
+                32, 1, activation="relu", name=f"{SCOPE}/D_conv{i}", dtype="float32"
+            )
             for i in (1, 2)
         ]
         self.all_joints = [
-            keras.layers.Dense(1024, activation="relu", name=f"{SCOPE}/D_alljoints_fc1"),
-            keras.layers.Dense(1024, activation="relu", name=f"{SCOPE}/D_alljoints_fc2"),
-            keras.layers.Dense(1, name=f"{SCOPE}/D_alljoints_out"),
+            dense(1024, activation="relu", name=f"{SCOPE}/D_alljoints_fc1"),
+            dense(1024, activation="relu", name=f"{SCOPE}/D_alljoints_fc2"),
+            dense(1, name=f"{SCOPE}/D_alljoints_out"),
         ]
         self.shape_layers = [
-            keras.layers.Dense(10, activation="relu", name=f"{SCOPE}/shape_fc1/shape_fc1_1"),
-            keras.layers.Dense(5, activation="relu", name=f"{SCOPE}/shape_fc1/shape_fc1_2"),
-            keras.layers.Dense(1, name=f"{SCOPE}/shape_final"),
+            dense(10, activation="relu", name=f"{SCOPE}/shape_fc1/shape_fc1_1"),
+            dense(5, activation="relu", name=f"{SCOPE}/shape_fc1/shape_fc1_2"),
+            dense(1, name=f"{SCOPE}/shape_final"),
         ]
 
     def build(self, input_shape):
