@@ -9,6 +9,7 @@ from absl import logging
 
 from hmr_tf2.checkpoints import tf1
 from hmr_tf2.checkpoints.tf1 import READ_ERRORS
+from hmr_tf2.checkpoints.weights import restore_tf1
 
 FLAGS_FILE = "flags.cfg"
 # TensorFlow writes this key into every object-based checkpoint, and into no TF 1 one.
@@ -113,7 +114,7 @@ def restore(model, path: str | os.PathLike) -> str:
                 f"{prefix} holds an image encoder only, not a whole model: pass it as "
                 "--pretrained_model_path."
             )
-        tf1.restore_tf1(model, prefix)
+        restore_tf1(model, prefix)
         return prefix
     try:
         status = training_state(model).read(prefix)
