@@ -15,11 +15,12 @@ import cv2
 from absl import app, flags
 
 from hmr_tf2.standin import raw_layouts
+from tfrecords_tools.datasets import STANDIN_DATASETS
 
 _PEOPLE = flags.DEFINE_integer("people", 280, "Pictures of each data set.", 8)
 _WORKERS = flags.DEFINE_integer("workers", 2, "Threads that draw.", 1)
 _DATASETS = flags.DEFINE_list(
-    "datasets", [name for name in raw_layouts.DATASETS if name != "mosh"], "Which to time."
+    "datasets", [name for name in STANDIN_DATASETS if name != "mosh"], "Which to time."
 )
 TARGET = 60
 

@@ -7,9 +7,6 @@ import dataclasses
 
 from tfrecords_tools.settings import check_settings, setting
 
-DATASETS = ("lsp", "lsp_ext", "mpii", "coco", "h36m", "mpi_inf_3dhp")
-MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
-
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:

@@ -10,7 +10,7 @@ model, other records or other settings make necessary. docs/evaluation.md says w
 import dataclasses
 
 from hmr_tf2 import commands
-from hmr_tf2.config import DATASETS
+from tfrecords_tools.datasets import DATASETS
 from tfrecords_tools.settings import check_settings, setting
 
 

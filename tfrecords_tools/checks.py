@@ -1,4 +1,4 @@
-"""What the values of a record must be like: used by `verify`."""
+"""Which kind of record one is, and what its values must be like."""
 
 import re
 import struct
@@ -9,6 +9,13 @@ import tensorflow as tf
 
 from tfrecords_tools import images, records
 
+# Kind of Example -> the spec that reads it.
+SPECS = {
+    "image": records.image_spec,
+    "image_3d": records.image_3d_spec,
+    "mocap": records.mocap_spec,
+}
+
 # No joint is so far from the camera, no axis-angle so long, no shape so odd.
 MAX_JOINT_M = 100.0
 MAX_POSE = 100.0
@@ -18,9 +25,17 @@ MAX_SHAPE = 100.0
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
+def schema_of(serialized: bytes) -> str:
+    """The kind of an Example, told by its features: a key of `SPECS`."""
+    names = tf.train.Example.FromString(serialized).features.feature
+    if "image/encoded" not in names:
+        return "mocap"
+    return "image_3d" if "mosh/gt3d" in names else "image"
+
+
 def faults(serialized: Sequence[bytes], schema: str) -> Iterator[tuple[int, str, str]]:
     """Yields (number in the batch, feature, what is wrong) for a batch of Examples."""
-    spec = records.SPECS[schema]()
+    spec = SPECS[schema]()
     try:
         parsed = tf.io.parse_example(serialized, spec)
         numbers = range(len(serialized))

@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Any
 
+from tfrecords_tools.datasets import RAW_DATASETS
 from tfrecords_tools.settings import check_settings, setting
-
-DATASETS = ("lsp", "lsp_ext", "mpii", "coco", "mpi_inf_3dhp", "h36m", "mosh")
 
 
 def _folder(help: str) -> Any:
@@ -20,7 +19,7 @@ class ConvertSettings:
         ValueError: a value is outside its limits; the message names the flag.
     """
 
-    datasets: tuple[str, ...] = setting((), "Data sets to convert.", "what", choices=DATASETS)
+    datasets: tuple[str, ...] = setting((), "Data sets to convert.", "what", choices=RAW_DATASETS)
     data_dir: str | None = setting(
         None, "Folder that the records are written to, for the trainer to read.", "what"
     )
@@ -85,6 +84,6 @@ class ConvertSettings:
     def __post_init__(self):
         check_settings(self)
         if not self.datasets:
-            raise ValueError(f"--datasets is not set; it accepts {', '.join(DATASETS)}.")
+            raise ValueError(f"--datasets is not set; it accepts {', '.join(RAW_DATASETS)}.")
         if not self.data_dir:
             raise ValueError("--data_dir is not set: it names the folder of the records.")

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools import contact_sheet, framing, manifest, records
+from tfrecords_tools import checks, contact_sheet, framing, manifest
 from tfrecords_tools.files import write_bytes
 from tfrecords_tools.plan import ConversionError
 
@@ -64,10 +64,10 @@ def _group(name: str, paths: list[pathlib.Path], num_samples: int) -> Group:
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, num_samples, dtype=int))]
     per_shard = -(-num_samples // len(chosen))
     serialized = [data for path in chosen for data in _some_records(path, per_shard)]
-    schema = records.schema_of(serialized[0]) if serialized else "empty"
+    schema = checks.schema_of(serialized[0]) if serialized else "empty"
     if not serialized:
         return Group(name, paths, schema, [])
-    parsed = tf.io.parse_example(serialized[:num_samples], records.SPECS[schema]())
+    parsed = tf.io.parse_example(serialized[:num_samples], checks.SPECS[schema]())
     arrays = {key: value.numpy() for key, value in parsed.items()}
     samples = [
         {k: v[i] for k, v in arrays.items()} for i in range(len(arrays[next(iter(arrays))]))

@@ -50,7 +50,7 @@ class Plan:
 
     Attributes:
         name: the data set and its split, as `lsp/train`.
-        schema: the kind of Example, a key of `records.SPECS`.
+        schema: the kind of Example, a key of `checks.SPECS`.
         shards: path pattern of a shard below the data directory, as `lsp/train_%03d.tfrecord`.
         open_items: opens the raw items; called only when there is work to do.
         read: makes Examples of one item. It runs in the workers, so it is a function of a module

@@ -4,9 +4,7 @@ Equal, feature by feature, to the records of akanazawa/hmr (src/datasets/common.
 made by its converters load and ours equal them.
 """
 
-import collections
 import os
-from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -18,31 +16,8 @@ NUM_FACE_POINTS = len(joints.FACE)
 POSE_SIZE = 72
 SHAPE_SIZE = 10
 
-DATASETS_3D = ("h36m", "mpi_inf_3dhp")
-MOCAP_DATASETS = ("CMU", "H3.6", "jointLim")
-
 # What pose and shape hold in a record without SMPL labels.
 NO_SMPL = -1.0
-
-RecordFiles = collections.namedtuple("RecordFiles", ["train", "test"])
-
-# Data set name -> glob patterns below the data directory; None where there is no such split.
-RECORD_FILES: Mapping[str, RecordFiles] = {
-    "lsp": RecordFiles("lsp/train_*.tfrecord", "lsp/test_*.tfrecord"),
-    "lsp_ext": RecordFiles("lsp_ext/train_*.tfrecord", None),
-    "mpii": RecordFiles("mpii/train_*.tfrecord", None),
-    "coco": RecordFiles("coco/train_*_wmeta.tfrecord", "coco/val_*_wmeta.tfrecord"),
-    "h36m": RecordFiles(
-        "tf_records_human36m_wjoints/train/*.tfrecord",
-        "tf_records_human36m_wjoints/test/*.tfrecord",
-    ),
-    "mpi_inf_3dhp": RecordFiles(
-        "mpi_inf_3dhp/train/train_*.tfrecord", "mpi_inf_3dhp/test/*.tfrecord"
-    ),
-    "CMU": RecordFiles("mocap_neutrMosh/neutrSMPL_CMU_*.tfrecord", None),
-    "H3.6": RecordFiles("mocap_neutrMosh/neutrSMPL_H3.6_*.tfrecord", None),
-    "jointLim": RecordFiles("mocap_neutrMosh/neutrSMPL_jointLim_*.tfrecord", None),
-}
 
 
 def image_example(
@@ -200,15 +175,3 @@ def _ints(values) -> tf.train.Feature:
 
 def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-# Kind of Example -> the spec that reads it.
-SPECS = {"image": image_spec, "image_3d": image_3d_spec, "mocap": mocap_spec}
-
-
-def schema_of(serialized: bytes) -> str:
-    """The kind of an Example, told by its features: a key of `SPECS`."""
-    names = tf.train.Example.FromString(serialized).features.feature
-    if "image/encoded" not in names:
-        return "mocap"
-    return "image_3d" if "mosh/gt3d" in names else "image"

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import tensorflow as tf
 import tqdm
 
-from tfrecords_tools import checks, framing, manifest, records
+from tfrecords_tools import checks, framing, manifest
 from tfrecords_tools.files import sha256_of
 from tfrecords_tools.plan import ConversionError
 from tfrecords_tools.pool import Workers
@@ -145,7 +145,7 @@ def _check_batches(batches: Iterable[Batch], schema: str | None) -> tuple[int, l
     for numbers, batch in batches:
         count += len(numbers)
         try:
-            schema = schema or records.schema_of(batch[0])
+            schema = schema or checks.schema_of(batch[0])
             for number, feature, what in checks.faults(batch, schema):
                 faults.append(f"record {numbers[number]}: {feature}: {what}")
         except Exception as error:  # whatever a damaged record makes a parser do

@@ -1,42 +1,12 @@
-"""The record files of a data folder: where the shards lie, and what their manifests promise."""
+"""The record files of a data folder: whether they are what their manifests promise."""
 
-import glob
 import os
 import pathlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from absl import logging
 
-from tfrecords_tools import manifest, records
-
-
-def find_files(data_dir: str, datasets: Sequence[str]) -> dict[str, list[str]]:
-    """The training shards of each data set, sorted.
-
-    Raises:
-        ValueError: `data_dir` is not given.
-        FileNotFoundError: data sets without shards, all of them; tells what is there.
-    """
-    if not data_dir:
-        raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
-    patterns = {
-        name: os.path.join(data_dir, files.train) for name, files in records.RECORD_FILES.items()
-    }
-    found = {
-        name: sorted(glob.glob(os.path.join(glob.escape(data_dir), files.train)))
-        for name, files in records.RECORD_FILES.items()
-    }
-    missing = [name for name in datasets if not found[name]]
-    if missing:
-        present = [name for name, files in found.items() if files]
-        raise FileNotFoundError(
-            f"No records of {', '.join(map(repr, missing))}:\n"
-            + "".join(f"  nothing matches {patterns[name]}\n" for name in missing)
-            + f"Present in {data_dir}: {', '.join(present) or 'nothing'}.\n"
-            "Write them with `python -m hmr_tf2.convert_datasets`, or leave them out of "
-            "--datasets or --mocap_datasets."
-        )
-    return {name: found[name] for name in datasets}
+from tfrecords_tools import manifest
 
 
 def check_counts(counts: Mapping[str, int], damaged: Collection[str] = ()) -> None:

@@ -6,12 +6,9 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from hmr_tf2.evaluation import reading
-from tfrecords_tools import records
+from tfrecords_tools import datasets
 from tfrecords_tools.readers import human36m_names
 from tfrecords_tools.readers.mpi_inf_3dhp_testset import ACTIVITIES, SEQUENCES
-
-DATASETS = ("h36m", "mpi_inf_3dhp", "lsp", "lsp_ext", "mpii", "coco")
 
 # The order of the paper's tables, which is not that of `human36m_names.ACTIONS`.
 PAPER_ACTIONS = (
@@ -76,19 +73,20 @@ def find(
 
     Args:
         data_dir: the folder that convert_datasets wrote.
-        dataset: one of `DATASETS`.
+        dataset: one of `datasets.DATASETS`.
         protocol: 1 or 2, of Human3.6M.
         split: `test`, or `train` for all training people of any data set.
 
     Raises:
         ValueError, FileNotFoundError: there are no such records; says what to do.
     """
-    files = {pathlib.Path(f).stem: f for f in reading.find_files(data_dir, dataset, split)}
+    found = datasets.find_files(data_dir, [dataset], split)[dataset]
+    files = {pathlib.Path(file).stem: file for file in found}
     if split == "test" and dataset == "h36m":
         return _human36m(files, protocol)
     if split == "test" and dataset == "mpi_inf_3dhp":
         return _mpi_inf_3dhp(files)
-    has_3d = dataset in records.DATASETS_3D
+    has_3d = datasets.DATA_SETS[dataset].has_3d
     return Protocol(
         name=f"{dataset}_{split}",
         people=f"{dataset}_{split}",

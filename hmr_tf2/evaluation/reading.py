@@ -1,7 +1,5 @@
 """Records to evaluation input: the original's crops in batches, with what is known of each."""
 
-import glob
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,33 +11,6 @@ from hmr_tf2.data.record_index import RecordIndex
 from tfrecords_tools import records
 
 _READ_AHEAD = 64  # records
-
-
-def find_files(data_dir: str | os.PathLike | None, dataset: str, split: str = "test") -> list[str]:
-    """The record files of a data set's test or training people, sorted.
-
-    Raises:
-        ValueError: the data set has no such split, or `data_dir` is not given.
-        FileNotFoundError: there are no such files; tells how to make them.
-    """
-    if not data_dir:
-        raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
-    pattern = getattr(records.RECORD_FILES[dataset], split)
-    if pattern is None:
-        possible = [name for name, files in records.RECORD_FILES.items() if getattr(files, split)]
-        raise ValueError(
-            f"{dataset!r} has no {split} records; {', '.join(possible)} have. Its training "
-            "people can be measured with --split=train."
-        )
-    pattern = os.path.join(glob.escape(os.fspath(data_dir)), pattern)
-    files = sorted(glob.glob(pattern))
-    if not files:
-        raise FileNotFoundError(
-            f"No {split} records of {dataset!r}: nothing matches {pattern}.\nWrite them with "
-            f"`python -m hmr_tf2.convert_datasets --datasets={dataset}`: docs/data.md says which "
-            "raw files that takes."
-        )
-    return files
 
 
 def read_batches(

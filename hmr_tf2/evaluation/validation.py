@@ -7,7 +7,7 @@ import numpy as np
 
 from hmr_tf2.data.record_index import RecordIndex, index_files
 from hmr_tf2.evaluation import metrics, reading
-from tfrecords_tools import records
+from tfrecords_tools.datasets import DATA_SETS, PICTURE, find_files, names_of
 
 PREFIX = "val_"
 # Named as in the logs, and how they are shown.
@@ -19,7 +19,7 @@ METRICS = {
 
 Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
-DATASETS = tuple(name for name, files in records.RECORD_FILES.items() if files.test)
+DATASETS = names_of(kind=PICTURE, has_test=True)
 
 
 class Validation:
@@ -84,7 +84,7 @@ class Validation:
         return as_text(errors)
 
     def _errors(self, predict, name, index, batches):
-        has_3d = name in records.DATASETS_3D
+        has_3d = DATA_SETS[name].has_3d
         parts = []
         for batch in reading.read_batches(index, batches, has_3d=has_3d, img_size=self._img_size):
             out = predict(batch["image"])
@@ -113,7 +113,7 @@ def _people(data_dir, dataset, limit, batch_size) -> tuple[RecordIndex, list[np.
             f"{dataset!r} has no people set aside for testing; --val_datasets accepts "
             f"{', '.join(DATASETS)}."
         )
-    index = index_files(reading.find_files(data_dir, dataset))
+    index = index_files(find_files(data_dir, [dataset], "test")[dataset])
     if not len(index):
         raise ValueError(f"The test records of {dataset!r} in {data_dir} are empty.")
     count = min(limit, len(index)) if limit else len(index)

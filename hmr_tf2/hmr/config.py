@@ -3,8 +3,9 @@
 import dataclasses
 from typing import ClassVar
 
-from hmr_tf2.config import DATASETS, MOCAP_DATASETS, ModelConfig, RunConfig
+from hmr_tf2.config import ModelConfig, RunConfig
 from hmr_tf2.networks.encoders import ENCODERS
+from tfrecords_tools.datasets import DATASETS, MOCAP_DATASETS
 from tfrecords_tools.settings import setting
 
 JOINT_TYPES = ("cocoplus", "lsp")

@@ -2,11 +2,12 @@
 
 import tensorflow as tf
 
-from hmr_tf2.data import labels, mixture, parsing, record_files
+from hmr_tf2.data import labels, mixture, parsing
 from hmr_tf2.data.streams import Source, Stream
 from hmr_tf2.data.training_data import Shard, StreamData, ordered_map
 from hmr_tf2.hmr.config import TrainConfig
 from tfrecords_tools import records
+from tfrecords_tools.datasets import DATASETS_3D, find_files
 
 # Keeps the draws of images, mocap and augmentation apart from each other.
 STREAM_IMAGES, STREAM_MOCAP, STREAM_AUGMENTATION = range(3)
@@ -23,7 +24,7 @@ class TrainingData(StreamData):
     def __init__(self, config: TrainConfig):
         sources, weights = image_sources(config)
         mocap = mocap_sources(config)
-        files = record_files.find_files(
+        files = find_files(
             config.data_dir, [name for source in (*sources, *mocap) for name in source.datasets]
         )
         self.images = Stream(config, STREAM_IMAGES, sources, weights, files)
@@ -93,12 +94,12 @@ def image_sources(config: TrainConfig) -> tuple[list[Source], list]:
     if config.dataset_weights:
         weights = mixture.parse_weights(config.dataset_weights, names)
         names = [name for name in names if weights[name]]
-    with_3d = [name for name in names if name in records.DATASETS_3D and config.use_3d_label]
+    with_3d = [name for name in names if name in DATASETS_3D and config.use_3d_label]
     without = [name for name in names if name not in with_3d]
     if config.use_3d_label and not with_3d:
         raise ValueError(
             f"--use_3d_label needs a data set with 3-D labels "
-            f"({' or '.join(records.DATASETS_3D)}) among --datasets; "
+            f"({' or '.join(DATASETS_3D)}) among --datasets; "
             f"got {','.join(names)}. Add one, or pass --nouse_3d_label."
         )
     if weights:

@@ -9,7 +9,7 @@ import os
 import time
 
 from hmr_tf2 import commands
-from hmr_tf2.config import DATASETS
+from tfrecords_tools.datasets import STANDIN_DATASETS
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -24,7 +24,7 @@ class StandinSettings:
     )
 
     datasets: tuple[str, ...] = setting(
-        (*DATASETS, "mosh"), "Which to write.", "people", choices=(*DATASETS, "mosh")
+        STANDIN_DATASETS, "Which to write.", "people", choices=STANDIN_DATASETS
     )
     people: int = setting(500, "Pictures a data set (clips, for mosh).", "people", minimum=1)
     plain: bool = setting(False, "Bare scenery, nothing before the people, no noise.", "people")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from hmr_tf2.standin.people import EVERYDAY, Variety
 from hmr_tf2.standin.raw import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 from hmr_tf2.standin.raw.runner import Order, write_whole
+from tfrecords_tools.datasets import STANDIN_DATASETS
 
 # Folder, data set -> writer of that folder; the names are those of `convert_datasets --datasets`.
 _FOLDERS = {
@@ -24,14 +25,13 @@ _FOLDERS = {
         "neutrMosh/neutrSMPL_jointLim": mosh.write_joint_limits,
     },
 }
-DATASETS = tuple(_FOLDERS)
 
 
 def write_raw(
     out_dir,
     people: int | Mapping[str, int],
     seed: int = 0,
-    datasets: Iterable[str] = DATASETS,
+    datasets: Iterable[str] = STANDIN_DATASETS,
     workers: int = 2,
     variety: Variety = EVERYDAY,
 ) -> dict[str, pathlib.Path]:
@@ -41,7 +41,7 @@ def write_raw(
         out_dir: where the folders of the data sets appear, each when it is complete.
         people: pictures of each data set (clips, for mosh), or a number for each.
         seed: the same seed gives the same bytes, whatever the number of workers.
-        datasets: some of `DATASETS`.
+        datasets: some of `STANDIN_DATASETS`.
         workers: threads that draw.
         variety: how much pictures differ; `people.PLAIN` is easiest to learn from.
 
@@ -51,7 +51,7 @@ def write_raw(
     datasets = list(datasets)
     unknown = sorted(set(datasets) - set(_FOLDERS))
     if unknown or not datasets:
-        raise ValueError(f"`datasets` must be of {', '.join(DATASETS)}, got {', '.join(unknown)}.")
+        raise ValueError(f"`datasets` must be of {', '.join(_FOLDERS)}, got {', '.join(unknown)}.")
     folders = {}
     for name in datasets:
         order = Order(people if isinstance(people, int) else people[name], seed, workers, variety)

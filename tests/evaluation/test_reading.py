@@ -7,6 +7,7 @@ import tensorflow as tf
 from hmr_tf2.crops import scale_and_crop
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import reading
+from tfrecords_tools.datasets import find_files
 
 
 def read_all(files, batch_size, **options):
@@ -62,7 +63,7 @@ def test_a_record_gives_the_crop_that_the_demo_cuts_at_scale_1(originals):
 def test_records_come_in_order_with_what_is_known_of_them(people):
     people.write("mpi_inf_3dhp/test/TS1.tfrecord", 3, activity=6)
     people.write("mpi_inf_3dhp/test/TS2.tfrecord", 2)
-    files = reading.find_files(people.data_dir, "mpi_inf_3dhp")
+    files = find_files(people.data_dir, ["mpi_inf_3dhp"], "test")["mpi_inf_3dhp"]
     got, _ = read_all(files, has_3d=True, batch_size=4)
     assert people.who(got["image"]).tolist() == [0, 1, 2, 3, 4]
     assert got["filename"].tolist() == [b"0.png", b"1.png", b"2.png", b"3.png", b"4.png"]
@@ -73,16 +74,6 @@ def test_records_come_in_order_with_what_is_known_of_them(people):
 
 def test_any_records_can_be_asked_for(people):
     people.write("lsp/test_000.tfrecord", 6, has_3d=False)
-    index = index_files(reading.find_files(people.data_dir, "lsp"))
+    index = index_files(find_files(people.data_dir, ["lsp"], "test")["lsp"])
     batches = reading.read_batches(index, [np.array([5, 0, 3]), np.array([2])], has_3d=False)
     assert [people.who(batch["image"]).tolist() for batch in batches] == [[5, 0, 3], [2]]
-
-
-def test_a_data_set_without_the_split_is_told_with_the_remedy(tmp_path):
-    with pytest.raises(ValueError, match="'mpii' has no test records; lsp, coco, .*--split=train"):
-        reading.find_files(tmp_path, "mpii")
-
-
-def test_data_dir_is_needed():
-    with pytest.raises(ValueError, match="--data_dir is needed"):
-        reading.find_files(None, "lsp")

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
+from hmr_tf2.standin.raw_layouts import write_raw
 from tfrecords_tools.convert import convert
 from tfrecords_tools.convert_settings import ConvertSettings
+from tfrecords_tools.datasets import STANDIN_DATASETS
 
 PEOPLE = {
     "lsp": 6,
@@ -24,7 +25,7 @@ def records(tmp_path_factory):
     home = tmp_path_factory.mktemp("converted")
     folders = write_raw(home / "raw", PEOPLE, seed=1)
     settings = ConvertSettings(
-        datasets=DATASETS,
+        datasets=STANDIN_DATASETS,
         data_dir=str(home / "records"),
         workers=1,
         **{f"{name}_dir": str(folder) for name, folder in folders.items()},
@@ -40,7 +41,7 @@ def examples(folder, pattern):
 
 def test_every_data_set_gives_records(records):
     counts = records[1]
-    assert {name.split("/")[0] for name in counts} == set(DATASETS)
+    assert {name.split("/")[0] for name in counts} == set(STANDIN_DATASETS)
     assert min(counts.values()) > 0
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from hmr_tf2.standin import people, posing
+from hmr_tf2.standin import people, posing, raw_layouts
 from hmr_tf2.standin.raw import human36m, mpi_inf_3dhp, mpi_inf_3dhp_testset
 from hmr_tf2.standin.raw.runner import Order
-from hmr_tf2.standin.raw_layouts import DATASETS, write_raw
+from hmr_tf2.standin.raw_layouts import write_raw
 from tfrecords_tools import joints
+from tfrecords_tools.datasets import STANDIN_DATASETS
 
 SMALL = {
     "lsp": 5,
@@ -43,7 +44,7 @@ def read_cdf(path):
 
 
 def test_every_data_set_has_its_folder(raw):
-    assert list(raw) == list(DATASETS)
+    assert list(raw) == list(STANDIN_DATASETS)
     assert {name: path.name for name, path in raw.items()} == {
         "lsp": "lsp_dataset",
         "lsp_ext": "lsp_extended",
@@ -55,7 +56,7 @@ def test_every_data_set_has_its_folder(raw):
     }
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", STANDIN_DATASETS)
 def test_same_seed_same_bytes_for_any_number_of_workers(name, tmp_path):
     folders = [
         write_raw(tmp_path / str(workers), 4, 5, [name], workers)[name] for workers in (1, 3)
@@ -252,3 +253,7 @@ def test_bad_requests_are_refused_by_name(tmp_path):
         write_raw(tmp_path, 2, 0, ["cocoa"])
     with pytest.raises(ValueError, match="positive"):
         write_raw(tmp_path, 0, 0, ["lsp"])
+
+
+def test_every_data_set_that_is_said_to_have_a_stand_in_has_a_writer():
+    assert set(raw_layouts._FOLDERS) == set(STANDIN_DATASETS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import records
+from tfrecords_tools import checks, records
 
 
 def image(**changes) -> dict:
@@ -57,7 +57,7 @@ def test_equal_input_gives_equal_bytes_and_the_kind_is_told():
         ("mocap", lambda: records.mocap_example(np.zeros(72), np.zeros(10))),
     ):
         assert example() == example()
-        assert records.schema_of(example()) == schema
+        assert checks.schema_of(example()) == schema
 
 
 def test_wrong_sizes_are_refused():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tfrecords_tools import records
+from tfrecords_tools import datasets, records
 from tfrecords_tools.files import fingerprint, named_errors
 from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
@@ -30,7 +30,7 @@ def plans(
     """CMU, H3.6 and jointLim as far as they are there; Human3.6M's test subjects are left out."""
     root = existing_folder(folder, "mosh_dir", "neutrMosh (neutrSMPL_CMU, neutrSMPL_H3.6, ...)")
     found = []
-    for name in records.MOCAP_DATASETS:
+    for name in datasets.names_of(raw="mosh"):
         files = pickle_files(root / f"neutrSMPL_{name}")
         if files:
             found.append(_plan(root, name, files, data_dir, seed, examples_per_shard))

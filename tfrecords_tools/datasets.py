@@ -1,0 +1,177 @@
+"""Every data set once: what it is called, where its records lie, and what is known in them.
+
+A new data set takes an entry in `DATA_SETS`, a reader in `readers/`, the flag of its raw folder in
+`convert_settings.py` and its plans in `convert.PLANS`; flags, help and messages follow from these.
+"""
+
+import dataclasses
+import glob
+import os
+from collections.abc import Mapping, Sequence
+
+# What one record holds: a person in a picture, or a pose of motion capture without one.
+PICTURE, MOCAP = "picture", "mocap"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """One data set as records.
+
+    Attributes:
+        name: as flags and results have it.
+        train: glob pattern of the training records below the data folder; None without any.
+        test: the same of the people that are set aside for testing.
+        kind: `PICTURE` or `MOCAP`.
+        has_3d: whether the records have 3-D joints.
+        part_of: the raw data that several data sets are made of, if it is not alone in them.
+        has_standin: whether `hmr_tf2.standin` writes raw data that lie like these.
+    """
+
+    name: str
+    train: str | None
+    test: str | None = None
+    kind: str = PICTURE
+    has_3d: bool = False
+    part_of: str | None = None
+    has_standin: bool = False
+
+    @property
+    def raw(self) -> str:
+        """What `convert_datasets --datasets` calls the raw data that it is made of."""
+        return self.part_of or self.name
+
+    @property
+    def has_test(self) -> bool:
+        """Whether people are set aside for testing."""
+        return self.test is not None
+
+    def pattern(self, split: str) -> str | None:
+        """`train` or `test`, by name."""
+        return {"train": self.train, "test": self.test}[split]
+
+
+# In the order in which help and messages list them.
+DATA_SETS: Mapping[str, DataSet] = {
+    data_set.name: data_set
+    for data_set in (
+        # Leeds Sports Pose, and its extension.
+        DataSet("lsp", "lsp/train_*.tfrecord", "lsp/test_*.tfrecord", has_standin=True),
+        DataSet("lsp_ext", "lsp_ext/train_*.tfrecord", has_standin=True),
+        # MPII Human Pose.
+        DataSet("mpii", "mpii/train_*.tfrecord", has_standin=True),
+        # The people of COCO 2014.
+        DataSet(
+            "coco", "coco/train_*_wmeta.tfrecord", "coco/val_*_wmeta.tfrecord", has_standin=True
+        ),
+        # Human3.6M, with the SMPL labels that MoSh gave it.
+        DataSet(
+            "h36m",
+            "tf_records_human36m_wjoints/train/*.tfrecord",
+            "tf_records_human36m_wjoints/test/*.tfrecord",
+            has_3d=True,
+            has_standin=True,
+        ),
+        DataSet(
+            "mpi_inf_3dhp",
+            "mpi_inf_3dhp/train/train_*.tfrecord",
+            "mpi_inf_3dhp/test/*.tfrecord",
+            has_3d=True,
+            has_standin=True,
+        ),
+        # Motion capture of three sources, fitted with SMPL by MoSh.
+        *(
+            DataSet(
+                name,
+                f"mocap_neutrMosh/neutrSMPL_{name}_*.tfrecord",
+                kind=MOCAP,
+                part_of="mosh",
+                has_standin=True,
+            )
+            for name in ("CMU", "H3.6", "jointLim")
+        ),
+    )
+}
+
+
+def names_of(**attributes) -> tuple[str, ...]:
+    """The data sets that have these attributes, in the order of `DATA_SETS`.
+
+    >>> names_of(kind=PICTURE, has_3d=True)
+    ('h36m', 'mpi_inf_3dhp')
+    """
+    return tuple(
+        name
+        for name, data_set in DATA_SETS.items()
+        if all(getattr(data_set, key) == value for key, value in attributes.items())
+    )
+
+
+DATASETS = names_of(kind=PICTURE)
+DATASETS_3D = names_of(kind=PICTURE, has_3d=True)
+MOCAP_DATASETS = names_of(kind=MOCAP)
+# As the converter knows them: by what one downloads.
+RAW_DATASETS = tuple(dict.fromkeys(data_set.raw for data_set in DATA_SETS.values()))
+STANDIN_DATASETS = tuple(dict.fromkeys(DATA_SETS[name].raw for name in names_of(has_standin=True)))
+
+
+def find_files(
+    data_dir: str | os.PathLike | None, names: Sequence[str], split: str = "train"
+) -> dict[str, list[str]]:
+    """The record files of data sets, sorted.
+
+    Args:
+        data_dir: the folder that convert_datasets wrote.
+        names: some of `DATA_SETS`.
+        split: `train`, or `test` for the people that are set aside.
+
+    Returns:
+        The files of each of `names`, at least one.
+
+    Raises:
+        ValueError: `data_dir` is not given, or a data set is unknown or has no such split.
+        FileNotFoundError: data sets without files, all of them; tells what is there, and how
+            to make the others.
+    """
+    if not data_dir:
+        raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
+    for name in names:
+        _check_split(name, split)
+    found = {name: _matching(data_dir, DATA_SETS[name].pattern(split)) for name in names}
+    missing = [name for name, files in found.items() if not files]
+    if missing:
+        raise FileNotFoundError(_about_missing(data_dir, missing, split))
+    return found
+
+
+def _check_split(name: str, split: str) -> None:
+    if name not in DATA_SETS:
+        raise ValueError(f"There is no data set {name!r}; there are {', '.join(DATA_SETS)}.")
+    if DATA_SETS[name].pattern(split) is None:
+        possible = [other for other, about in DATA_SETS.items() if about.pattern(split)]
+        remedy = " Its training people can be measured with --split=train."
+        raise ValueError(
+            f"{name!r} has no {split} records; {', '.join(possible)} have."
+            + (remedy if split == "test" else "")
+        )
+
+
+def _matching(data_dir: str | os.PathLike, pattern: str) -> list[str]:
+    return sorted(glob.glob(os.path.join(glob.escape(os.fspath(data_dir)), pattern)))
+
+
+def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: str) -> str:
+    patterns = {name: about.pattern(split) for name, about in DATA_SETS.items()}
+    lines = [f"  nothing matches {os.path.join(data_dir, patterns[name])}" for name in missing]
+    present = [
+        name for name, pattern in patterns.items() if pattern and _matching(data_dir, pattern)
+    ]
+    raw = ",".join(dict.fromkeys(DATA_SETS[name].raw for name in missing))
+    return "\n".join(
+        [
+            f"No records of {', '.join(map(repr, missing))}:",
+            *lines,
+            f"Present in {data_dir}: {', '.join(present) or 'nothing'}.",
+            f"Write them with `python -m hmr_tf2.convert_datasets --datasets={raw}`, or leave "
+            "them out; docs/data.md says which raw files each takes.",
+        ]
+    )
