@@ -6,10 +6,6 @@
 
 import importlib
 
-from tfrecords_tools import quiet_import
-
-quiet_import.install()
-
 _HOME = {"HMR": "hmr_tf2.hmr", "HMRConfig": "hmr_tf2.config", "SMPL": "hmr_tf2.smpl"}
 
 __all__ = sorted(_HOME)
