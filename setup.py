@@ -12,14 +12,14 @@ VERSION = re.search(
 )[1]
 
 # TensorFlow 2.15 is the last release that TensorFlow Addons 0.23 and TensorFlow Graphics 2021.12
-# work with. The last three lines hold back packages that would otherwise break it: pyarrow 26
-# refuses NumPy 1, tensorflow-metadata 1.18 wants protobuf 5, setuptools 81 has no pkg_resources.
+# work with. setuptools 81 has no pkg_resources, which TensorBoard 2.15 needs.
 REQUIRED = [
     "tensorflow==2.15.1",
     "tf_keras==2.15.1",
     "tensorflow-addons==0.23.0",
-    "tensorflow-graphics==2021.12.3",
     "tensorflow-serving-api==2.15.1",
+    "grpcio>=1.48",
+    "protobuf>=3.20.3",
     "numpy>=1.24,<2",
     "h5py>=3.10",
     "opencv-python-headless>=4.8,<4.12",
@@ -32,13 +32,19 @@ REQUIRED = [
     "cdflib>=1.2",
     "google-crc32c>=1.5",
     "pycocotools>=2.0.7",
-    "pyarrow<26",
-    "tensorflow-metadata<1.18",
     "setuptools<81",
 ]
 
 # The API reference, which a test builds.
 DOCS = ["pdoc==16.0.0"]
+
+# An independent oracle of the tests. It brings TensorFlow Datasets, which the last two lines keep
+# working: tensorflow-metadata 1.18 wants protobuf 5, pyarrow 26 refuses NumPy 1.
+GRAPHICS = [
+    "tensorflow-graphics==2021.12.3",
+    "tensorflow-metadata<1.18",
+    "pyarrow<26",
+]
 
 setuptools.setup(
     name="hmr_tf2",
@@ -60,7 +66,9 @@ setuptools.setup(
             "ruff==0.17.5",
             "mypy==2.4.1",
             "trimesh>=4",
+            "psutil>=5.9",
             *DOCS,
+            *(f"{requirement}; python_version < '3.12'" for requirement in GRAPHICS),
         ],
     },
 )

@@ -5,9 +5,6 @@
 """
 
 from hmr_tf2 import lazy
-from tfrecords_tools import quiet_import
-
-quiet_import.install()
 
 # The one place of the number: setup.py reads it here, and runs and exports are marked with it.
 __version__ = "0.2.0"

@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 import hmr_tf2
 from hmr_tf2 import flagfiles
+from tfrecords_tools import quiet_import
 
 TRACEBACK_FLAG = "traceback"
 
@@ -30,6 +31,7 @@ def run(
         doc: the command's docstring, shown by `--help`.
         positional: the flag that an argument without a name is for; none takes no such argument.
     """
+    quiet_import.install()
     flagfiles.define_flags(settings_class)
     flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
     logging.use_absl_handler()

@@ -8,11 +8,12 @@ where to get each data set. `python -m tfrecords_tools.verify DATA` checks the r
 """
 
 from hmr_tf2 import commands
-from tfrecords_tools.convert import convert
 from tfrecords_tools.convert_settings import ConvertSettings
 
 
 def main(settings: ConvertSettings) -> None:
+    from tfrecords_tools.convert import convert  # TensorFlow takes seconds that --help should not
+
     print(convert(settings))
 
 

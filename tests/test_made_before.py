@@ -22,7 +22,7 @@ from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import provenance
 from hmr_tf2.training.run import compiled_model
-from tfrecords_tools.verify import verify
+from tfrecords_tools.verification import verify
 
 ARCHIVE = pathlib.Path(__file__).parent / "samples" / "run_of_0_1_0.tar.xz"
 

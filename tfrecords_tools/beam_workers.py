@@ -13,6 +13,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import cv2
+
+from tfrecords_tools import quiet_import
 from tfrecords_tools.files import write_bytes
 from tfrecords_tools.plan import ConversionError
 
@@ -71,7 +74,7 @@ class BeamWorkers:
                 pipeline
                 | "Pieces of work" >> beam.Create(files)
                 | "Spread" >> beam.Reshuffle()
-                | "Read" >> beam.Map(_convert_file)
+                | "Read" >> beam.Map(_convert_file, quiet_import.is_installed())
             )
 
 
@@ -87,8 +90,12 @@ def _write_inputs(
     return files
 
 
-def _convert_file(file: str) -> None:
+def _convert_file(file: str, is_quiet: bool) -> None:
     """Runs in Beam's workers. Beam may run a piece twice: both give the same file."""
+    if is_quiet:
+        quiet_import.install()
+    # One thread a worker: the workers are the parallelism.
+    cv2.setNumThreads(1)
     function, items = pickle.loads(pathlib.Path(file).read_bytes())
     results = [function(item) for item in items]
     write_bytes(_result_of(file), pickle.dumps(results))

@@ -19,8 +19,6 @@ MAX_SIDE_PX = 16384
 # Of a JPEG with colour at half the resolution, as TensorFlow encodes.
 _BLOCK_PX = 16
 
-cv2.setNumThreads(1)
-
 
 class BadSampleError(Exception):
     """A picture or annotation that cannot be used; becomes a `Skip`."""

@@ -11,6 +11,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import cv2
+
+from tfrecords_tools import quiet_import
+
 # So many chunks a worker are under way or wait to be written: this bounds the memory.
 _CHUNKS_PER_WORKER = 2
 
@@ -76,7 +80,10 @@ class Workers:
     def _started_pool(self) -> concurrent.futures.ProcessPoolExecutor:
         if self._pool is None:
             self._pool = concurrent.futures.ProcessPoolExecutor(
-                self.count, multiprocessing.get_context("spawn"), initializer=_prepare_worker
+                self.count,
+                multiprocessing.get_context("spawn"),
+                initializer=_prepare_worker,
+                initargs=(quiet_import.is_installed(),),
             )
         return self._pool
 
@@ -94,8 +101,13 @@ def _apply(function: Callable, chunk: list) -> list:
     return [function(item) for item in chunk]
 
 
-def _prepare_worker() -> None:
-    """Ctrl-C is for the main process, which ends the workers; they end with it if it is killed."""
+def _prepare_worker(is_quiet: bool) -> None:
+    """Runs first in each worker: makes it quiet like its command, and single-threaded.
+
+    Ctrl-C is for the main process, which ends the workers; they end with it if it is killed.
+    """
+    if is_quiet:
+        quiet_import.install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -104,6 +116,7 @@ def _prepare_worker() -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    cv2.setNumThreads(1)
 
 
 def _end_with(sentinel: int) -> None:

@@ -1,5 +1,8 @@
 """Keeps the import of TensorFlow quiet: CUDA, oneDNN and end-of-life notices are not for the user.
 
+For commands and their worker processes, which own their process; a library that is imported leaves
+the process of others as it is.
+
 TensorFlow's C++ side writes to file descriptor 2 before any setting of Python can reach it, so the
 descriptor points to a temporary file while the import runs. What was caught is shown if the import
 fails. Errors that TensorFlow logs later stay visible.
@@ -19,8 +22,13 @@ def install() -> None:
     # Level 2 leaves errors; the remarks of the first op (CPU features, NUMA nodes) go.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended")
-    if not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
+    if not is_installed():
         sys.meta_path.insert(0, _QuietFinder())
+
+
+def is_installed() -> bool:
+    """Whether `install` was called in this process."""
+    return any(isinstance(finder, _QuietFinder) for finder in sys.meta_path)
 
 
 class _QuietFinder(importlib.abc.MetaPathFinder):

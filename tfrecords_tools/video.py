@@ -4,13 +4,10 @@ import os
 import pathlib
 from collections.abc import Iterable, Iterator
 
-# Read when OpenCV first opens a video: what is wrong with one is told by us, by its name.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+import cv2
+import numpy as np
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-
-from tfrecords_tools.images import BadSampleError  # noqa: E402
+from tfrecords_tools.images import BadSampleError
 
 
 def frames(path: pathlib.Path, numbers: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -24,6 +21,8 @@ def frames(path: pathlib.Path, numbers: Iterable[int]) -> Iterator[tuple[int, np
     """
     if not path.is_file():
         raise BadSampleError("video missing", str(path))
+    # Read when OpenCV first opens a video: what is wrong with one is told by us, by its name.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:
         if not capture.isOpened():

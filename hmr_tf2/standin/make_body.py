@@ -5,8 +5,8 @@ python -m hmr_tf2.standin.make_body [hmr_tf2/standin/assets/body.npz]
 The result is the same on every run; it takes about a minute.
 """
 
+import argparse
 import pathlib
-import sys
 
 import numpy as np
 from absl import logging
@@ -69,7 +69,15 @@ def largest_piece(vertices, faces):
 
 
 def main():
-    path = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ASSET
+    parser = argparse.ArgumentParser(
+        prog="python -m hmr_tf2.standin.make_body",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "path", nargs="?", type=pathlib.Path, default=ASSET, help="the .npz file to write"
+    )
+    path = parser.parse_args().path
     vertices, faces, permutation = make_mesh()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial, open(partial, "wb") as file:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools import contact_sheet, joints
-from tfrecords_tools.inspect import inspect, table, write_sheet
+from tfrecords_tools.inspection import inspect, table, write_sheet
 from tfrecords_tools.plan import ConversionError
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfrecords_tools import manifest, records
 from tfrecords_tools.plan import ConversionError
-from tfrecords_tools.verify import verify
+from tfrecords_tools.verification import verify
 
 
 @pytest.fixture
