@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= quickstart_out
 
-.PHONY: quickstart test lint docs clean
+.PHONY: quickstart test lint docs mutants clean
 
 quickstart: $(STAMP)
 	$(BIN)/python -m hmr_tf2.quickstart --out=$(OUT)
@@ -19,6 +19,15 @@ lint: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python tools/make_docs.py build/docs
+
+# Plants one fault at a time in the modules that compute, and runs the tests beside each: a fault
+# that none of them notices is printed and, unless tools/mutants.toml gives a reason, fails the
+# target. For an hour without hurry, not for CI; `make mutants MODULE=hmr_tf2/losses.py` takes one
+# module, `MUTANTS=--again` only the faults that survived the last run (in .mutants/).
+mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[test,mutants]'
+	nice -n 15 $(BIN)/python tools/mutants.py $(MUTANTS) $(MODULE)
 
 # Installs again only when a file that decides what is installed has changed.
 $(STAMP): setup.py constraints.txt tools/make_venv.sh

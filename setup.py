@@ -60,6 +60,7 @@ setuptools.setup(
     extras_require={
         "beam": ["apache-beam==2.77.0"],
         "docs": DOCS,
+        "mutants": ["cosmic-ray==8.7.0"],
         "test": [
             "pytest>=8",
             "pytest-xdist>=3.5",

@@ -117,3 +117,28 @@ def test_reference_lengths_of_pck_need_both_ends():
     keypoints[1, 2, 2] = keypoints[1, 12, 2] = 0.0  # right hip and neck out of sight
     np.testing.assert_array_equal(metrics.torso_lengths(keypoints), [5.0, np.nan, 5.0])
     np.testing.assert_array_equal(metrics.head_lengths(keypoints), [7.0, np.nan, 7.0])
+
+
+def test_visibility_alone_says_whether_a_keypoint_counts(rng):
+    """Not where it is: points left of and above the crop count, hidden ones within do not."""
+    keypoints = rng.uniform(10, 20, (1, 14, 3))
+    keypoints[0, :7] *= -1
+    keypoints[..., 2] = [1, 0] * 7
+    errors = metrics.keypoint_errors(keypoints, keypoints[..., :2] + [3.0, 4.0])
+    np.testing.assert_allclose(errors, [[5.0, np.nan] * 7])
+    for ends, lengths in (((9, 2), metrics.torso_lengths), ((12, 13), metrics.head_lengths)):
+        for hidden in (*ends, None):
+            keypoints[..., 2] = 0.0
+            keypoints[0, [k for k in ends if k != hidden], 2] = 1.0
+            expected = np.linalg.norm(keypoints[0, ends[0], :2] - keypoints[0, ends[1], :2])
+            np.testing.assert_allclose(lengths(keypoints), [np.nan if hidden else expected])
+
+
+def test_more_skeletons_than_a_block_have_the_errors_of_each(rng):
+    truth, found = rng.normal(size=(2, 70, 14, 3))
+    together = joint_errors(truth, found)
+    for k in (0, 31, 32, 63, 64, 69):
+        for errors, alone in zip(
+            together, joint_errors(truth[k : k + 1], found[k : k + 1]), strict=True
+        ):
+            np.testing.assert_allclose(errors[k], alone[0], rtol=1e-12)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hmr_tf2.evaluation import protocols
+from hmr_tf2.evaluation import protocols, summary
 from tfrecords_tools.readers import human36m_names
 
 TEST = "tf_records_human36m_wjoints/test"
@@ -66,3 +66,51 @@ def test_training_people_can_be_evaluated_too(people):
     found = protocols.find(people.data_dir, "mpii", split="train")
     assert not found.has_3d and found.name == "mpii_train"
     assert protocols.find(people.data_dir, "mpi_inf_3dhp", split="train").has_3d
+
+
+def test_the_papers_order_is_that_of_the_alphabet():
+    """Of the tables of Human3.6M papers, where two actions are called Photo and WalkDog."""
+    called = {"TakingPhoto": "Photo", "WakingDog": "WalkDog"}
+    names = [called.get(name, name).lower() for name in protocols.PAPER_ACTIONS]
+    assert names == sorted(names)
+
+
+def test_protocol_1_has_both_trials_and_four_cameras():
+    """Kanazawa et al. 2018, section 4: P1 all four views, P2 the frontal one."""
+    endings = {name.split("_", 2)[2] for name in protocols.human36m_recordings(1)}
+    assert endings == {f"{trial}_cam{camera}" for trial in (0, 1) for camera in range(4)}
+
+
+def test_human36m_means_are_of_recordings_and_those_of_3dhp_of_frames(people):
+    """The original averages an action over its sequences; Mehta et al. 2017 over all frames."""
+    people.write(f"{TEST}/S9_Eating_0_cam3.tfrecord", 1)
+    people.write("mpi_inf_3dhp/test/TS1.tfrecord", 1)
+    h36m = protocols.find(people.data_dir, "h36m")
+    assert h36m.equal_recordings and h36m.has_3d and h36m.grouped_by == "action"
+    assert h36m.groups == tuple(protocols.PAPER_ACTIONS)
+    assert h36m.columns == ("mpjpe_mm", "pa_mpjpe_mm")
+    assert len(h36m.missing) == 238 and h36m.name == "h36m_protocol1"
+    ours = protocols.find(people.data_dir, "mpi_inf_3dhp")
+    assert not ours.equal_recordings and ours.has_3d and ours.grouped_by == "scene"
+    assert ours.groups == ("green screen", "no green screen", "outdoors")
+    assert ours.columns[:3] == ("mpjpe_mm", "pck_150mm", "auc")
+    assert ours.columns[3:] == tuple(f"pa_{column}" for column in ours.columns[:3])
+    assert len(ours.missing) == 5
+    assert ours.activities[0] == "Stand/Walk" and len(ours.activities) == 7
+
+
+def test_every_measure_in_a_table_is_one_that_is_computed():
+    columns = (*protocols.ERRORS_3D, *protocols.ERRORS_2D, *protocols.ERRORS_3DHP)
+    assert set(columns) <= set(summary.LABELS)
+
+
+def test_people_of_a_2d_data_set_are_told_by_pixels_and_pck(people):
+    people.write("lsp/test_000.tfrecord", 1, has_3d=False)
+    people.write("mpi_inf_3dhp/train/train_0000.tfrecord", 1)
+    lsp = protocols.find(people.data_dir, "lsp")
+    assert lsp.columns == ("keypoint_px", "pck_torso", "pckh") and not lsp.has_3d
+    assert lsp.people == "lsp_test" and lsp.grouped_by is None and not lsp.groups
+    assert not lsp.equal_recordings and not lsp.activities
+    ours = protocols.find(people.data_dir, "mpi_inf_3dhp", split="train")
+    assert ours.columns == ("mpjpe_mm", "pa_mpjpe_mm", "keypoint_px") and ours.grouped_by is None
+    assert ours.people == ours.name == "mpi_inf_3dhp_train"

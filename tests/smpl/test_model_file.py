@@ -103,9 +103,9 @@ def test_code_in_the_file_does_not_run(tmp_path):
     assert not marker.exists()
 
 
-def test_mean_theta_is_upright_and_keeps_the_rest(smpl_path, reference):
+def test_mean_theta_is_upright_and_keeps_the_rest(small_smpl_path, reference):
     mean = reference.mean_params(0)
-    theta = mean_theta(smpl_path)
+    theta = mean_theta(small_smpl_path)
     assert theta.shape == (1, 85)
     np.testing.assert_array_equal(theta[0, :6], [0.9, 0, 0, np.pi, 0, 0])
     np.testing.assert_array_equal(theta[0, 6:75], mean["pose"][3:])
@@ -130,3 +130,79 @@ def test_bad_mean_files_are_named(tmp_path):
                 file["pose"] = pose
         with pytest.raises(ValueError, match=name):
             load_mean_params(tmp_path / name)
+
+
+def test_the_utmost_values_that_are_possible_are_taken(small, tmp_path):
+    small["f"] = np.array([[0, 119, 0]])
+    small["kintree_table"] = np.stack([np.arange(-1, 23), np.arange(24)])  # one long chain
+    loaded = load_smpl_file(write(tmp_path, small))
+    np.testing.assert_array_equal(loaded["f"], [[0, 119, 0]])
+    np.testing.assert_array_equal(loaded["kintree_table"][0, 1:], np.arange(23))
+
+
+def test_what_the_root_hangs_on_is_not_read(small, tmp_path):
+    """The authors' files hold 2 ** 32 - 1 there."""
+    for root in (-1, 0, 2**32 - 1):
+        small["kintree_table"] = small["kintree_table"].copy()
+        small["kintree_table"][0, 0] = root
+        assert load_smpl_file(write(tmp_path, small))["kintree_table"][0, 0] == root
+
+
+def test_fourteen_keypoints_are_enough_and_thirteen_are_not(small, tmp_path):
+    regressor = small["cocoplus_regressor"].toarray()
+    for kept in (14, 25):
+        small["cocoplus_regressor"] = np.resize(regressor, (kept, 120))
+        load_smpl_file(write(tmp_path, small))
+    small["cocoplus_regressor"] = regressor[:13]
+    with pytest.raises(ValueError, match="at least 14 keypoints; .*K=13"):
+        load_smpl_file(write(tmp_path, small))
+
+
+@pytest.mark.parametrize("key, axis", [("shapedirs", 2), ("f", 0)])
+def test_a_body_without_faces_or_shapes_is_refused(small, tmp_path, key, axis):
+    small[key] = small[key].take([], axis=axis)
+    with pytest.raises(ValueError, match="needs vertices, faces, shape directions"):
+        load_smpl_file(write(tmp_path, small))
+
+
+def test_nan_in_a_sparse_matrix_is_refused(small, tmp_path):
+    small["J_regressor"] = small["J_regressor"].copy()
+    small["J_regressor"].data[3] = np.nan
+    with pytest.raises(ValueError, match="'J_regressor' holds NaN"):
+        load_smpl_file(write(tmp_path, small))
+
+
+def test_what_hmr_does_not_need_is_kept_where_it_is_numbers(small, tmp_path):
+    small |= {"extra": [[1, 2]], "note": "text", "about": {"a": 1}, "odd": [1, "x"]}
+    loaded = load_smpl_file(write(tmp_path, small))
+    np.testing.assert_array_equal(loaded["extra"], [[1.0, 2.0]])
+    assert loaded["extra"].dtype == np.float64
+    assert not {"note", "about", "odd"} & set(loaded)
+
+
+def test_whole_numbers_stay_whole(small):
+    assert small["f"].dtype == small["kintree_table"].dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "key, index, value",
+    [
+        ("f", (0, 0), -1),
+        ("kintree_table", (0, 5), 5),
+        ("kintree_table", (0, 1), -1),
+        ("kintree_table", (0, 23), 23),
+    ],
+)
+def test_the_first_impossible_values_are_refused(small, tmp_path, key, index, value):
+    small[key] = small[key].copy()
+    small[key][index] = value
+    with pytest.raises(ValueError, match=f"'{key}' must"):
+        load_smpl_file(write(tmp_path, small))
+
+
+@pytest.mark.parametrize("pose, betas", [(71, 10), (73, 10), (72, 9), (72, 11)])
+def test_mean_parameters_of_another_size_are_refused(tmp_path, pose, betas):
+    with h5py.File(tmp_path / "mean.h5", "w") as file:
+        file["pose"], file["shape"] = np.zeros(pose), np.zeros(betas)
+    with pytest.raises(ValueError, match="must be (72|10) finite numbers"):
+        load_mean_params(tmp_path / "mean.h5")
