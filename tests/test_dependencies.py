@@ -11,6 +11,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 OWN = {"hmr_tf2", "tfrecords_tools"}
+# What the project is built with: never installed with it.
+TOOLS = "tools"
 
 # The others are imported under their own names, with an underscore for each hyphen.
 IMPORT_NAMES = {
@@ -28,6 +30,7 @@ NOT_IMPORTED = {
     "pyarrow": "held back for TensorFlow Graphics",
     "pytest-xdist": "pytest's option -n",
     "ruff": "a command of `make lint`",
+    "mypy": "a command of `make lint`",
 }
 # Imported where they happen to be installed, and only for a comparison.
 OPTIONAL = {"smplfitter"}
@@ -53,7 +56,7 @@ def imported(*folders: str) -> dict[str, bool]:
         Name of the package -> whether some module imports it at once, outside of any function.
     """
     paths = [path for folder in folders for path in ROOT.joinpath(folder).rglob("*.py")]
-    local = {path.stem for path in paths} | OWN | sys.stdlib_module_names
+    local = {path.stem for path in paths} | OWN | {TOOLS} | sys.stdlib_module_names
     found: dict[str, bool] = {}
     for path in paths:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -97,7 +100,7 @@ def test_nothing_is_required_that_the_product_does_not_use(declared):
 
 
 def test_nothing_is_in_an_extra_that_nobody_uses(declared):
-    packages = set(imported(*OWN, "tests", "benchmarks"))
+    packages = set(imported(*OWN, "tests", "benchmarks", TOOLS))
     extras = set().union(*(names for extra, names in declared.items() if extra))
     assert not import_names(extras - set(NOT_IMPORTED)) - packages
 

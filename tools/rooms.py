@@ -53,6 +53,8 @@ ROOMS = (
             "tfrecords_tools.beam_workers",
             "tfrecords_tools.verify",
             "tfrecords_tools.inspect",
+            "tfrecords_tools.inspection",
+            "tfrecords_tools.verification",
             "tfrecords_tools.contact_sheet",
         ),
     ),
