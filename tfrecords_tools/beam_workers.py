@@ -45,7 +45,7 @@ class BeamWorkers:
     def __enter__(self) -> "BeamWorkers":
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def map(

@@ -38,7 +38,7 @@ def faults(serialized: Sequence[bytes], schema: str) -> Iterator[tuple[int, str,
     spec = SPECS[schema]()
     try:
         parsed = tf.io.parse_example(serialized, spec)
-        numbers = range(len(serialized))
+        numbers = list(range(len(serialized)))
     except tf.errors.InvalidArgumentError:
         numbers = []
         for number, one in enumerate(serialized):
@@ -110,7 +110,7 @@ def _beyond(values: np.ndarray, limit: float) -> np.ndarray:
     return ~(np.abs(values.reshape(len(values), -1)) <= limit).all(axis=1)
 
 
-def _shown(value) -> str:
+def _shown(value: bytes | np.ndarray) -> str:
     if isinstance(value, bytes):
         return f"{value[:16]!r}"
     return np.array2string(np.asarray(value), threshold=6, edgeitems=3, precision=4)

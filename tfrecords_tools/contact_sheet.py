@@ -54,7 +54,7 @@ def _cell(row: Mapping[str, np.ndarray]) -> np.ndarray:
     visible = np.concatenate([visible, face[:, 2] > 0])
 
     margin = _CROP_PX // 2
-    padded = cv2.copyMakeBorder(picture, *[margin] * 4, cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     limits = np.array(picture.shape[1::-1])
     start = np.clip(row["image/center"], 0, limits)  # the corner, in the padded picture
     crop = padded[start[1] : start[1] + _CROP_PX, start[0] : start[0] + _CROP_PX]

@@ -42,7 +42,7 @@ class Summary:
         return {result.name: result.manifest.examples for result in self.results}
 
     def __str__(self) -> str:
-        rows = [("data set", "examples", "shards", "MB", "skipped", "")]
+        rows: list[tuple[str, ...]] = [("data set", "examples", "shards", "MB", "skipped", "")]
         for result in self.results:
             made = result.manifest
             rows.append(

@@ -20,8 +20,8 @@ class ConvertSettings:
     """
 
     datasets: tuple[str, ...] = setting((), "Data sets to convert.", "what", choices=RAW_DATASETS)
-    data_dir: str | None = setting(
-        None, "Folder that the records are written to, for the trainer to read.", "what"
+    data_dir: str = setting(
+        "", "Folder that the records are written to, for the trainer to read.", "what"
     )
     overwrite: bool = setting(False, "Start afresh, whatever is in --data_dir.", "what")
     max_skipped: float = setting(

@@ -182,7 +182,7 @@ def _beginning(path: pathlib.Path) -> str:
     return os.fsencode(path.name)[:_MAX_NAME].decode("utf-8", "ignore")
 
 
-def _is_about(filename, path: Path, partial: Path | None) -> bool:
+def _is_about(filename: object, path: Path, partial: Path | None) -> bool:
     """Whether an error is about writing `path`: that of a write names no file at all."""
     if filename is None:
         return True

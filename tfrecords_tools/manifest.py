@@ -130,7 +130,8 @@ def count_examples(paths: Iterable[str | os.PathLike]) -> int:
 def _count_in(folder: pathlib.Path, files: list[pathlib.Path]) -> int:
     known = _known_counts(folder)
     remembered = _remembered(folder)
-    total, new = 0, {}
+    total = 0
+    new: dict[str, int] = {}
     for path in files:
         status = path.stat()
         if known.get(path.name, (None,))[0] == status.st_size:
@@ -139,7 +140,7 @@ def _count_in(folder: pathlib.Path, files: list[pathlib.Path]) -> int:
         key = f"{path.name}:{status.st_size}:{status.st_mtime_ns}"
         if key not in remembered:
             new[key] = framing.count_records(path)
-        total += remembered.get(key, new.get(key))
+        total += remembered[key] if key in remembered else new[key]
     if new:
         try:
             write_text(folder / COUNTS_FILE, json.dumps(remembered | new, indent=1) + "\n")
@@ -150,7 +151,7 @@ def _count_in(folder: pathlib.Path, files: list[pathlib.Path]) -> int:
 
 def _known_counts(folder: pathlib.Path) -> dict[str, tuple[int, int]]:
     """File name -> size and number of Examples, from the manifests of `folder`."""
-    known = {}
+    known: dict[str, tuple[int, int]] = {}
     for path in folder.glob(f"*{SUFFIX}"):
         known |= {shard.file: (shard.size, shard.examples) for shard in load(path).shards}
     return known

@@ -81,7 +81,7 @@ def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractConte
     return lambda: contextlib.nullcontext(items())
 
 
-def existing_folder(path: str | os.PathLike, flag: str, what: str) -> pathlib.Path:
+def existing_folder(path: str | os.PathLike | None, flag: str, what: str) -> pathlib.Path:
     """`path` as a folder that is there, or an error that names the flag."""
     if not path:
         raise ConversionError(f"--{flag} is not set: it names the folder of {what}.")

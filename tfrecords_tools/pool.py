@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 
@@ -21,6 +21,15 @@ _CHUNKS_PER_WORKER = 2
 # A pool takes seconds to start (each worker imports TensorFlow): less work than this many chunks
 # is done here. Items that come one at a time are long ones, such as videos.
 _MIN_CHUNKS = 8
+
+
+class Mapper(Protocol):
+    """What applies a function to many items: the processes below, or a cluster."""
+
+    def map(
+        self, function: Callable, items: Sequence[Any], start: int = 0, at_once: int = 8
+    ) -> Iterator[Any]:
+        """Yields `function(item)` for `items[start:]`, in their order."""
 
 
 class Workers:
@@ -38,7 +47,7 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -55,7 +64,9 @@ class Workers:
             return map(function, itertools.islice(_each(items), start, None))
         return self._map_in_pool(function, items, start, at_once)
 
-    def _map_in_pool(self, function, items, start, at_once):
+    def _map_in_pool(
+        self, function: Callable, items: Sequence[Any], start: int, at_once: int
+    ) -> Iterator[Any]:
         pool = self._started_pool()
         chunks = range(start, len(items), at_once)
         waiting: collections.deque[concurrent.futures.Future] = collections.deque()
@@ -90,7 +101,9 @@ class Workers:
 
 def available_cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _each(items: Sequence[Any]) -> Iterator[Any]:
@@ -110,6 +123,7 @@ def _prepare_worker(is_quiet: bool) -> None:
         quiet_import.install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+    assert parent is not None  # only the main process has none
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     # One thread a worker: the workers are the parallelism.
     os.environ["OMP_NUM_THREADS"] = "1"

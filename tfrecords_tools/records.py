@@ -7,6 +7,7 @@ made by its converters load and ours equal them.
 import os
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfrecords_tools import joints
@@ -21,7 +22,13 @@ NO_SMPL = -1.0
 
 
 def image_example(
-    *, encoded: bytes, filename: str, height: int, width: int, keypoints: np.ndarray, center
+    *,
+    encoded: bytes,
+    filename: str,
+    height: int,
+    width: int,
+    keypoints: np.ndarray,
+    center: npt.ArrayLike,
 ) -> bytes:
     """A serialized Example of one person in one picture.
 
@@ -44,11 +51,11 @@ def image_3d_example(
     height: int,
     width: int,
     keypoints: np.ndarray,
-    center,
+    center: npt.ArrayLike,
     joints_m: np.ndarray,
-    camera,
-    scale_factors,
-    crop_start,
+    camera: npt.ArrayLike,
+    scale_factors: npt.ArrayLike,
+    crop_start: npt.ArrayLike,
     pose: np.ndarray | None = None,
     shape: np.ndarray | None = None,
     activity: int | None = None,
@@ -68,13 +75,12 @@ def image_3d_example(
     """
     if (pose is None) != (shape is None):
         raise ValueError(f"{filename}: SMPL labels need both a pose and a shape, got one of them.")
-    has_smpl = pose is not None
     features = _image_features(encoded, filename, height, width, keypoints, center)
     features |= {
-        "mosh/pose": _floats(pose if has_smpl else np.full(POSE_SIZE, NO_SMPL), POSE_SIZE),
-        "mosh/shape": _floats(shape if has_smpl else np.full(SHAPE_SIZE, NO_SMPL), SHAPE_SIZE),
+        "mosh/pose": _floats(_or_no_smpl(pose, POSE_SIZE), POSE_SIZE),
+        "mosh/shape": _floats(_or_no_smpl(shape, SHAPE_SIZE), SHAPE_SIZE),
         "mosh/gt3d": _floats(joints_m, 3 * NUM_JOINTS),
-        "meta/has_3d": _ints([int(has_smpl)]),
+        "meta/has_3d": _ints([int(pose is not None)]),
         "meta/scale_factors": _floats(scale_factors, 2),
         "meta/crop_pt": _ints(crop_start),
         "image/cam": _floats(camera, 3),
@@ -129,7 +135,14 @@ def mocap_spec() -> dict[str, tf.io.FixedLenFeature]:
     }
 
 
-def _image_features(encoded, filename, height, width, keypoints, center) -> dict:
+def _image_features(
+    encoded: bytes,
+    filename: str,
+    height: int,
+    width: int,
+    keypoints: np.ndarray,
+    center: npt.ArrayLike,
+) -> dict[str, tf.train.Feature]:
     keypoints = np.asarray(keypoints)
     allowed = ((NUM_JOINTS, 3), (NUM_JOINTS + NUM_FACE_POINTS, 3))
     if keypoints.shape not in allowed:
@@ -154,20 +167,24 @@ def _image_features(encoded, filename, height, width, keypoints, center) -> dict
     return features
 
 
+def _or_no_smpl(values: np.ndarray | None, size: int) -> np.ndarray:
+    return np.full(size, NO_SMPL) if values is None else values
+
+
 def _serialize(features: dict) -> bytes:
     example = tf.train.Example(features=tf.train.Features(feature=features))
     # Map entries have no order of their own, and equal input must give equal bytes.
     return example.SerializeToString(deterministic=True)
 
 
-def _floats(values, size: int) -> tf.train.Feature:
+def _floats(values: npt.ArrayLike, size: int) -> tf.train.Feature:
     values = np.asarray(values, np.float64).ravel()
     if values.size != size:
         raise ValueError(f"Expected {size} values, got {values.size}.")
     return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
-def _ints(values) -> tf.train.Feature:
+def _ints(values: npt.ArrayLike) -> tf.train.Feature:
     # astype truncates towards zero, as the original does with the centre.
     values = np.asarray(values).astype(np.int64)
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

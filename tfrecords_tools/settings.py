@@ -10,6 +10,7 @@ class Settings:
 
 import dataclasses
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 # Limit of a number -> what must hold, and how a message says it.
@@ -22,7 +23,7 @@ _BOUNDS = {
 _LIMITS = {*_BOUNDS, "choices", "free"}
 
 
-def setting(default: Any, help: str, group: str, **limits) -> Any:
+def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     """A dataclass field that is also a flag.
 
     Args:
@@ -54,7 +55,7 @@ def check_settings(settings: Any) -> None:
             _check(f"--{field.name}", item, field.metadata)
 
 
-def _check(flag: str, value: Any, limits) -> None:
+def _check(flag: str, value: Any, limits: Mapping[str, Any]) -> None:
     """Raises ValueError if a value, or one item of a list, is outside its limits."""
     if value is None:
         return

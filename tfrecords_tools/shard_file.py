@@ -3,6 +3,7 @@
 import contextlib
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,7 +24,7 @@ class ShardFile:
         # The conversion has the folder to itself, so what is left there is of one that was killed.
         files.remove_leftovers(path)
         self._partial = files.partial_path(path)
-        self._writer: tf.io.TFRecordWriter | None = None
+        self._writer: Any = None  # a TFRecordWriter once it is open
         with self._named_errors():
             self._writer = tf.io.TFRecordWriter(str(self._partial))
 

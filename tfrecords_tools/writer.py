@@ -20,7 +20,7 @@ from absl import logging
 from tfrecords_tools import manifest
 from tfrecords_tools.files import remove_leftovers
 from tfrecords_tools.plan import ConversionError, Converted, Plan
-from tfrecords_tools.pool import Workers
+from tfrecords_tools.pool import Mapper
 from tfrecords_tools.shard_file import ShardFile
 
 
@@ -36,7 +36,7 @@ class Result:
 def write(
     plan: Plan,
     data_dir: pathlib.Path,
-    workers: Workers,
+    workers: Mapper,
     *,
     overwrite: bool = False,
     max_skipped: float = 0.01,
@@ -123,7 +123,9 @@ def _is_there(folder: pathlib.Path, shard: manifest.Shard) -> bool:
     return file.is_file() and file.stat().st_size == shard.size
 
 
-def _check_settings(wanted: manifest.Manifest, found: manifest.Manifest, path) -> None:
+def _check_settings(
+    wanted: manifest.Manifest, found: manifest.Manifest, path: pathlib.Path
+) -> None:
     keys = sorted({*wanted.settings, *found.settings})
     differences = [
         f"{key} was {found.settings.get(key)!r}, is {wanted.settings.get(key)!r}"
@@ -152,7 +154,9 @@ def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: flo
         )
 
 
-def _write_missing(plan: Plan, path: pathlib.Path, state: manifest.Manifest, workers) -> None:
+def _write_missing(
+    plan: Plan, path: pathlib.Path, state: manifest.Manifest, workers: Mapper
+) -> None:
     with plan.open_items() as items:
         first, offset = state.shards[-1].next if state.shards else (0, 0)
         if not state.shards:
@@ -184,17 +188,18 @@ class _OpenShards:
             self._note_skips(result)
         whole = self._plan.keeps_items_whole or self._plan.shard_names is not None
         for number, example in enumerate(result.examples[offset:], start=offset + 1):
-            self._open(item).write(example)
+            file = self._open(item)
+            file.write(example)
             is_last = number == len(result.examples)
-            if not whole and self._is_full():
-                self._close((item + 1, 0) if is_last else (item, number))
-        if self._file and (self._plan.shard_names is not None or self._is_full()):
-            self._close((item + 1, 0))
+            if not whole and self._is_full(file):
+                self._close(file, (item + 1, 0) if is_last else (item, number))
+        if self._file and (self._plan.shard_names is not None or self._is_full(self._file)):
+            self._close(self._file, (item + 1, 0))
 
     def finish(self, num_items: int) -> None:
         """Closes the last shard and declares the set complete."""
         if self._file:
-            self._close((num_items, 0))
+            self._close(self._file, (num_items, 0))
         self._state.tail_skipped, self._state.tail_faults = dict(self._skipped), self._faults
         self._state.complete = self._state.examples > 0
         self._state.save(self._path)
@@ -213,11 +218,11 @@ class _OpenShards:
             self._file = ShardFile(self._path.parent / name)
         return self._file
 
-    def _is_full(self) -> bool:
-        return self._file.examples >= self._plan.examples_per_shard
+    def _is_full(self, file: ShardFile) -> bool:
+        return file.examples >= self._plan.examples_per_shard
 
-    def _close(self, following: tuple[int, int]) -> None:
-        file, self._file = self._file, None
+    def _close(self, file: ShardFile, following: tuple[int, int]) -> None:
+        self._file = None
         size, sha256 = file.commit()
         self._state.shards.append(
             manifest.Shard(

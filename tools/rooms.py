@@ -50,6 +50,7 @@ ROOMS = (
         "convert, verify, inspect",
         (
             "tfrecords_tools.convert",
+            "tfrecords_tools.convert_settings",
             "tfrecords_tools.beam_workers",
             "tfrecords_tools.verify",
             "tfrecords_tools.inspect",

@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,7 +28,7 @@ KEPT = ("theta", "cams", "joints", "joints3d")
 Arrays = Mapping[str, np.ndarray]
 
 
-def fingerprint(files: Sequence[str | os.PathLike], **settings) -> str:
+def fingerprint(files: Sequence[str | os.PathLike], **settings: Any) -> str:
     """A hash of the files' names and content and of the settings; the same wherever they lie."""
     digest = hashlib.sha256(repr((FORMAT, sorted(settings.items()))).encode())
     for path in sorted(map(pathlib.Path, files), key=lambda path: path.name):

@@ -61,7 +61,7 @@ def _move_all(sources, targets, moved):
 
 
 @compiled
-def new_scratch():
+def new_scratch() -> tuple[np.ndarray, ...]:
     """Memory for `move`: to make it anew for each block would take longer than to compute."""
     means, variances = np.empty((2, BLOCK, 3)), np.empty(BLOCK)
     K, U, V = np.empty((3, 3, BLOCK)), np.empty((3, 3, BLOCK)), np.empty((3, 3, BLOCK))
@@ -69,7 +69,9 @@ def new_scratch():
 
 
 @compiled
-def move(sources, targets, moved, scratch):
+def move(
+    sources: np.ndarray, targets: np.ndarray, moved: np.ndarray, scratch: tuple[np.ndarray, ...]
+) -> None:
     """`compute_similarity_transform` for compiled loops: fills `moved` [B, K, 3], B <= BLOCK."""
     means, variances, K, U, V, R = scratch
     count = len(sources)

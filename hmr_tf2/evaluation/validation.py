@@ -1,6 +1,7 @@
 """Errors on people that are not trained on, between epochs: few numbers, soon."""
 
 import os
+import typing
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,9 @@ import numpy as np
 from hmr_tf2.data.record_index import RecordIndex, index_files
 from hmr_tf2.evaluation import metrics, reading
 from tfrecords_tools.datasets import DATA_SETS, PICTURE, find_files, names_of
+
+if typing.TYPE_CHECKING:
+    import tf_keras as keras
 
 PREFIX = "val_"
 # Named as in the logs, and how they are shown.
@@ -71,7 +75,7 @@ class Validation:
                 results[f"{PREFIX}{name}_{metric}"] = value
         return results
 
-    def errors_of(self, model) -> dict[str, float]:
+    def errors_of(self, model: "keras.Model") -> dict[str, float]:
         """What `run` gives for a model's `predict_on_batch`, and the means over data sets.
 
         The mean of a metric, `val_<metric>`, is over the data sets that have it.

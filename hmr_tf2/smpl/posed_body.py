@@ -24,6 +24,6 @@ class PosedBody(NamedTuple):
         """[N, J, 3] posed joints, metres."""
         return tf.transpose(self.positions, [2, 1, 0])
 
-    def take(self, indices) -> "PosedBody":
+    def take(self, indices: tf.Tensor) -> "PosedBody":
         """The bodies of these numbers."""
         return PosedBody(*(tf.gather(part, indices, axis=-1) for part in self))

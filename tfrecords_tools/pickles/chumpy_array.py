@@ -1,6 +1,9 @@
 """What stands for the arrays of chumpy, which SMPL files hold, where chumpy is not installed."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 _MAX_DEPTH = 8
 
@@ -14,14 +17,14 @@ class ChumpyArray:
 
     def __init__(self, name: str):
         self.name = name
-        self.state: dict | None = None
+        self.state: dict[Any, Any] = {}  # until the pickle gives one
 
     def set_state(self, state: object) -> None:
         if not isinstance(state, dict):
             raise ValueError(f"state of `{self.name}` is {type(state).__name__}, expected a dict")
         self.state = state
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.value(), dtype)
 
     def value(self, depth: int = 0) -> np.ndarray:

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -53,11 +54,11 @@ def _set_array_state(array: np.ndarray, state: tuple) -> None:
     array.__setstate__((1, *_checked_content(shape, dtype, data), bool(fortran), _raw(data)))
 
 
-def _raw(data: object) -> object:
+def _raw(data: Any) -> Any:
     return data.encode("latin1") if isinstance(data, str) else data
 
 
-def _checked_content(shape: object, dtype: object, data: object) -> tuple[tuple, np.dtype]:
+def _checked_content(shape: Any, dtype: object, data: Any) -> tuple[tuple, np.dtype]:
     dtype = _dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
         raise ValueError(f"array shape {shape!r:.60}")
@@ -144,7 +145,7 @@ def _new(name: str) -> object:
     raise Unsafe(f"a call of `{name}`")
 
 
-def _sparse_state(matrix, state: object) -> None:
+def _sparse_state(matrix: Any, state: object) -> None:
     """Fills a csc, csr or coo matrix; SciPy's own full check keeps bad indices out of C code."""
     if not isinstance(state, dict):
         raise ValueError(f"state of a sparse matrix is {type(state).__name__}, expected a dict")
@@ -153,7 +154,7 @@ def _sparse_state(matrix, state: object) -> None:
         raise ValueError(f"sparse matrix of shape {shape!r:.60}")
     row, column = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
     is_coo = matrix.format == "coo"
-    parts = (
+    parts: tuple[Any, Any, Any] = (
         (state["data"], row, column)
         if is_coo
         else (state["data"], state["indices"], state["indptr"])
@@ -167,7 +168,7 @@ def _sparse_state(matrix, state: object) -> None:
         matrix.check_format(full_check=True)
 
 
-def _sparse_class(cls: type) -> Callable[[str], object]:
+def _sparse_class(cls: Any) -> Callable[[str], object]:
     return lambda name: cls.__new__(cls)
 
 

@@ -10,7 +10,8 @@ import collections
 import io
 import os
 import pickle
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from tfrecords_tools.pickles import pickle_builders
 from tfrecords_tools.pickles.pickle_builders import Global, Unsafe
@@ -26,7 +27,7 @@ class BrokenPickleError(pickle.UnpicklingError, ValueError):
     """The file is no pickle, or is cut off or damaged."""
 
 
-def load(path: str | os.PathLike) -> object:
+def load(path: str | os.PathLike) -> Any:
     """The object that the pickle at `path` holds.
 
     Plain containers, NumPy arrays and scalars come as they were, SciPy's csc, csr and coo matrices
@@ -63,6 +64,12 @@ class _Unpickler(pickle._Unpickler):
     """Python's own reader of opcodes; those that import or call are replaced below."""
 
     dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
+    # The base class has these while it loads, though its type stubs do not say so.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
+    read: Callable[[int], bytes]
+    readline: Callable[[], bytes]
 
     def __init__(self, data: bytes):
         self._size = len(data)

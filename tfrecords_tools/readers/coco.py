@@ -66,7 +66,7 @@ class Item:
     annotated: Sequence[Annotated]
 
 
-def plans(folder: str, examples_per_shard: int = 500) -> list[Plan]:
+def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
     """Train, and val where its annotation is there."""
     root = existing_folder(folder, "coco_dir", "COCO 2014 (annotations/ and pictures)")
     existing_file(_annotation_file(root, "train"), "the keypoints of COCO 2014")

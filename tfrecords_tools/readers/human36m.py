@@ -8,7 +8,7 @@ Archives: `S1/Videos/Directions 1.54138969.mp4` with `S1/MyPoseFeatures/D2_Posit
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cdflib
 import numpy as np
@@ -48,6 +48,12 @@ _TO_LSP = list(joints.H36M.indices(joints.LSP.names))
 _TO_LSP_FROM_17 = list(joints.H36M_17.indices(joints.LSP.names))
 
 
+# Number of the frame in the video, row of the poses, and the picture.
+Frame = tuple[int, int, np.ndarray]
+# Pose [72] and shape [10], or twice none.
+SmplLabels = tuple[np.ndarray | None, np.ndarray | None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Poses:
     """Keypoints [n, 14, 2] in pixels and joints [n, 14, 3] in mm, camera frame, order LSP."""
@@ -57,7 +63,7 @@ class Poses:
 
 
 def plans(
-    folder: str, mosh_folder: str | None, frame_step: int = 5, examples_per_shard: int = 500
+    folder: str | None, mosh_folder: str | None, frame_step: int = 5, examples_per_shard: int = 500
 ) -> list[Plan]:
     """S1, S5, S6, S7, S8 train; S9, S11 test, a file for each recording."""
     root = existing_folder(folder, "h36m_dir", "Human3.6M (S1/, S5/, ... S11/)")
@@ -75,7 +81,14 @@ def plans(
     return plans_of
 
 
-def _plan(root, mosh, split, by_state, frame_step, examples_per_shard) -> Plan:
+def _plan(
+    root: pathlib.Path,
+    mosh: pathlib.Path | None,
+    split: str,
+    by_state: dict[str, list[Recording]],
+    frame_step: int,
+    examples_per_shard: int,
+) -> Plan:
     is_test = split == "test"
     recordings = by_state[FOUND]
     skipped = {state: len(by_state[state]) for state in (MISSING, CORRUPT) if by_state[state]}
@@ -86,7 +99,7 @@ def _plan(root, mosh, split, by_state, frame_step, examples_per_shard) -> Plan:
         "files": fingerprint(
             root, [path for r in recordings for path in files_of(root, r)], contents=False
         ),
-        "mosh": fingerprint(mosh, mosh_files) if mosh_files else None,
+        "mosh": fingerprint(mosh, mosh_files) if mosh and mosh_files else None,
         "frame_step": frame_step,
     }
     return Plan(
@@ -131,7 +144,9 @@ def read(
     return Converted(examples, skipped)
 
 
-def _from_archive(root: pathlib.Path, recording: Recording, frame_step: int):
+def _from_archive(
+    root: pathlib.Path, recording: Recording, frame_step: int
+) -> tuple[Poses, Iterator[Frame]]:
     """Poses, and (frame, row of the poses, picture): videos are longer than the poses at times."""
     video_file, keypoints_file, joints_file = files_of(root, recording)
     keypoints = read_cdf(keypoints_file, 2)
@@ -151,7 +166,7 @@ def read_cdf(path: pathlib.Path, dimensions: int) -> np.ndarray:
         raise images.BadSampleError("poses damaged", f"{path} ({error})") from error
 
 
-def _extracted(folder: pathlib.Path, frame_step: int):
+def _extracted(folder: pathlib.Path, frame_step: int) -> tuple[Poses, Iterator[Frame]]:
     """Poses and pictures of extracted frames, which were thinned when they were extracted."""
     path = folder / "gt_poses.pkl"
     try:
@@ -163,14 +178,14 @@ def _extracted(folder: pathlib.Path, frame_step: int):
     return Poses(keypoints, points), _pictures(folder, len(points), frame_step)
 
 
-def _pictures(folder, num_frames, frame_step) -> Iterator[tuple[int, int, np.ndarray]]:
+def _pictures(folder: pathlib.Path, num_frames: int, frame_step: int) -> Iterator[Frame]:
     for row in range(num_frames):
         path = folder / f"frame{row:04d}.png"
         if path.is_file():
             yield row * frame_step, row, images.decode(images.read_file(path), str(path))
 
 
-def _read_mosh(path: pathlib.Path | None):
+def _read_mosh(path: pathlib.Path | None) -> Callable[[int], SmplLabels]:
     """A function from the number of a frame of the video to (pose, shape) or (None, None)."""
     if path is None:
         return lambda frame: (None, None)
@@ -181,14 +196,16 @@ def _read_mosh(path: pathlib.Path | None):
     except (ValueError, KeyError, TypeError) as error:
         raise images.BadSampleError("MoSh file damaged", f"{path} ({error})") from error
 
-    def labels(frame: int):
+    def labels(frame: int) -> SmplLabels:
         row = frame // _FRAMES_PER_MOSH_ROW
         return (poses[row], shape) if row < len(poses) else (None, None)
 
     return labels
 
 
-def frame_example(image, name, poses: Poses, row: int, recording: Recording, smpl) -> bytes:
+def frame_example(
+    image: np.ndarray, name: str, poses: Poses, row: int, recording: Recording, smpl: SmplLabels
+) -> bytes:
     """The Example of a decoded frame: the person 150 px tall in a crop of 300, edges repeated."""
     keypoints, points = poses.keypoints_px[row], poses.joints_mm[row]
     images.check_keypoints(keypoints, name)

@@ -2,7 +2,8 @@
 
 import pathlib
 import xml.etree.ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def default_names() -> SequenceNames:
     }
 
 
-def _names(tree) -> SequenceNames:
+def _names(tree: Any) -> SequenceNames:
     rows = [[(cell.text or "").strip() for cell in row] for row in tree.find("mapping")]
     header = rows[0]
     names = {}
@@ -120,7 +121,7 @@ def _names(tree) -> SequenceNames:
     return names
 
 
-def _cameras(tree) -> list[np.ndarray]:
+def _cameras(tree: Any) -> list[np.ndarray]:
     values = np.array(tree.find("w0").text.strip().strip("[]").split(), np.float64)
     expected = _NUM_EXTRINSICS + len(CAMERA_IDS) * _NUM_INTRINSICS
     if len(values) != expected:
@@ -128,6 +129,6 @@ def _cameras(tree) -> list[np.ndarray]:
     return [_camera(row) for row in values[_NUM_EXTRINSICS:].reshape(-1, _NUM_INTRINSICS)]
 
 
-def _camera(intrinsics) -> np.ndarray:
+def _camera(intrinsics: Sequence[float] | np.ndarray) -> np.ndarray:
     fx, fy, cx, cy = intrinsics[:4]
     return np.array([0.5 * (fx + fy), cx, cy])

@@ -30,7 +30,7 @@ class Item:
     keypoints: np.ndarray
 
 
-def plans(folder: str, examples_per_shard: int = 500) -> list[Plan]:
+def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
     """LSP: the first 1000 pictures train, the others test."""
     root = existing_folder(folder, "lsp_dir", "LSP (lsp_dataset.zip, unpacked)")
     # Row 2 says 1 where a joint is hidden.
@@ -43,7 +43,7 @@ def plans(folder: str, examples_per_shard: int = 500) -> list[Plan]:
     ]
 
 
-def extended_plans(folder: str, examples_per_shard: int = 500) -> list[Plan]:
+def extended_plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
     """LSP-extended: all of it trains."""
     root = existing_folder(folder, "lsp_ext_dir", "LSP-extended (lspet_dataset.zip, unpacked)")
     items = _items(root, "im%05d.jpg", hidden_is_one=False)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -25,7 +26,7 @@ ROWS_PER_ITEM = 500
 
 
 def plans(
-    folder: str, data_dir: str, seed: int = 0, examples_per_shard: int = 10000
+    folder: str | None, data_dir: str, seed: int = 0, examples_per_shard: int = 10000
 ) -> list[Plan]:
     """CMU, H3.6 and jointLim as far as they are there; Human3.6M's test subjects are left out."""
     root = existing_folder(folder, "mosh_dir", "neutrMosh (neutrSMPL_CMU, neutrSMPL_H3.6, ...)")
@@ -43,7 +44,14 @@ def plans(
     return found
 
 
-def _plan(root, name, files, data_dir, seed, examples_per_shard) -> Plan:
+def _plan(
+    root: pathlib.Path,
+    name: str,
+    files: list[pathlib.Path],
+    data_dir: str | os.PathLike,
+    seed: int,
+    examples_per_shard: int,
+) -> Plan:
     spool = pathlib.Path(data_dir) / FOLDER / f".neutrSMPL_{name}.rows"
     open_items = functools.partial(_spooled, files, spool, seed)
     return Plan(

@@ -43,7 +43,7 @@ class Clip:
 
 
 def plans(
-    folder: str, split: str = "train", seed: int = 0, examples_per_shard: int = 500
+    folder: str | None, split: str = "train", seed: int = 0, examples_per_shard: int = 500
 ) -> list[Plan]:
     """The frames of S1 to S7 (`trainval`: and S8); the test set where it is there.
 

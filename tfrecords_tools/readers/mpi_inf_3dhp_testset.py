@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Sequence
 
 import h5py
 import numpy as np
@@ -64,9 +65,11 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
             valid = np.asarray(file["valid_frame"]).ravel().astype(bool)
             keypoints = np.asarray(file["annot2"], np.float64).reshape(len(valid), -1, 2)
             points = np.asarray(file["annot3"], np.float64).reshape(len(valid), -1, 3)
-            activities = [None] * len(valid)
+            activities: Sequence[int | None] = [None] * len(valid)
             if "activity_annotation" in file:
-                activities = np.asarray(file["activity_annotation"], int).reshape(len(valid))
+                activities = (
+                    np.asarray(file["activity_annotation"], int).reshape(len(valid)).tolist()
+                )
         keypoints, points = keypoints[:, _TO_LSP], points[:, _TO_LSP]
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise ConversionError(

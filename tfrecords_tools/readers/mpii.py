@@ -3,6 +3,7 @@
 import collections
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.io
@@ -36,7 +37,7 @@ _TORSO = [joints.LSP.indices(("head_top", hip)) for hip in ("right_hip", "left_h
 _SIDES = [joints.LSP.indices((f"{side}_shoulder", f"{side}_hip")) for side in ("right", "left")]
 
 
-def plans(folder: str, examples_per_shard: int = 500) -> list[Plan]:
+def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
     """The training split; the joints of the test split were never published."""
     root = existing_folder(folder, "mpii_dir", "MPII (annotations/ and images/)")
     path = existing_file(root / ANNOTATIONS, "the annotations of MPII")
@@ -78,7 +79,7 @@ def read_pictures(path: pathlib.Path) -> Items:
     return Items(pictures, dict(skipped))
 
 
-def _people(annotation, single, skipped: collections.Counter) -> Iterator[people.Person]:
+def _people(annotation: Any, single: Any, skipped: collections.Counter) -> Iterator[people.Person]:
     rects = np.atleast_1d(annotation.annorect)
     for number in np.atleast_1d(single):  # counted from 1
         keypoints = _keypoints(rects[number - 1]) if 1 <= number <= len(rects) else None
@@ -92,7 +93,7 @@ def _people(annotation, single, skipped: collections.Counter) -> Iterator[people
         yield people.Person(keypoints, scale)
 
 
-def _keypoints(rect) -> np.ndarray | None:
+def _keypoints(rect: Any) -> np.ndarray | None:
     """[14, 3]; an annotated joint counts as visible. None with fewer than two points."""
     points = getattr(getattr(rect, "annopoints", None), "point", None)
     if not isinstance(points, np.ndarray):

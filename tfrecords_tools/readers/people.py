@@ -67,7 +67,7 @@ def example(image: np.ndarray, person: Person, margin: int, file: str) -> bytes:
     )
 
 
-def mean_distance(keypoints: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float | None:
+def mean_distance(keypoints: np.ndarray, pairs: Sequence[Sequence[int]]) -> float | None:
     """Mean length in pixels of the `pairs` of keypoints of which both are visible, if any is."""
     lengths = [
         np.linalg.norm(keypoints[a, :2] - keypoints[b, :2])
