@@ -7,6 +7,7 @@ A new data set takes an entry in `DATA_SETS`, a reader in `readers/`, the flag o
 import dataclasses
 import glob
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 
 # What one record holds: a person in a picture, or a pose of motion capture without one.
@@ -93,7 +94,7 @@ DATA_SETS: Mapping[str, DataSet] = {
 }
 
 
-def names_of(**attributes) -> tuple[str, ...]:
+def names_of(**attributes: object) -> tuple[str, ...]:
     """The data sets that have these attributes, in the order of `DATA_SETS`.
 
     >>> names_of(kind=PICTURE, has_3d=True)
@@ -136,7 +137,7 @@ def find_files(
         raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
     for name in names:
         _check_split(name, split)
-    found = {name: _matching(data_dir, DATA_SETS[name].pattern(split)) for name in names}
+    found = {name: _matching(data_dir, name, split) for name in names}
     missing = [name for name, files in found.items() if not files]
     if missing:
         raise FileNotFoundError(_about_missing(data_dir, missing, split))
@@ -155,16 +156,19 @@ def _check_split(name: str, split: str) -> None:
         )
 
 
-def _matching(data_dir: str | os.PathLike, pattern: str) -> list[str]:
+def _matching(data_dir: str | os.PathLike, name: str, split: str) -> list[str]:
+    pattern = DATA_SETS[name].pattern(split)
+    if pattern is None:
+        return []
     return sorted(glob.glob(os.path.join(glob.escape(os.fspath(data_dir)), pattern)))
 
 
 def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: str) -> str:
-    patterns = {name: about.pattern(split) for name, about in DATA_SETS.items()}
-    lines = [f"  nothing matches {os.path.join(data_dir, patterns[name])}" for name in missing]
-    present = [
-        name for name, pattern in patterns.items() if pattern and _matching(data_dir, pattern)
+    folder = pathlib.Path(data_dir)
+    lines = [
+        f"  nothing matches {folder / str(DATA_SETS[name].pattern(split))}" for name in missing
     ]
+    present = [name for name in DATA_SETS if _matching(data_dir, name, split)]
     raw = ",".join(dict.fromkeys(DATA_SETS[name].raw for name in missing))
     return "\n".join(
         [
