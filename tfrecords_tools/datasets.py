@@ -7,7 +7,9 @@ A new data set takes an entry in `DATA_SETS`, a reader in `readers/`, the flag o
 import dataclasses
 import glob
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 # What one record holds: a person in a picture, or a pose of motion capture without one.
 PICTURE, MOCAP = "picture", "mocap"
@@ -93,7 +95,7 @@ DATA_SETS: Mapping[str, DataSet] = {
 }
 
 
-def names_of(**attributes) -> tuple[str, ...]:
+def names_of(**attributes: Any) -> tuple[str, ...]:
     """The data sets that have these attributes, in the order of `DATA_SETS`.
 
     >>> names_of(kind=PICTURE, has_3d=True)
@@ -155,16 +157,18 @@ def _check_split(name: str, split: str) -> None:
         )
 
 
-def _matching(data_dir: str | os.PathLike, pattern: str) -> list[str]:
+def _matching(data_dir: str | os.PathLike, pattern: str | None) -> list[str]:
+    if pattern is None:
+        return []
     return sorted(glob.glob(os.path.join(glob.escape(os.fspath(data_dir)), pattern)))
 
 
 def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: str) -> str:
     patterns = {name: about.pattern(split) for name, about in DATA_SETS.items()}
-    lines = [f"  nothing matches {os.path.join(data_dir, patterns[name])}" for name in missing]
-    present = [
-        name for name, pattern in patterns.items() if pattern and _matching(data_dir, pattern)
+    lines = [
+        f"  nothing matches {pathlib.Path(data_dir, patterns[name] or '')}" for name in missing
     ]
+    present = [name for name, pattern in patterns.items() if _matching(data_dir, pattern)]
     raw = ",".join(dict.fromkeys(DATA_SETS[name].raw for name in missing))
     return "\n".join(
         [

@@ -105,7 +105,7 @@ def _row(group: Group) -> tuple[str, ...]:
     visible = np.mean([np.sum(sample["image/visibility"] > 0) for sample in group.samples])
     height = np.median([sample["image/height"] for sample in group.samples])
     width = np.median([sample["image/width"] for sample in group.samples])
-    has_smpl = [sample.get("meta/has_3d", 0) for sample in group.samples]
+    has_smpl = [sample.get("meta/has_3d", np.zeros(1)) for sample in group.samples]
     return (
         *about,
         f"{visible:.1f}",
