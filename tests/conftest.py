@@ -15,11 +15,34 @@ from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-sys.path.insert(0, str(GOLDEN))
+sys.path[:0] = [str(GOLDEN), str(GOLDEN.parent)]
 
+import memory  # noqa: E402
 import reference_inputs  # noqa: E402
 
 TF1_VARIABLES = [tuple(entry) for entry in json.loads((GOLDEN / "tf1_variables.json").read_text())]
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["peak_gib"] = memory.peak_gib()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    memory.OF_WORKERS.append(getattr(node, "workeroutput", {}).get("peak_gib", 0.0))
+
+
+def pytest_terminal_summary(terminalreporter):
+    peaks = [*memory.OF_WORKERS, memory.peak_gib()]
+    terminalreporter.write_line(f"The largest test process held {max(peaks):.1f} GiB.")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_is_given_back():
+    """What one module's tests leave behind does not add up over all of them."""
+    yield
+    memory.give_back()
 
 
 def pytest_collection_modifyitems(items):

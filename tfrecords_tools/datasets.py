@@ -9,7 +9,6 @@ import glob
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 # What one record holds: a person in a picture, or a pose of motion capture without one.
 PICTURE, MOCAP = "picture", "mocap"

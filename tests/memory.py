@@ -1,0 +1,28 @@
+"""Memory of the test processes: how much they took at most, and how it is given back."""
+
+import ctypes
+import gc
+import sys
+
+import tf_keras as keras
+
+# Peaks of the processes that have ended, GiB.
+OF_WORKERS: list[float] = []
+
+
+def give_back() -> None:
+    """Drops Keras' own references, what only cycles hold, and what the allocator keeps of it."""
+    keras.backend.clear_session()
+    gc.collect()
+    if sys.platform.startswith("linux"):
+        # glibc keeps freed memory for later; threads that have ended keep theirs for ever.
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def peak_gib() -> float:
+    """The most that this process ever held in RAM; 0 where the system does not tell."""
+    if not sys.platform.startswith("linux"):
+        return 0.0
+    import resource  # only Unix has it
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
