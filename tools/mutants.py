@@ -1,32 +1,33 @@
 """Plants one fault at a time in a module and asks the tests beside it whether they notice.
 
-python tools/mutants.py [--list] [--again] [MODULE ...]
+python tools/mutants.py [--list] [--again] [--at_most=N] [MODULE ...]
 
-The faults are those of cosmic-ray that change a number (constants by one, another sign, operator
-or comparison, a condition turned round, a loop left out), and two of our own: words of a string
-swapped, a bound of a slice left out. What mutants.toml beside this file says: which tests belong
-to a module, and the faults that no test can notice, with the reason.
+The faults are those of faults.py: constants off by one, another sign, operator or comparison, a
+condition turned round, a loop left out, words of a string swapped. mutants.toml says which tests
+belong to a module, and names the faults that no test can notice, with the reason.
 
-A fault never touches the file on disk. TensorFlow is imported once; each fault gets a fork of that
-process, in which the module is imported with the fault in it and pytest runs. numba does not
-compile there: the same functions run as plain Python.
+A fault never touches the file on disk. TensorFlow is imported once; a fork of that process
+collects the tests of a module, and each fault gets a fork of that one, in which the module's text
+with the fault runs in place of the module and what others have imported from it is replaced. A
+fault that nobody notices is tried once more in a process that has imported nothing of the project
+yet. numba does not compile here: the same functions run as plain Python.
 """
 
 import argparse
 import gc
+import importlib.machinery
+import importlib.util
 import json
+import linecache
 import os
 import pathlib
 import random
-import re
+import resource
 import signal
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESULTS = ROOT / ".mutants"
-
-# One thread an operation, no GPU, no compiler: what is left starts within a second.
+# One thread an operation, no GPU, no compiler: what is left starts at once.
 os.environ.update(
     NUMBA_DISABLE_JIT="1",
     TF_NUM_INTRAOP_THREADS="1",
@@ -38,205 +39,100 @@ os.environ.update(
     TF_CPP_MIN_LOG_LEVEL="3",
 )
 
+import pytest  # noqa: E402
 import toml  # noqa: E402
-from cosmic_ray.ast import ast_nodes, get_ast  # noqa: E402
-from cosmic_ray.mutating import mutate_code  # noqa: E402
-from cosmic_ray.operators.operator import Operator  # noqa: E402
-from cosmic_ray.plugins import get_operator  # noqa: E402
+from faults import faults_of  # noqa: E402
 
-BINARY = "Add_Sub Add_Mul Sub_Add Sub_Mul Mul_Div Mul_Add Div_Mul FloorDiv_Mul Mod_Mul Pow_Mul"
-COMPARISONS = (
-    "Eq_NotEq NotEq_Eq Lt_LtE Lt_GtE LtE_Lt LtE_Gt Gt_GtE Gt_LtE GtE_Gt GtE_Lt Is_IsNot IsNot_Is"
-)
-OTHERS = (
-    "NumberReplacer ReplaceUnaryOperator_Delete_USub ReplaceUnaryOperator_Delete_Not AddNot "
-    "ReplaceTrueWithFalse ReplaceFalseWithTrue ReplaceAndWithOr ReplaceOrWithAnd "
-    "ReplaceBreakWithContinue ReplaceContinueWithBreak ZeroIterationForLoop"
-)
-# Faults in what is told to a person, or in a type, change no number.
-NOT_IN = ("raise_stmt", "fstring", "annassign", "decorator", "import_from", "tfpdef", "param")
-MIN_TIMEOUT_S = 60.0
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = ROOT / ".mutants"
+LOG, NOTICED_BY = RESULTS / "last_run.log", RESULTS / "noticed_by"
+OPTIONS = [
+    *("-x", "-s", "-p", "no:cacheprovider", "-p", "no:unraisableexception"),
+    f"--basetemp={RESULTS / 'tmp'}",
+]
+MIN_LIMIT_S = 10
 
 
-class StringReplacer(Operator):
-    """Swaps neighbours in a string of several words, else the side, else adds a letter."""
+class Noticed:
+    """A pytest plugin that ends the process with the first test that fails, and tells its name."""
 
-    def mutation_positions(self, node):
-        if node.type == "string" and not _is_docstring(node):
-            for _ in range(max(1, len(_words(node.value)) - 1)):
-                yield node.start_pos, node.end_pos
-
-    def mutate(self, node, index):
-        words = _words(node.value)
-        if len(words) > 1:
-            first, second = words[index], words[index + 1]
-            start = first.start()
-            between = node.value[first.end() : second.start()]
-            swapped = second.group() + between + first.group()
-            node.value = node.value[:start] + swapped + node.value[second.end() :]
-        elif re.search("left|right", node.value):
-            sides = {"left": "right", "right": "left"}
-            node.value = re.sub("left|right", lambda side: sides[side.group()], node.value)
-        else:
-            node.value = node.value[:-1] + "x" + node.value[-1]
-        return node
-
-    @classmethod
-    def examples(cls):
-        return ()
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            NOTICED_BY.write_text(report.nodeid)
+            os._exit(1)
 
 
-class SliceReplacer(Operator):
-    """Leaves out a bound of a slice that is a name or an expression; numbers change by one."""
+class OneFaultAFork(Noticed):
+    """A pytest plugin that runs the tests, once collected, for every fault in a fork."""
 
-    def mutation_positions(self, node):
-        if node.type == "subscript":
-            for bound in node.children:
-                if bound.type not in ("operator", "number", "sliceop"):
-                    yield bound.start_pos, bound.end_pos
+    def __init__(self, module: str, faults: list[dict]):
+        self.module, self.faults = module, faults
 
-    def mutate(self, node, index):
-        bounds = [c for c in node.children if c.type not in ("operator", "number", "sliceop")]
-        node.children.remove(bounds[index])
-        return node
-
-    @classmethod
-    def examples(cls):
-        return ()
-
-
-def _words(text):
-    return list(re.finditer(r"[\w.,*/-]+", text)) if " " in text.strip("\"' ") else []
-
-
-def _is_docstring(node):
-    return node.parent.type == "simple_stmt"
-
-
-def operators():
-    names = [f"ReplaceBinaryOperator_{name}" for name in BINARY.split()]
-    names += [f"ReplaceComparisonOperator_{name}" for name in COMPARISONS.split()]
-    names += OTHERS.split()
-    return [get_operator(f"core/{name}")() for name in names] + [StringReplacer(), SliceReplacer()]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session):
+        _require_one_thread()
+        gc.freeze()
+        outcome, cpu_s, by = in_fork(lambda: None, 600)
+        if outcome is None:
+            return None  # the fork: pytest runs the tests
+        if outcome != "survived":
+            raise RuntimeError(f"{self.module}: {by} fails without a fault; see {LOG}")
+        limit_s = int(MIN_LIMIT_S + 5 * cpu_s)
+        for fault in self.faults:
+            outcome, _, by = in_fork(
+                lambda f=fault: put_in_place(self.module, f["source"]), limit_s
+            )
+            if outcome is None:
+                return None
+            fault["outcome"], fault["by"] = outcome, by
+            store(self.module, self.faults)
+        return True
 
 
-def mutants_of(source: str) -> list[dict]:
-    """Every fault once: its line, the line before and after, the whole source with it."""
-    found, seen = [], {source}
-    lines = source.splitlines()
-    nodes = list(ast_nodes(get_ast(source)))
-    for operator in operators():
-        occurrence = -1
-        for node in nodes:
-            for index, _ in enumerate(operator.mutation_positions(node)):
-                occurrence += 1
-                if _is_told_to_people(node):
-                    continue
-                mutated = _with_leaf(source, operator, node, index) or mutate_code(
-                    source, operator, occurrence
-                )
-                if mutated in seen or not _compiles(mutated):
-                    continue
-                seen.add(mutated)
-                changed = mutated.splitlines()
-                at = next(
-                    i for i, (a, b) in enumerate(zip(lines, changed, strict=False)) if a != b
-                )
-                before, after = (" ".join(text[at].split()) for text in (lines, changed))
-                found.append({"line": at + 1, "before": before, "after": after, "source": mutated})
-    return sorted(found, key=lambda mutant: mutant["line"])
+def in_fork(prepare, limit_s: int) -> tuple[str | None, float, str]:
+    """(outcome, CPU seconds, the test that noticed); in the fork itself (None, 0, "").
 
-
-def _with_leaf(source, operator, node, index):
-    """What `mutate_code` gives, without parsing again, where the fault is in one word."""
-    if not hasattr(node, "value"):
-        return None
-    value = node.value
-    changed = operator.mutate(node, index)
-    text, node.value = getattr(changed, "value", None), value
-    if text is None:
-        return None
-    lines = source.splitlines(keepends=True)
-    (first, start), (last, end) = node.start_pos, node.end_pos
-    head = "".join(lines[: first - 1]) + lines[first - 1][:start]
-    return head + text + lines[last - 1][end:] + "".join(lines[last:])
-
-
-def _is_told_to_people(node):
-    while node.parent is not None:
-        if node.type == "expr_stmt" and node.children[0].get_code().strip() == "__all__":
-            return True
-        is_annotation = node.parent.type == "funcdef" and node is node.parent.annotation
-        in_default = node.parent.type == "param" and node is node.parent.default
-        if is_annotation or (node.type in NOT_IN and not in_default):
-            # The value of an annotated assignment counts, its type does not.
-            if node.type != "annassign":
-                return True
-        if node.parent.type == "annassign" and node is node.parent.children[1]:
-            return True
-        if in_default:
-            return False
-        node = node.parent
-    return False
-
-
-def _compiles(source):
-    try:
-        compile(source, "mutant", "exec")
-    except (SyntaxError, ValueError):
-        return False
-    return True
-
-
-def run_tests(module: str, source: str | None, tests: list[str], timeout: float) -> str:
-    """`survived`, `killed` or `timeout`; without a `source` the module is as it is."""
+    The limit is of CPU time, so that a busy machine makes no fault look noticed.
+    """
+    NOTICED_BY.write_text("")
     child = os.fork()
     if child == 0:
-        os.setpgid(0, 0)
-        _become_pytest(module, source, tests)
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
-        time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "timeout"
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))
+        try:
+            prepare()
+        except BaseException as error:  # a module that cannot be imported is noticed
+            NOTICED_BY.write_text(f"import: {error!r}")
+            os._exit(1)
+        return None, 0.0, ""
+    _, status, usage = os.wait4(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    outcome = {0: "survived", -signal.SIGXCPU: "timeout"}.get(code, "killed")
+    return outcome, usage.ru_utime + usage.ru_stime, NOTICED_BY.read_text()
 
 
-def _first_failure() -> str:
-    """The test that noticed; nothing where the module could not be imported."""
-    log = (RESULTS / "last_run.log").read_text(errors="replace")
-    failures = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)
-    return failures[0] if failures else ""
+def put_in_place(module: str, source: str):
+    """Runs `source` as the text of the imported `module`; others get what they took from it."""
+    target = sys.modules[_name(module)]
+    before = dict(vars(target))
+    _show_to_autograph(module, source)
+    exec(compile(source, str(ROOT / module), "exec"), vars(target))
+    after = vars(target)
+    changed = {k: v for k, v in before.items() if not k.startswith("__") and after[k] is not v}
+    by_identity = {id(v): k for k, v in changed.items() if not isinstance(v, (int, float, str))}
+    for other in list(sys.modules.values()):
+        if other is target or not str(getattr(other, "__file__", None)).startswith(str(ROOT)):
+            continue
+        for name, value in list(vars(other).items()):
+            if id(value) in by_identity:
+                setattr(other, name, after[by_identity[id(value)]])
+            elif name in changed and value is changed[name]:
+                setattr(other, name, after[name])
 
 
-def _become_pytest(module, source, tests):
-    import pytest
-
-    status = 3
-    options = ["-x", "-p", "no:cacheprovider", "-p", "no:unraisableexception"]
-    try:
-        log = os.open(RESULTS / "last_run.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        if source is not None:
-            _import_as(module, source)
-        status = pytest.main([*options, *tests])
-        sys.stdout.flush()
-    finally:
-        os._exit(status)
-
-
-def _import_as(module, source):
-    """Lets `module` be imported with the text `source`, also for those who read it (AutoGraph)."""
-    import importlib.machinery
-    import importlib.util
-    import linecache
-
-    path = str(ROOT / module)
-    name = module.removesuffix(".py").replace("/", ".")
+def import_instead(module: str, source: str):
+    """Lets `module` be imported with the text `source`."""
+    path, name = str(ROOT / module), _name(module)
+    assert name not in sys.modules
 
     class Loader(importlib.machinery.SourceFileLoader):
         def get_code(self, fullname):
@@ -245,14 +141,34 @@ def _import_as(module, source):
     class Finder:
         @staticmethod
         def find_spec(fullname, *_):
+            loader = Loader(name, path)
             if fullname == name:
-                return importlib.util.spec_from_file_location(
-                    name, path, loader=Loader(name, path)
-                )
+                return importlib.util.spec_from_file_location(name, path, loader=loader)
 
-    assert name not in sys.modules
     sys.meta_path.insert(0, Finder)
+    _show_to_autograph(module, source)
+
+
+def _show_to_autograph(module, source):
+    path = str(ROOT / module)
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+
+
+def _name(module):
+    return module.removesuffix(".py").replace("/", ".")
+
+
+def run_pytest(tests: list[str], plugin):
+    """Ends this process with pytest's exit status."""
+    status = 3
+    try:
+        log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        status = pytest.main([*OPTIONS, *tests], plugins=[plugin])
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
 
 
 def import_what_tests_need():
@@ -261,48 +177,72 @@ def import_what_tests_need():
     import h5py  # noqa: F401
     import numba  # noqa: F401
     import numpy.testing  # noqa: F401
-    import pytest  # noqa: F401
     import scipy.sparse  # noqa: F401
     import tensorflow  # noqa: F401
     import tf_keras  # noqa: F401
 
-    threads = len(os.listdir("/proc/self/task"))
-    if threads > 1:
-        raise RuntimeError(f"Expected one thread before the first fork, got {threads}.")
+    _require_one_thread()
     gc.freeze()  # or each fork would search and copy all of TensorFlow's objects
 
 
-def examine(
-    module: str, tests: list[str], known: dict, again: bool, at_most: int | None
-) -> list[dict]:
-    """Runs the tests on every fault (`again`: on those that survived) and stores the outcomes."""
-    store = RESULTS / (module.replace("/", ".") + ".json")
-    earlier = json.loads(store.read_text()) if again else []
-    survivors = {(m["before"], m["after"]) for m in earlier if m["outcome"] == "survived"}
+def _require_one_thread():
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        raise RuntimeError(f"Expected one thread before a fork, got {threads}.")
+
+
+def store(module: str, faults: list[dict]):
+    done = [{k: v for k, v in f.items() if k != "source"} for f in faults if "outcome" in f]
+    _results(module).write_text(json.dumps(done, indent=1))
+
+
+def _results(module):
+    return RESULTS / f"{_name(module)}.json"
+
+
+def _pair(fault):
+    return fault["before"], fault["after"]
+
+
+def examine(module: str, tests: list[str], known: dict, again: bool, at_most: int | None) -> int:
+    """Runs the tests on the faults; returns how many survive without a reason."""
     start = time.monotonic()
-    if run_tests(module, None, tests, 600.0) != "survived":
-        raise RuntimeError(f"{module}: its tests fail without a fault; see {RESULTS}/last_run.log")
-    timeout = max(MIN_TIMEOUT_S, 4 * (time.monotonic() - start))
-    print(f"{module}: the tests take {time.monotonic() - start:.1f} s", flush=True)
-    outcomes = [m for m in earlier if m["outcome"] != "survived"]
-    mutants = mutants_of((ROOT / module).read_text())
-    if at_most and at_most < len(mutants):
-        chosen = sorted(random.Random(0).sample(range(len(mutants)), at_most))
-        mutants = [mutants[i] for i in chosen]
-    for mutant in mutants:
-        if again and (mutant["before"], mutant["after"]) not in survivors:
-            continue
-        mutant["outcome"] = run_tests(module, mutant.pop("source"), tests, timeout)
-        if mutant["outcome"] == "killed":
-            mutant["by"] = _first_failure()
-        outcomes.append(mutant)
-        if mutant["outcome"] == "survived":
-            why = known.get((mutant["before"], mutant["after"]), "")
-            print(
-                f"  {mutant['line']}: {mutant['before']}  ->  {mutant['after']}  {why}", flush=True
-            )
-        store.write_text(json.dumps(outcomes, indent=1))
-    return outcomes
+    faults = faults_of((ROOT / module).read_text())
+    count = len(faults)
+    if at_most and at_most < count:
+        chosen = sorted(random.Random(0).sample(range(count), at_most))
+        faults = [faults[i] for i in chosen]
+    noticed = []
+    if again:
+        earlier = json.loads(_results(module).read_text())
+        noticed = [fault for fault in earlier if fault["outcome"] != "survived"]
+        survivors = {_pair(fault) for fault in earlier if fault["outcome"] == "survived"}
+        faults = [fault for fault in faults if _pair(fault) in survivors]
+    server = os.fork()
+    if server == 0:
+        run_pytest(tests, OneFaultAFork(module, faults))
+    if os.waitstatus_to_exitcode(os.waitpid(server, 0)[1]) != 0:
+        raise RuntimeError(f"{module}: its tests could not be run; see {LOG}")
+    outcomes = {_pair(fault): fault for fault in json.loads(_results(module).read_text())}
+    for fault in faults:
+        fault |= outcomes[_pair(fault)]
+        if fault["outcome"] == "survived" and _pair(fault) not in known:
+            outcome, _, by = in_fork(lambda f=fault: import_instead(module, f["source"]), 600)
+            if outcome is None:
+                run_pytest(tests, Noticed())
+            fault["outcome"], fault["by"] = outcome, by
+        if fault["outcome"] == "survived":
+            why = known.get(_pair(fault), "")
+            print(f"  {fault['line']}: {fault['before']}  ->  {fault['after']}  {why}", flush=True)
+    store(module, noticed + faults)
+    survived = [fault for fault in faults if fault["outcome"] == "survived"]
+    new = [fault for fault in survived if _pair(fault) not in known]
+    print(
+        f"{module}: {len(noticed) + len(faults)} of {count} faults, {len(survived)} not noticed, "
+        f"{len(new)} of them without a reason; {time.monotonic() - start:.0f} s",
+        flush=True,
+    )
+    return len(new)
 
 
 def main() -> int:
@@ -310,9 +250,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="files of mutants.toml; all if none is named")
     parser.add_argument("--list", action="store_true", help="count the faults, run nothing")
     parser.add_argument("--again", action="store_true", help="only those that survived last time")
-    parser.add_argument(
-        "--at_most", type=int, help="so many of each module, drawn by a fixed seed"
-    )
+    parser.add_argument("--at_most", type=int, help="so many a module, drawn with a fixed seed")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
@@ -320,29 +258,20 @@ def main() -> int:
     modules = arguments.modules or list(settings["tests"])
     if arguments.list:
         for module in modules:
-            print(f"{module}: {len(mutants_of((ROOT / module).read_text()))}")
+            print(f"{module}: {len(faults_of((ROOT / module).read_text()))}")
         return 0
     RESULTS.mkdir(exist_ok=True)
     import_what_tests_need()
     num_new = 0
     for module in modules:
         known = {
-            tuple(mutant.split(" -> ")): group["why"]
+            tuple(fault.split(" -> ")): group["why"]
             for group in settings.get("unnoticed", [])
             if group["module"] == module
-            for mutant in group["faults"]
+            for fault in group["faults"]
         }
-        start = time.monotonic()
-        outcomes = examine(
+        num_new += examine(
             module, settings["tests"][module], known, arguments.again, arguments.at_most
-        )
-        survived = [(m["before"], m["after"]) for m in outcomes if m["outcome"] == "survived"]
-        new = [pair for pair in survived if pair not in known]
-        num_new += len(new)
-        print(
-            f"{module}: {len(outcomes)} faults, {len(survived)} not noticed, {len(new)} of them "
-            f"without a reason in mutants.toml; {time.monotonic() - start:.0f} s",
-            flush=True,
         )
     return 1 if num_new else 0
 
