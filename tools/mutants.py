@@ -39,11 +39,14 @@ os.environ.update(
     TF_CPP_MIN_LOG_LEVEL="3",
 )
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
 import pytest  # noqa: E402
 import toml  # noqa: E402
-from faults import faults_of  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from tools.faults import faults_of  # noqa: E402
+
 RESULTS = ROOT / ".mutants"
 LOG, NOTICED_BY = RESULTS / "last_run.log", RESULTS / "noticed_by"
 OPTIONS = [
@@ -253,7 +256,6 @@ def main() -> int:
     parser.add_argument("--at_most", type=int, help="so many a module, drawn with a fixed seed")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     settings = toml.loads((ROOT / "tools" / "mutants.toml").read_text())
     modules = arguments.modules or list(settings["tests"])
     if arguments.list:
