@@ -267,7 +267,7 @@ def main() -> int:
     num_new = 0
     for module in modules:
         known = {
-            tuple(fault.split(" -> ")): group["why"]
+            tuple(fault): group["why"]
             for group in settings.get("unnoticed", [])
             if group["module"] == module
             for fault in group["faults"]

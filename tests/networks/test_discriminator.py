@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
+from hmr_tf2.networks.discriminator import NUM_OUTPUTS, Discriminator_separable_rotations
 
 FILES = ("golden_hmr_seed0.npz", "golden_hmr_seed8_2d_T2.npz")
 
@@ -44,6 +44,7 @@ def test_equals_the_original_on_motion_capture(file, golden, reference, discrimi
     batch = reference.batch(meta["seed"], meta["n"], num_stage=meta["num_stage"])
     rotations = reference.rodrigues(batch["mocap_pose"].reshape(-1, 24, 3))[:, 1:]
     got = discriminator(rotations.astype(np.float32), batch["mocap_shape"])
+    assert got.shape[1] == NUM_OUTPUTS
     # The rows of motion capture come first, those of predictions behind them.
     expected = arrays["step0/d_out"][: len(got)]
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
