@@ -95,3 +95,10 @@ def test_weight_decay_is_half_the_squared_weights_times_its_scale():
     weights = [tf.constant([3.0, -4.0]), tf.constant([[2.0]])]
     assert losses.weight_decay(weights, 0.1).numpy() == pytest.approx(0.1 * (25 + 4) / 2)
     assert losses.weight_decay(weights, 0.3).numpy() == pytest.approx(0.3 * (25 + 4) / 2)
+
+
+def test_weight_decay_counts_once_however_many_devices_there_are(monkeypatch):
+    """Each device adds its share to the sum, and the weights are the same on all of them."""
+    weights = [tf.constant([3.0, -4.0])]
+    monkeypatch.setattr(losses.replicas, "is_first", lambda: tf.constant(False))
+    assert losses.weight_decay(weights, 0.1).numpy() == 0.0
