@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 def batch_orth_proj_idrot(X: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
-    """Projects points by the weak-perspective camera of each body, without rotation.
+    """Projects points with the weak-perspective camera of each body, without rotation.
 
     Source: akanazawa/hmr src/tf_smpl/projection.py.
 
@@ -16,9 +16,12 @@ def batch_orth_proj_idrot(X: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
         float32 [N, K, 2], `s * (x + tx, y + ty)`: [-1, 1] is the crop from edge to edge.
     """
     camera = camera[:, tf.newaxis, :]
+    # The original's code translates before it scales (the paper writes s * X + t): tx and ty are
+    # metres, not coordinates of the crop.
     return camera[..., :1] * (X[..., :2] + camera[..., 1:])
 
 
 def crop_to_pixels(points: tf.Tensor, img_size: int) -> tf.Tensor:
-    """Maps [-1, 1] of the crop to its pixels, [0, img_size]; any shape."""
+    """Maps coordinates in [-1, 1] of the crop to pixels in [0, img_size]; any shape."""
+    # -1 and 1 are the outer edges of the border pixels, not their centres (as in the original).
     return (points + 1.0) * (0.5 * img_size)

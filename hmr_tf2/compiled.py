@@ -1,4 +1,4 @@
-"""numba's compiler with its cache where there is a place for one."""
+"""Compiles functions with numba, and caches the result on disk where that is possible."""
 
 import functools
 
@@ -6,12 +6,12 @@ import numba
 
 
 def compiled(function=None, *, error_model: str = "python"):
-    """`numba.njit(function)`, cached on disk unless no folder for a cache can be written.
+    """`numba.njit(function)`, cached on disk unless there is no writable folder for the cache.
 
     Args:
-        function: to compile; `@compiled` and `@compiled(error_model=...)` both do.
-        error_model: `numpy` lets a division by zero be inf or NaN, so that loops with divisions
-            become vector instructions.
+        function: the function to compile; `@compiled` and `@compiled(error_model=...)` both work.
+        error_model: with `numpy`, a division by zero gives inf or NaN instead of raising, so that
+            loops with divisions can become vector instructions.
     """
     if function is None:
         return functools.partial(compiled, error_model=error_model)

@@ -3,8 +3,9 @@
 python -m hmr_tf2.convert_datasets --datasets=lsp,mosh --lsp_dir=RAW/lsp_dataset \\
     --mosh_dir=RAW/neutrMosh --data_dir=DATA
 
-Killed or stopped, the same command continues; what is complete is left alone. docs/data.md says
-where to get each data set. `python -m tfrecords_tools.verify DATA` checks the records.
+If it was killed or stopped, the same command continues; what is complete is left alone.
+docs/data.md says where to get each data set. `python -m tfrecords_tools.verify DATA` checks the
+records.
 """
 
 from hmr_tf2 import commands

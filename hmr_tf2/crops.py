@@ -9,16 +9,18 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-# The original's demo scales a person to this diagonal of the box round the visible keypoints.
+# The original's demo scales a person so that the box around the visible keypoints has this
+# diagonal.
 PERSON_DIAGONAL_PX = 150.0
+# Limit for the resized picture: a small box in a large picture would ask for gigabytes.
 MAX_RESIZED_PX = 2**24
 
 
 class PictureCamera(NamedTuple):
-    """Weak perspective of the whole picture: pixel = scale * (X[:2] + translation).
+    """Weak-perspective camera of the whole picture: pixel = scale * (X[:2] + translation).
 
-    `scale` float64 [2], pixels a metre along x and y, which differ by what sizes lost when they
-    were cut down to whole pixels; `translation` float64 [2], metres.
+    `scale` is float64 [2], pixels per metre along x and y. The two differ slightly, since the
+    sides of a resized picture are truncated to whole pixels. `translation` is float64 [2], metres.
     """
 
     scale: np.ndarray
@@ -26,7 +28,7 @@ class PictureCamera(NamedTuple):
 
     @property
     def mean_scale(self) -> float:
-        """The geometric mean of `scale`, with its sign: an untrained network's may be negative."""
+        """The geometric mean of `scale`, with its sign: an untrained network's can be negative."""
         return float(np.copysign(np.sqrt(self.scale.prod()), self.scale[0]))
 
     def project(self, points: np.ndarray) -> np.ndarray:
@@ -34,15 +36,17 @@ class PictureCamera(NamedTuple):
         return self.scale * (points[..., :2] + self.translation)
 
     def perspective(self, size: tuple[int, int], focal_length: float) -> "PinholeCamera":
-        """The pinhole camera in the picture's middle that sees the body's origin as this one does.
+        """The pinhole camera, centred on the picture, that agrees with this one at the origin.
 
-        At the origin's depth both scales agree, on both axes; nearer points are drawn larger.
+        At the depth of the body's origin both have the same scales; nearer points appear larger.
 
         Args:
             size: (width, height) of the picture.
             focal_length: pixels.
         """
         middle = np.array(size) / 2.0
+        # The depth at which focal_length / depth is the weak-perspective scale. The slight
+        # difference between the two scales goes into the focal lengths, where it stays exact.
         return PinholeCamera(
             focal_length * self.scale / self.mean_scale,
             middle,
@@ -53,7 +57,8 @@ class PictureCamera(NamedTuple):
 class PinholeCamera(NamedTuple):
     """pixel = focal_length * (X + translation)[:2] / (X + translation)[2] + principal_point.
 
-    `focal_length` and `principal_point` float64 [2], pixels; `translation` float64 [3], metres.
+    `focal_length` and `principal_point` are float64 [2], pixels; `translation` is float64 [3],
+    metres.
     """
 
     focal_length: np.ndarray
@@ -68,11 +73,11 @@ class PinholeCamera(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class CropPlace:
-    """Where a square crop lies in the picture.
+    """Where a square crop lies in its picture.
 
-    `scale` are the factors of x and y from the picture to the resized one that the crop is cut
-    from; `start` the x, y of its corner there, pixels, negative in the padding, and whole unless
-    only a part of the picture was resized; `img_size` its side, pixels.
+    `scale` holds the factors, along x and y, from the picture to the resized one that the crop is
+    cut from. `start` is the x, y of the crop's corner there, in pixels: negative in the padding,
+    and whole unless only part of the picture was resized. `img_size` is the crop's side, pixels.
     """
 
     scale: np.ndarray
@@ -80,14 +85,15 @@ class CropPlace:
     img_size: int
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
-        """Pixels of the crop [..., 2] to pixels of the picture."""
+        """Maps pixels of the crop [..., 2] to pixels of the picture."""
         return (points + self.start) / self.scale
 
     def picture_camera(self, cam: np.ndarray) -> PictureCamera:
-        """The camera `[s, tx, ty]` of the crop as one of the picture.
+        """Converts the camera `[s, tx, ty]` of the crop to a camera of the picture.
 
-        It takes points where `to_picture` takes their projections.
+        It projects points to where `to_picture` takes their projections in the crop.
         """
+        # half * (s * (X + t) + 1) is the pixel of the crop; see `to_picture` for the rest.
         half = self.img_size / 2.0
         scale = half * np.float64(cam[0])
         return PictureCamera(
@@ -97,8 +103,8 @@ class CropPlace:
     def cam_of(self, camera: PictureCamera) -> np.ndarray:
         """The inverse of `picture_camera`: float64 [3], `[s, tx, ty]`.
 
-        A crop has one scale for both axes: of another camera's, the geometric mean is taken, and
-        the body's origin stays on its pixel.
+        A crop has a single scale for both axes, so the geometric mean of the camera's two is
+        taken; the body's origin stays on its pixel.
         """
         half = self.img_size / 2.0
         scale = camera.mean_scale * np.sqrt(self.scale.prod())
@@ -117,7 +123,7 @@ class Crop(CropPlace):
 
     @property
     def place(self) -> CropPlace:
-        """Where it lies, without its pixels."""
+        """The place of the crop, without its pixels."""
         return CropPlace(self.scale, self.start, self.img_size)
 
     @property
@@ -127,7 +133,7 @@ class Crop(CropPlace):
 
 
 def crop_whole_picture(picture: np.ndarray, img_size: int = 224) -> Crop:
-    """The crop the original's demo makes without a box: the longer side becomes `img_size`.
+    """The crop that the original's demo makes without a box: the longer side becomes `img_size`.
 
     Args:
         picture: RGB uint8 [H, W, 3].
@@ -138,7 +144,7 @@ def crop_whole_picture(picture: np.ndarray, img_size: int = 224) -> Crop:
 
 
 def crop_box(picture: np.ndarray, box: np.ndarray, img_size: int = 224) -> Crop:
-    """The crop the original's demo makes round a person: the box's diagonal becomes 150 pixels.
+    """The crop that the original's demo makes around a person: the box's diagonal becomes 150 px.
 
     Source: akanazawa/hmr src/util/openpose.py (get_bbox).
 
@@ -152,7 +158,10 @@ def crop_box(picture: np.ndarray, box: np.ndarray, img_size: int = 224) -> Crop:
     corner, size = np.asarray(box[:2], np.float64), np.asarray(box[2:], np.float64)
     height, width = picture.shape[:2]
     if not np.isfinite(box).all() or (size <= 0).any() or np.hypot(*size) < 1.0:
-        raise ValueError(f"The box {_numbers(box)} (x, y, width, height) is empty.")
+        raise ValueError(
+            f"The box {_numbers(box)} (x, y, width, height) is empty; width and height must be "
+            "above 0, and all four numbers finite."
+        )
     if (corner >= [width, height]).any() or (corner + size <= 0).any():
         raise ValueError(
             f"The box {_numbers(box)} (x, y, width, height) lies outside the picture of "
@@ -165,17 +174,17 @@ def crop_box(picture: np.ndarray, box: np.ndarray, img_size: int = 224) -> Crop:
 def scale_and_crop(
     picture: np.ndarray, scale: float, center: np.ndarray, img_size: int = 224
 ) -> Crop:
-    """Resizes, pads by the edge and crops around a point.
+    """Resizes a picture, pads it by repeating its edge, and crops it around a point.
 
-    Source: akanazawa/hmr src/util/image.py (scale_and_crop) and demo.py (preprocess_image). Where
-    the whole picture would become larger than `MAX_RESIZED_PX`, only the part round the crop is
-    resized.
+    Source: akanazawa/hmr src/util/image.py (scale_and_crop) and demo.py (preprocess_image). If
+    the resized picture would have more than `MAX_RESIZED_PX` pixels, only the part around the
+    crop is resized.
 
     Args:
         picture: RGB uint8 [H, W, 3].
-        scale: factor the picture is resized by; sizes are truncated to whole pixels.
-        center: x, y of the crop's middle in the picture, pixels.
-        img_size: side of the crop.
+        scale: factor by which the picture is resized; sizes are truncated to whole pixels.
+        center: x, y of the crop's centre in the picture, pixels.
+        img_size: side of the crop, pixels.
     """
     center = np.asarray(center, np.float64)
     if np.prod(np.array(picture.shape[:2]) * scale) > MAX_RESIZED_PX:
@@ -185,8 +194,10 @@ def scale_and_crop(
             return dataclasses.replace(crop, start=crop.start + corner * crop.scale)
     size = np.floor(np.array(picture.shape[1::-1]) * scale).astype(int).clip(1)
     resized = cv2.resize(picture, tuple(size.tolist()))
+    # Truncation makes the true factors differ from `scale`, and from each other.
     factors = size / np.array(picture.shape[1::-1], np.float64)
     start = np.round(center * factors).astype(int) - img_size // 2
+    # Clipped indices repeat the border pixels, as the original's padding does, without a copy.
     columns, rows = (
         np.clip(np.arange(img_size) + offset, 0, limit - 1)
         for offset, limit in zip(start, size, strict=True)
@@ -196,7 +207,7 @@ def scale_and_crop(
 
 
 def _part_around(picture, center, side):
-    """The part of a picture within `side` of `center`, and its corner x, y; never empty."""
+    """The part of a picture within `side` of `center`, never empty, and the x, y of its corner."""
     limit = np.array(picture.shape[1::-1])
     low = np.clip(np.floor(center - side), 0, limit - 1).astype(int)
     high = np.clip(np.ceil(center + side), low + 1, limit).astype(int)
@@ -208,10 +219,10 @@ def _numbers(values) -> str:
 
 
 def from_pixels(pixels: np.ndarray) -> np.ndarray:
-    """What the network sees: uint8 of any shape to float32 in [-1, 1]."""
+    """Converts uint8 pixels of any shape to what the network sees, float32 in [-1, 1]."""
     return 2.0 * (pixels.astype(np.float32) / 255.0 - 0.5)
 
 
 def to_pixels(image: np.ndarray) -> np.ndarray:
-    """The inverse of `from_pixels`: values in [-1, 1] of any shape to uint8."""
+    """The inverse of `from_pixels`: converts values in [-1, 1] of any shape to uint8."""
     return np.round((image + 1.0) * 127.5).astype(np.uint8)

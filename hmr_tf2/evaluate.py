@@ -2,9 +2,10 @@
 
 python -m hmr_tf2.evaluate --flagfile=flags/evaluate_h36m.cfg --data_dir=DATA --load_path=RUN
 
-Writes a page to look at, results.json and frames.csv for each data set to --out_dir. Predictions
-are kept there too: stopped, the same command continues; repeated, it predicts only what another
-model, other records or other settings make necessary. docs/evaluation.md says what is computed.
+For each data set it writes a page to look at, results.json and frames.csv to --out_dir. The
+predictions are kept there, too: if it was stopped, the same command continues, and if it is
+repeated, it predicts only what another model, other records or other settings make necessary.
+docs/evaluation.md says what is computed.
 """
 
 import dataclasses
@@ -16,46 +17,58 @@ from tfrecords_tools.settings import check_settings, setting
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateSettings:
-    """Which model, on what, and what to write."""
+    """Which model to evaluate, on which data, and what to write."""
 
     load_path: str | None = setting(
         None,
-        "A run's folder, one of its checkpoints, a TF 1 HMR checkpoint, or a SavedModel's folder.",
+        "Model to evaluate: a run's folder, one of its checkpoints, a TF 1 HMR checkpoint, or a "
+        "SavedModel's folder.",
         "model",
     )
     smpl_model_path: str | None = setting(
-        None, "SMPL file; needed only where it is not told by --load_path.", "model"
+        None, "SMPL file; needed only if --load_path does not tell which one.", "model"
     )
 
-    data_dir: str | None = setting(None, "Folder that convert_datasets wrote.", "data")
+    data_dir: str | None = setting(
+        None, "Folder of the records that convert_datasets wrote.", "data"
+    )
     datasets: tuple[str, ...] = setting(
         ("h36m",), "Data sets to evaluate on, one after the other.", "data", choices=DATASETS
     )
     protocol: int = setting(
         1,
-        "Of Human3.6M: 1 for all cameras and trials, 2 for the frontal camera and trial 0.",
+        "Protocol of Human3.6M: 1 takes all cameras and trials, 2 the frontal camera and trial 0 "
+        "only. Other data sets ignore it.",
         "data",
         choices=(1, 2),
     )
     split: str = setting(
         "test",
-        "People set aside for testing, or those that are trained on.",
+        "People to evaluate on: those set aside for testing, or those that are trained on.",
         "data",
         choices=("test", "train"),
     )
     frame_step: int = setting(
-        1, "Every so many frames of a recording; more than 1 for a quick look.", "data", minimum=1
+        1,
+        "Evaluate one of so many frames of each recording; above 1 for a quick look.",
+        "data",
+        minimum=1,
     )
 
     batch_size: int = setting(
-        32, "Crops predicted at once; does not change the numbers.", "run", minimum=1
+        32,
+        "Number of crops predicted at once. It does not change the results.",
+        "run",
+        minimum=1,
     )
-    overwrite: bool = setting(False, "Predict anew, whatever is in --out_dir.", "run")
+    overwrite: bool = setting(
+        False, "Predict again, even if --out_dir already holds the predictions.", "run"
+    )
 
-    out_dir: str = setting("evaluation", "Folder of predictions and reports.", "results")
+    out_dir: str = setting("evaluation", "Folder for predictions and reports.", "results")
     num_pictures: int = setting(
         30,
-        "Pictures of the largest and of the smallest errors; 0 for none.",
+        "Number of pictures of the largest errors, and of the smallest; 0 means none.",
         "results",
         minimum=0,
     )
@@ -80,7 +93,7 @@ def main(settings: EvaluateSettings) -> None:
         protocols.find(settings.data_dir, dataset, settings.protocol, settings.split)
         for dataset in settings.datasets
     ]
-    # Named once: a run that is still training gets newer checkpoints meanwhile.
+    # Resolved once, since a run that is still training gets newer checkpoints meanwhile.
     path, files = loading.model_files(settings.load_path, settings.smpl_model_path)
     predictor = loading.load_predictor(path, settings.smpl_model_path, settings.batch_size)
     for protocol in found:

@@ -1,4 +1,4 @@
-"""Settings dataclasses as absl flags and as flagfiles, there and back."""
+"""Converts settings dataclasses to absl flags and to flagfiles, and back."""
 
 import dataclasses
 import os
@@ -23,7 +23,8 @@ def define_flags(settings_class: type, flag_values: flags.FlagValues = flags.FLA
             default,
             field.metadata["help"],
             flag_values=flag_values,
-            # absl's logging has a --log_dir too; ours, the original's, means another thing.
+            # absl's logging has a --log_dir too; ours, which is the original's, means a folder
+            # of runs.
             allow_override=True,
         )
 
@@ -34,9 +35,9 @@ def parsed_values(
     """The values of the flags of `settings_class`; lists become tuples.
 
     Args:
-        settings_class: as for `run`.
-        flag_values: where they were parsed.
-        given_only: leave out what stood neither on the command line nor in a flagfile.
+        settings_class: a dataclass whose fields are flags.
+        flag_values: the parsed flags.
+        given_only: leave out flags that were given neither on the command line nor in a flagfile.
     """
     found = {field.name: flag_values[field.name] for field in dataclasses.fields(settings_class)}
     return {
@@ -47,7 +48,7 @@ def parsed_values(
 
 
 def as_flagfile(settings: Any) -> str:
-    """The settings as a flagfile that gives them again."""
+    """The settings as a flagfile that reproduces them."""
     lines = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -59,11 +60,11 @@ def as_flagfile(settings: Any) -> str:
 
 
 def read_flagfile(path: str | os.PathLike, settings_class: type) -> dict[str, Any]:
-    """The fields of `settings_class` that a flagfile sets; its other flags are passed over.
+    """The fields of `settings_class` that a flagfile sets; other flags in it are ignored.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: a value is not understood.
+        ValueError: a value cannot be parsed.
     """
     values = flags.FlagValues()
     define_flags(settings_class, values)
@@ -77,7 +78,7 @@ def read_flagfile(path: str | os.PathLike, settings_class: type) -> dict[str, An
 
 
 def field_types(settings_class: type) -> dict[str, Any]:
-    """The type of each field; of `int | None` and its like, the type beside None."""
+    """The type of each field; for `int | None` and the like, the type other than None."""
     hints = typing.get_type_hints(settings_class)
     return {
         name: next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
@@ -93,7 +94,7 @@ def is_list(kind: Any) -> bool:
 
 
 def value_text(value: Any) -> str:
-    """A value as it is written behind `--name=`."""
+    """A value as it is written after `--name=`."""
     if value is None:
         return ""
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use, so that others do not wait for TensorFlow."""
+"""Imports a package's names on first use, so that nobody waits for TensorFlow in vain."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -11,8 +11,8 @@ def names_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     >>> __getattr__ = lazy.names_of(__name__, {"HMR": "hmr_tf2.hmr.model"})
 
     Args:
-        package: its name, for the error.
-        homes: name -> module that has it.
+        package: the package's name, for the error message.
+        homes: name -> module that defines it.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A model, or a predictor, from whatever `--load_path` names."""
+"""Loads a model, or a predictor, from whatever `--load_path` names."""
 
 import dataclasses
 import glob
@@ -27,14 +27,14 @@ def load_predictor(
     smpl_model_path: str | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Predictor:
-    """Loads what recovers bodies: one of our runs, a TF 1 checkpoint, or a SavedModel.
+    """Loads a predictor from one of our runs, a TF 1 checkpoint, or a SavedModel.
 
     Args:
         load_path: a run's folder, a checkpoint's prefix or its `.index` file, or the folder of a
-            SavedModel (a version, or the folder of versions: the newest is taken).
-        smpl_model_path: the body; none means the one of the run, the file beside a TF 1
+            SavedModel (a version, or the folder of versions, of which the newest is taken).
+        smpl_model_path: the SMPL file; None means the run's own, the one beside a TF 1
             checkpoint, or what the SavedModel brings with it.
-        batch_size: crops predicted at once.
+        batch_size: number of crops predicted at once.
 
     Raises:
         ValueError, OSError: nothing usable is there; the message says what to do.
@@ -46,10 +46,10 @@ def load_predictor(
 
 
 def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
-    """The folder of a SavedModel's version that `path` means, None if it means no SavedModel.
+    """The version folder of the SavedModel that `path` names; None if it does not name one.
 
     Args:
-        path: a version folder, or the folder of versions (the newest is taken).
+        path: a version folder, or the folder of versions, of which the newest is taken.
     """
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
@@ -63,7 +63,7 @@ def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
 
 
 def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
-    """Makes a predictor of a model, which may go on training; its weights are not copied."""
+    """Makes a predictor from a model. It shares the weights, so the model may go on training."""
     size = model.config.img_size
     network = tf.function(
         model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
@@ -77,7 +77,7 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
 
     Args:
         load_path: a run's folder, a checkpoint's prefix or its `.index` file.
-        smpl_model_path: the body; none means the one of the run, or the file beside a TF 1
+        smpl_model_path: the SMPL file; None means the run's own, or the one beside a TF 1
             checkpoint.
 
     Raises:
@@ -93,9 +93,9 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
 
 
 def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str, Any]:
-    """The settings of the model in a checkpoint: those of its run, and where its body lies.
+    """The settings of the model in a checkpoint: those of its run, and the path of its body.
 
-    In float32, whatever the precision of training was: so are the weights.
+    The model computes in float32, as its weights are, whatever precision it was trained in.
     """
     flags_file = run_folder.flags_file(prefix)
     settings = flagfiles.read_flagfile(flags_file, HMRConfig) if flags_file else {}
@@ -114,8 +114,9 @@ def model_files(
     """What `load_predictor` would read now.
 
     Returns:
-        The checkpoint's prefix or the SavedModel's version folder, which as `load_path` means the
-        same also when newer ones appear; and the files that decide what it predicts.
+        The checkpoint's prefix or the SavedModel's version folder, which as `load_path` keeps
+        naming the same model when newer ones appear; and the files that determine what the model
+        predicts.
 
     Raises:
         ValueError, OSError: nothing usable is there.
@@ -142,7 +143,7 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
         num_keypoints = function.structured_outputs["joints3d"].shape[1]
     except (OSError, ValueError, KeyError, IndexError, tf.errors.OpError) as error:
         raise ValueError(
-            f"{folder} is no SavedModel that `hmr_tf2.export` wrote, or it is damaged: "
+            f"{folder} is not a SavedModel that `hmr_tf2.export` wrote, or it is damaged: "
             f"{str(error).splitlines()[0]}"
         ) from error
     size = spec.shape[1]
@@ -161,7 +162,7 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
     logging.info("Loaded %s", folder)
 
     def network(images):
-        # `loaded` is held on to: its variables live only as long as it does.
+        # Naming `loaded` here keeps it alive: its variables live only as long as it does.
         outputs = dict(function(images)) if loaded is not None else {}
         outputs.pop("valid", None)
         if "verts" not in outputs:  # exported with --no_vertices

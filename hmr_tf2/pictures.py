@@ -1,4 +1,4 @@
-"""Picture files of any kind to RGB, and back."""
+"""Reads picture files of any kind as RGB, and writes them."""
 
 import os
 import pathlib
@@ -14,14 +14,14 @@ MAX_PIXELS = 2**28
 
 
 def read_picture(path: str | os.PathLike) -> np.ndarray:
-    """Reads a picture as RGB uint8 [H, W, 3], upright as its EXIF entry says.
+    """Reads a picture as RGB uint8 [H, W, 3], turned upright as its EXIF orientation says.
 
-    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped (as the
-    original's demo does), and of an animation the first frame is taken.
+    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped (as in the
+    original's demo), and only the first frame of an animation is read.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is no picture, cut off, or larger than `MAX_PIXELS`.
+        ValueError: it is not a picture, is cut off, or has more than `MAX_PIXELS` pixels.
     """
     path = pathlib.Path(path)
     with path.open("rb") as file, warnings.catch_warnings():
@@ -29,7 +29,7 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
         try:
             with Image.open(file) as picture:
                 _check_size(path, picture.size)
-                # Decoded here: what is cut off shows only now.
+                # Pixels are decoded only here, so that only here a truncated file is noticed.
                 return _to_rgb(path, ImageOps.exif_transpose(picture))
         except Image.DecompressionBombError:
             raise ValueError(_too_large(path)) from None
@@ -42,7 +42,7 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
 
 
 def write_picture(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes RGB uint8 [H, W, 3] in the format of the name's ending; whole or not at all."""
+    """Writes RGB uint8 [H, W, 3], whole or not at all; the suffix of the name sets the format."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = Image.registered_extensions()[path.suffix.lower()]
@@ -62,7 +62,9 @@ def _too_large(path):
 
 def _to_rgb(path, picture) -> np.ndarray:
     if picture.mode == "F":
-        raise ValueError(f"{path} has fractions for pixels: save it with 8 or 16 bits.")
+        raise ValueError(
+            f"{path} has floating-point pixels: save it with 8 or 16 bits per channel."
+        )
     if picture.mode.startswith("I"):  # grey in more than 8 bits, which Pillow would cut off at 255
         grey = np.clip(np.asarray(picture), 0, 2**16 - 1) // 256
         return np.repeat(grey[..., np.newaxis], 3, axis=2).astype(np.uint8)

@@ -1,6 +1,6 @@
-"""Crops in, bodies out: a network wherever it runs, in batches, with named results.
+"""Crops in, bodies out: runs a network in batches, wherever it is, and names its results.
 
-What demo, evaluation and export share; `hmr_tf2.loading.load_predictor` makes a `Predictor`.
+The demo, the evaluation and the export share it; `hmr_tf2.loading.load_predictor` makes one.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,13 +15,13 @@ BATCH_SIZE = 16
 
 
 class CropPredictor:
-    """Recovers the bodies in crops, wherever the network runs: all that pictures need.
+    """Recovers the bodies in crops, wherever the network runs; enough to draw them.
 
     Args:
-        network: from crops float32 [N, S, S, 3] in [-1, 1] to what `HMR.call` returns; any N.
-        faces: triangles of `verts`: int32 [F, 3], counter-clockwise seen from outside.
+        network: maps crops, float32 [N, S, S, 3] in [-1, 1], to what `HMR.call` returns; any N.
+        faces: triangles of `verts`: int32 [F, 3], counter-clockwise when seen from outside.
         img_size: side S of a crop, pixels.
-        batch_size: crops in one call of `network`.
+        batch_size: number of crops in one call of `network`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CropPredictor:
         """Recovers the body in each crop.
 
         Args:
-            images: float32 [N, S, S, 3] in [-1, 1]; any N, also none.
+            images: float32 [N, S, S, 3] in [-1, 1]; any N, including 0.
 
         Returns:
             dict of float32: `verts` [N, V, 3] and `joints3d` [N, K, 3] in metres, `joints`
@@ -77,11 +77,11 @@ class Predictor(CropPredictor):
     >>> out = predictor.predict_crops(np.stack([crop.image for crop in crops]))
 
     Args:
-        network: as of `CropPredictor`.
-        decode: from theta float32 [N, 85] to what `network` returns.
+        network: see `CropPredictor`.
+        decode: maps theta, float32 [N, 85], to what `network` returns.
         rig: the body's mesh and bones.
-        img_size: as of `CropPredictor`.
-        batch_size: rows in one call of `network` or `decode`.
+        img_size: see `CropPredictor`.
+        batch_size: number of rows in one call of `network` or `decode`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Predictor(CropPredictor):
         self.rig = rig
 
     def bodies_of(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """What `predict_crops` would return for crops in which it saw `theta` [N, 85]."""
+        """What `predict_crops` returns for crops in which the network sees `theta` [N, 85]."""
         return self._in_batches(self._decode, np.asarray(theta, np.float32))
 
 

@@ -1,10 +1,10 @@
-"""Shows the whole program at work on stand-in people, with nothing but this repository.
+"""Shows the whole program at work on stand-in people; it needs nothing but this repository.
 
 python -m hmr_tf2.quickstart --out=quickstart_out
 
-Makes a body and raw data sets, converts them to records, trains HMR on them with the adversarial
-prior, exports a SavedModel, loads it again and uses it on a picture. A second run reuses what is
-there.
+It makes a body and raw data sets, converts them to records, trains HMR on them with the
+adversarial prior, exports a SavedModel, loads it again and uses it on new pictures. A second run
+reuses what is there.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from hmr_tf2.networks.encoders import ENCODERS
 from tfrecords_tools.settings import check_settings, setting
 
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
-LSP_PEOPLE = 1000  # its first thousand are trained on, as in the real set
+LSP_PEOPLE = 1000  # the first thousand train, as in the real data set
 MOCAP_CLIPS = 200
-VALIDATIONS = 6  # points of the curve of errors; as many epochs of the trainer
+VALIDATIONS = 6  # points on the curve of errors, and epochs of the trainer
 # The pictures that the model is tried on come from another seed than those it is trained on.
 TEST_SEED_OFFSET = 1_000_000
 NUM_TEST_PICTURES = 200
@@ -43,40 +43,45 @@ CURVES = {
 
 @dataclasses.dataclass(frozen=True)
 class QuickstartSettings:
-    """How much of everything; the defaults take minutes on two cores."""
+    """How much of everything to make; the defaults take minutes on two cores."""
 
     out: str = setting("quickstart_out", "Folder for everything the run makes.", "quickstart")
     people: int = setting(
         4000,
-        f"Stand-in pictures with 3-D labels; of those without there are at most {LSP_PEOPLE}.",
+        "Number of stand-in pictures with 3-D labels. There are as many without, up to "
+        f"{LSP_PEOPLE}.",
         "quickstart",
         minimum=8,
     )
-    steps: int = setting(2400, "Training steps.", "quickstart", minimum=1)
-    batch_size: int = setting(32, "Pictures in a step.", "quickstart", minimum=2)
+    steps: int = setting(2400, "Number of training steps.", "quickstart", minimum=1)
+    batch_size: int = setting(32, "Number of images in a training step.", "quickstart", minimum=2)
     model_type: str = setting(
         "small_resnet_fc3_dropout",
-        "Networks; the original's (resnet_fc3_dropout) take 20 times as long.",
+        "Networks to train; the original's (resnet_fc3_dropout) take 20 times as long.",
         "quickstart",
         choices=ENCODERS,
     )
-    e_lr: float = setting(2e-3, "Learning rate of encoder and regressor.", "quickstart", above=0)
+    e_lr: float = setting(
+        2e-3, "Learning rate of the encoder and the regressor.", "quickstart", above=0
+    )
     d_lr: float = setting(1e-3, "Learning rate of the discriminator.", "quickstart", above=0)
-    seed: int = setting(1, "Seed of people, data order and weights.", "quickstart", minimum=0)
+    seed: int = setting(
+        1, "Seed of the people, the data order and the initial weights.", "quickstart", minimum=0
+    )
 
     def __post_init__(self):
         check_settings(self)
 
 
 class Journal:
-    """The parts of the run: what each does, how long it took, where its result lies."""
+    """The parts of the run: what each does, how long it took, and where its results are."""
 
     def __init__(self):
         self.rows: list[tuple[str, float, str]] = []
 
     @contextlib.contextmanager
     def part(self, title: str):
-        """Announces a part; yields a list to which it appends where its results lie."""
+        """Announces a part; yields a list, to which the part adds the paths of its results."""
         print(f"\n== {title}", flush=True)
         start, results = time.monotonic(), []
         yield results
@@ -125,7 +130,7 @@ def main(settings: QuickstartSettings) -> None:
 
 
 def standin_variety():
-    """Plain pictures of people who do not turn their backs: from these one learns soonest."""
+    """Plain pictures of people who do not turn their backs, which are the quickest to learn."""
     from hmr_tf2.standin import people
 
     return dataclasses.replace(people.PLAIN, turn=math.pi / 2)
@@ -148,7 +153,7 @@ def make_standin(settings: QuickstartSettings, out: pathlib.Path):
 
 
 def convert_standin(raw: dict[str, pathlib.Path], data_dir: pathlib.Path) -> pathlib.Path:
-    """Converts the raw folders as `hmr_tf2.convert_datasets` does."""
+    """Converts the raw data sets as `hmr_tf2.convert_datasets` does."""
     from tfrecords_tools.convert import convert
     from tfrecords_tools.convert_settings import ConvertSettings
 
@@ -162,8 +167,8 @@ def train_config(
 ) -> TrainConfig:
     """All losses of the paper, weighted for a run of minutes from random weights.
 
-    At the paper's weights such a run learns to please a discriminator that knows nothing yet:
-    its loss is then sixty times that of the 3-D joints.
+    With the paper's weights, such a run would learn to please a discriminator that knows nothing
+    yet, whose loss is then sixty times that of the 3-D joints.
     """
     epoch = math.gcd(settings.steps, VALIDATIONS)
     return TrainConfig(
@@ -190,13 +195,13 @@ def train_config(
 
 
 def try_out(settings: QuickstartSettings, exported: pathlib.Path, mean, out: pathlib.Path):
-    """Photographs people it never saw, predicts them with the exported model, draws some.
+    """Makes pictures of new people, predicts them with the exported model, and draws some.
 
     Args:
-        mean: [1, 85], what the regressor starts from.
+        mean: [1, 85], the theta that the regressor starts from.
 
     Returns:
-        Errors of the mean body and of the model (`joint_errors`), and captioned panels.
+        The errors of the mean body and of the model (`joint_errors`), and captioned panels.
     """
     import numpy as np
 
@@ -263,7 +268,7 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
         title="hmr_tf2 quickstart",
         notes=[
             EXPECTATION,
-            "Pictures: the first of those people, not chosen. Input, joints, "
+            "The pictures show the first of those people, not a selection: input, joints, "
             "body over the picture, body from the side.",
         ],
         curves={
@@ -283,14 +288,14 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
 
 
 def error_table(errors: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: what was measured by what was predicted, and how much was gained."""
+    """Header and rows: the errors of each prediction, and by how much training lowered them."""
     rows = [[name, *(f"{v:.1f}" for v in row.values())] for name, row in errors.items()]
     lower = [f"{100 * share:.1f} %" for share in gains(errors).values()]
     return ["", *errors[MEAN]], [*rows, ["lower by", *lower]]
 
 
 def gains(errors: dict[str, dict[str, float]]) -> dict[str, float]:
-    """By which share each error of the trained model is lower than that of the mean body."""
+    """The fraction by which each error of the trained model is below that of the mean body."""
     return {name: 1 - errors[TRAINED][name] / start for name, start in errors[MEAN].items()}
 
 
@@ -300,8 +305,8 @@ def as_text(errors: dict[str, dict[str, float]]) -> str:
 
 
 EXPECTATION = (
-    "A small network, trained for minutes from random weights on plain pictures of people that "
-    "never were. With the default settings its MPJPE on others of them should be about 40 % below "
+    "This is a small network, trained for minutes from random weights on plain pictures of people "
+    "who do not exist. With the default settings its MPJPE on new ones should be about 40 % below "
     "that of the mean body. It is of no use on photographs: for these take the authors' weights, "
     "or train on the real data sets."
 )

@@ -1,4 +1,4 @@
-"""The 85 numbers that stand for a body in a crop: their parts, and the body they decode to.
+"""Theta, the 85 numbers that describe a body in a crop: its parts, and how it is decoded.
 
 `theta` is `[s, tx, ty]` of the camera, 24 axis-angle vectors (the root first), and 10 betas.
 """
@@ -41,7 +41,7 @@ def pose_to_rotations(pose: tf.Tensor) -> tf.Tensor:
 
 
 def with_rotations(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Adds `rotations` [N, 24, 3, 3], of each joint relative to its parent, where they lack.
+    """Adds `rotations` [N, 24, 3, 3], of each joint relative to its parent, if they are missing.
 
     Args:
         outputs: what `decode_theta` returned; `theta` [N, 85] is read.
@@ -52,7 +52,7 @@ def with_rotations(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def decode_theta(smpl: SMPL, theta: tf.Tensor, img_size: int) -> dict[str, tf.Tensor]:
-    """The body and the camera that `theta` [N, 85] stands for.
+    """The body and the camera that `theta` [N, 85] encodes.
 
     Returns:
         dict of float32: `verts` [N, V, 3] and `joints3d` [N, K, 3] in metres, `joints` [N, K, 2]
@@ -72,7 +72,7 @@ def decode_theta(smpl: SMPL, theta: tf.Tensor, img_size: int) -> dict[str, tf.Te
 
 
 def theta_decoder(smpl: SMPL, img_size: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """`decode_theta` of one body and crop size, compiled for any number of rows."""
+    """`decode_theta` for one body model and crop size, compiled for any number of rows."""
     return tf.function(
         lambda theta: decode_theta(smpl, theta, img_size),
         input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],

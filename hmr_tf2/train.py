@@ -1,4 +1,4 @@
-"""Trains HMR and continues a run that was begun.
+"""Trains HMR, or continues a run that was stopped.
 
 python -m hmr_tf2.train --flagfile=flags/hmr.cfg --data_dir=DATA --model_dir=RUN \\
     --smpl_model_path=models/neutral_smpl_with_cocoplus_reg.pkl

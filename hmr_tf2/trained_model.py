@@ -1,7 +1,7 @@
-"""A model that trains itself: its parts, the optimiser of each, the step that updates them all.
+"""A model with its own training step: its parts, their optimisers, and how they are updated.
 
-A model has one or two parts, each with a loss and an Adam of its own: `e`, what predicts (encoder
-and regressor), and `d`, the discriminator. Both updates of a step come from one forward pass.
+A model has one or two parts, each with its own loss and its own Adam: `e`, which predicts (encoder
+and regressor), and `d`, the discriminator. A step updates both from the same forward pass.
 """
 
 import contextlib
@@ -20,26 +20,28 @@ LossScaleOptimizer = keras.mixed_precision.LossScaleOptimizer
 
 
 class TrainedModel(keras.Model):
-    """What HMR, HMMR and the like share: compiling, the training step, the names of a run.
+    """The base class of HMR, HMMR and the like: compiling, the training step, names of weights.
 
-    A model says what its parts are (`parts`), what each one's loss is (`compute_losses`), what a
-    run saves of it (`checkpoint_parts`) and what files call its weights (`weight_slots`).
+    A subclass tells its parts (`parts`), the loss of each (`compute_losses`), what a run saves of
+    it (`checkpoint_parts`), and what files call its weights (`weight_slots`).
 
     Args:
         config: settings; `batch_size`, `seed`, `clip_norm`, `mixed_precision` and `deterministic`
             are read here, and the learning rates `e_lr` and `d_lr`.
-        name: as of `keras.Model`.
+        name: see `keras.Model`.
     """
 
     def __init__(self, config: ModelConfig, name: str):
         super().__init__(name=name, dtype="float32")
         self.config = config
         self.d_optimizer = None
-        # `train_step` returns losses of all replicas; Keras would sum them once more.
+        # `train_step` already returns sums over the replicas; Keras would sum them once more.
         self.distribute_reduction_method = "first"
 
     def parts(self) -> dict[str, list[tf.Variable]]:
-        """What each part trains: `e`, and perhaps `d`. The optimiser of `e` counts the steps."""
+        """The variables that each part trains; the first part is `e`, and its optimiser counts
+        the steps. A second part, if there is one, is `d`.
+        """
         raise NotImplementedError
 
     def compute_losses(
@@ -48,29 +50,30 @@ class TrainedModel(keras.Model):
         """One training forward pass.
 
         Returns:
-            The loss of each part, and everything that is to be logged, by name: float32 [] each.
+            The loss of each part, and everything to be logged by name, each float32 []. On
+            several replicas each is this replica's share (see `losses`).
         """
         raise NotImplementedError
 
     def checkpoint_parts(self) -> dict[str, tf.Module]:
-        """What a run saves, by its key in the checkpoint; the optimisers are added to it."""
+        """What a run saves, by key in the checkpoint; the optimisers are added to it."""
         raise NotImplementedError
 
     def weight_slots(self, kind: str, present: Collection[str] | None = None) -> dict[str, Slot]:
-        """The model's weights by their names in a kind of file.
+        """The model's weights by their names in files of one format.
 
         Args:
-            kind: of the file, such as `tf1.KIND`.
-            present: the names in one file: then only the weights that it must have, which are
-                fewer where the file is known to hold a part of the model.
+            kind: the format, such as `tf1.KIND`.
+            present: the names in a particular file. Then only the weights that this file must
+                have are returned: fewer, if it is known to hold only part of the model.
 
         Raises:
-            ValueError: the model knows no names of this kind.
+            ValueError: the model has no names for this format.
         """
         raise ValueError(f"{self.name} cannot be loaded from files of the kind {kind!r}.")
 
     def holds_encoder_only(self, present: Collection[str]) -> bool:
-        """Whether a file with these names holds an image encoder and nothing else of the model."""
+        """Whether a file with these names holds only the image encoder of the model."""
         return False
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -81,7 +84,7 @@ class TrainedModel(keras.Model):
         }
 
     def moving_averages(self) -> list[tf.Variable]:
-        """What a training pass moves without a gradient: the averages of the batch norms."""
+        """What a training pass changes without a gradient: the batch norms' moving averages."""
         return [
             variable
             for variable in self.non_trainable_variables
@@ -89,14 +92,15 @@ class TrainedModel(keras.Model):
         ]
 
     def compile(self, e_lr=None, d_lr=None, **kwargs):
-        """Makes an Adam for each part; `optimizer` is the first one's.
+        """Makes an Adam optimiser for each part; `optimizer` is that of the first.
 
-        The legacy class is TF 1's: one fused kernel a variable, epsilon outside the correction.
+        The legacy class computes what TF 1's does: one fused kernel per variable, and epsilon
+        outside the bias correction.
 
         Args:
-            e_lr: learning rate or schedule of encoder and regressor; none means the config's.
-            d_lr: the discriminator's.
-            **kwargs: as of `keras.Model.compile`.
+            e_lr: learning rate or schedule of encoder and regressor; None means the config's.
+            d_lr: the same for the discriminator.
+            **kwargs: see `keras.Model.compile`.
         """
         given = {"e": e_lr, "d": d_lr}
         first, *others = (
@@ -106,31 +110,40 @@ class TrainedModel(keras.Model):
             )
             for part in self.parts()
         )
+        # The discriminator is always float32, so only the first part's gradients can underflow.
         if self.config.mixed_precision == "float16":
             first = LossScaleOptimizer(first)
         super().compile(optimizer=first, **kwargs)
         self.d_optimizer = others[0] if others else None
 
     def build_optimizers(self) -> None:
-        """Makes the optimisers' slots now rather than in the first step."""
+        """Creates the optimisers' slots now rather than in the first step."""
         optimizers = self.optimizers()
         for part, variables in self.parts().items():
-            # The legacy optimisers have no public `build`, and TF 1's Adam is among these only.
+            # Private, because the legacy optimisers have no public `build`, and only among them is
+            # TF 1's Adam.
             optimizers[part]._create_all_weights(variables)
 
     def train_step(self, data):
-        """Updates every part from one forward pass with the old weights.
+        """Updates every part from a single forward pass with the old weights.
 
         Returns:
-            dict of this step's losses before its update, under the names of the original.
+            dict of this step's losses before the update, under the original's names.
         """
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         parts, optimizers = self.parts(), self.optimizers()
+        # One tape per part rather than a persistent one, which would hold on to every activation
+        # until both gradients are taken.
         with contextlib.ExitStack() as stack:
             tapes = {part: stack.enter_context(tf.GradientTape()) for part in parts}
             losses, logs = self.compute_losses(batch)
+            # The multiplication must be recorded, or the gradients would not be scaled.
             scaled = {part: scaled_loss(optimizers[part], losses[part]) for part in parts}
-        # All gradients are taken before any weight changes.
+        # All gradients are taken before any weight changes: the original runs both train
+        # operations in one `session.run` (src/trainer.py, train), so the encoder learns from the
+        # discriminator of before the step. Updating `d` first, as many GANs do, would differ.
+        # Each part is differentiated with respect to its own variables alone. That is what keeps
+        # the discriminator's loss from training the encoder that made its input.
         found = {
             part: gradients(
                 tapes[part],
@@ -144,16 +157,17 @@ class TrainedModel(keras.Model):
         }
         for part, variables in parts.items():
             optimizers[part].apply_gradients(
-                # `gradients` has summed over the replicas already.
+                # `gradients` has already summed over the replicas. It is not a mean, since each
+                # replica's losses are already divided by the counts of the whole batch.
                 zip(found[part], variables, strict=True),
                 experimental_aggregate_gradients=False,
             )
         return replicas.total(logs)
 
     def train_on_batch(self, x, return_dict=False, **kwargs):
-        """As Keras', for a batch whose mocap rows may outnumber its pictures.
+        """Like Keras' own, which refuses a batch whose mocap rows outnumber its images.
 
-        Keras' own refuses that. Only `x`, the dict of `compute_losses`, is accepted.
+        Only `x`, the dict of `compute_losses`, is accepted.
         """
         unused = [name for name, value in kwargs.items() if value is not None]
         if unused:
@@ -166,12 +180,14 @@ class TrainedModel(keras.Model):
         return logs if return_dict else list(logs.values())
 
     def dropout_seed(self) -> tf.Tensor:
-        """int64 [2], the seed of this step: the run's, and the number of updates so far."""
+        """The seed of this step, int64 [2]: the run's, and the number of updates so far."""
+        # A function of the step alone, so that a resumed run draws the masks that it would have
+        # drawn. With float16 the count includes steps that were skipped.
         return tf.stack([tf.cast(self.config.seed, tf.int64), self.optimizer.iterations])
 
 
 def scaled_loss(optimizer: keras.optimizers.Optimizer, loss: tf.Tensor) -> tf.Tensor:
-    """The loss to differentiate: times the loss scale where the optimiser has one (float16)."""
+    """The loss to differentiate: multiplied by the optimiser's loss scale, if any (float16)."""
     return optimizer.get_scaled_loss(loss) if _scales(optimizer) else loss
 
 
@@ -186,20 +202,23 @@ def gradients(
     """Gradients of `scaled_loss`, unscaled, summed over the replicas, clipped.
 
     Args:
-        tape: what recorded the loss.
-        optimizer: whose loss scale is taken out again.
+        tape: the tape that recorded the loss.
+        optimizer: its loss scale, if any, is divided out again.
         loss: what `scaled_loss` returned.
-        variables: with respect to which.
-        clip_norm: largest norm of all together; 0 for any.
-        fixed_order: sum a tensor's gradients in pairs. The usual sum of three or more adds them
-            in the order in which buffers become free, which differs from run to run.
+        variables: what to differentiate with respect to.
+        clip_norm: largest norm of all gradients together; 0 means no clipping.
+        fixed_order: sum the gradients of a tensor in pairs. The usual sum of three or more adds
+            them in the order in which buffers become free, which differs from run to run.
     """
+    # `tf.gradients` can be told how to sum, which a tape cannot; it exists in graphs only.
     if fixed_order and not tf.executing_eagerly():
         found = tf.gradients(
             loss, variables, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE
         )
     else:
         found = tape.gradient(loss, variables)
+    # Unscale, sum, clip, in this order: the norm is that of the true gradient of the whole batch,
+    # the same on any number of devices.
     if _scales(optimizer):
         found = optimizer.get_unscaled_gradients(found)
     found = replicas.total(found)
@@ -211,13 +230,13 @@ def _scales(optimizer):
 
 
 def kernels(variables: Sequence[tf.Variable]) -> list[tf.Variable]:
-    """Those that the original's weight decay means: no biases, batch norms or mean parameters."""
+    """Those that the original means to decay: not biases, batch norms or mean parameters."""
     return [v for v in variables if v.name.split("/")[-1].startswith(("kernel", "weights"))]
 
 
 @contextlib.contextmanager
 def layer_policy(mixed_precision: str):
-    """Layers made inside compute in bfloat16 or float16 and keep float32 weights.
+    """Makes new layers within it compute in bfloat16 or float16, with float32 weights.
 
     Args:
         mixed_precision: `off`, `bfloat16` or `float16`.

@@ -76,7 +76,7 @@ def test_a_savedmodel_of_another_kind_is_refused(tmp_path):
         lambda images: {"images": images}, input_signature=[tf.TensorSpec([None, 3], tf.float32)]
     )
     tf.saved_model.save(module, str(tmp_path), {"predict_crops": module.identity})
-    with pytest.raises(ValueError, match="no SavedModel that `hmr_tf2.export` wrote"):
+    with pytest.raises(ValueError, match="not a SavedModel that `hmr_tf2.export` wrote"):
         loading.load_predictor(tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_no_crops_give_no_bodies(predictors):
 @pytest.mark.parametrize("content", [b"", b"no protocol buffer"])
 def test_a_damaged_export_is_named(tmp_path, content):
     (tmp_path / "saved_model.pb").write_bytes(content)
-    with pytest.raises(ValueError, match=f"{tmp_path} is no SavedModel that .* or it is damaged"):
+    with pytest.raises(ValueError, match=f"{tmp_path} is not a SavedModel .* or it is damaged"):
         loading.load_predictor(tmp_path)
 
 

@@ -118,7 +118,7 @@ def test_a_picture_beyond_all_measure_is_refused_before_it_fills_memory(tmp_path
 
 def test_fractions_for_pixels_are_refused(tmp_path):
     Image.fromarray(np.zeros((4, 5), np.float32)).save(tmp_path / "a.tiff")
-    with pytest.raises(ValueError, match="fractions for pixels"):
+    with pytest.raises(ValueError, match="floating-point pixels"):
         pictures.read_picture(tmp_path / "a.tiff")
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: weights from files of others, and our own runs' folders."""
+"""Checkpoints: weights from other programs' files, and the folders of our own runs."""
 
 from hmr_tf2.checkpoints.weights import restore_tf1
 

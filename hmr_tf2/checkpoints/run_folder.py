@@ -1,4 +1,4 @@
-"""Our own checkpoints: a run's folder with its newest states, its flags, and how to go on."""
+"""Our own checkpoints: a run's folder, with its newest states and its flags, and how to resume."""
 
 import os
 import pathlib
@@ -12,17 +12,17 @@ from hmr_tf2.checkpoints.tf1 import READ_ERRORS
 from hmr_tf2.checkpoints.weights import restore_tf1
 
 FLAGS_FILE = "flags.cfg"
-# TensorFlow writes this key into every object-based checkpoint, and into no TF 1 one.
+# TensorFlow writes this key into every object-based checkpoint, and never into one of TF 1.
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def training_state(model) -> tf.train.Checkpoint:
-    """All that a run needs to continue: networks, their optimisers, and with them the step.
+    """All that a run needs to continue: the networks and their optimisers, which hold the step.
 
     The body is not part of it: it is read from the SMPL file.
     """
     optimizers = {
-        # Without the loss scale of float16, which is found anew, so that precisions may change.
+        # The loss scale of float16 is left out and found again, so that the precision may change.
         f"{part}_optimizer": getattr(optimizer, "inner_optimizer", optimizer)
         for part, optimizer in model.optimizers().items()
     }
@@ -30,10 +30,10 @@ def training_state(model) -> tf.train.Checkpoint:
 
 
 def latest_checkpoint(path: str | os.PathLike) -> str | None:
-    """The newest whole checkpoint's prefix if `path` is a run's folder, else None.
+    """The prefix of the newest whole checkpoint if `path` is a run's folder, else None.
 
     Raises:
-        ValueError: the folder names checkpoints, and all of them are damaged.
+        ValueError: the folder lists checkpoints, but all of them are damaged.
     """
     state = tf.train.get_checkpoint_state(os.fspath(path)) if os.path.isdir(path) else None
     if state is None:
@@ -42,15 +42,15 @@ def latest_checkpoint(path: str | os.PathLike) -> str | None:
         fault = damage(prefix)
         if fault is None:
             return prefix
-        logging.warning("Passing over %s, which is damaged: %s", prefix, fault)
+        logging.warning("Skipping %s, which is damaged: %s", prefix, fault)
     raise ValueError(
         f"{state.model_checkpoint_path} is damaged, and so are those before it. Put back a copy "
-        "of one, or name another --model_dir to begin anew."
+        "of one, or pass another --model_dir to start a new run."
     )
 
 
 def damage(prefix: str) -> str | None:
-    """What is wrong with a checkpoint's files: every value is read and its checksum compared."""
+    """What is wrong with a checkpoint's files, or None; reads every value, with its checksum."""
     try:
         reader = tf.train.load_checkpoint(prefix)
         for name in reader.get_variable_to_shape_map():
@@ -61,9 +61,9 @@ def damage(prefix: str) -> str | None:
 
 
 def remove_partial(folder: str | os.PathLike) -> None:
-    """Deletes what a checkpoint that was not finished left: files that the folder does not list.
+    """Deletes what unfinished checkpoints left behind: files that the folder does not list.
 
-    They are of no use, and would take the room of a whole checkpoint each.
+    They are of no use, and each may take as much space as a whole checkpoint.
     """
     state = tf.train.get_checkpoint_state(os.fspath(folder))
     listed = {os.path.basename(p) for p in state.all_model_checkpoint_paths} if state else set()
@@ -73,15 +73,18 @@ def remove_partial(folder: str | os.PathLike) -> None:
 
 
 def checkpoint_prefix(path: str | os.PathLike) -> str:
-    """The checkpoint that `--load_path` means: a run's folder, a prefix, or an `.index` file.
+    """The checkpoint that `--load_path` names by a run's folder, a prefix, or an `.index` file.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such checkpoint.
     """
     if os.path.isdir(path):
         prefix = latest_checkpoint(path)
         if prefix is None:
-            raise FileNotFoundError(f"{path} holds no checkpoint of a training run.")
+            raise FileNotFoundError(
+                f"{path} holds no checkpoint of a training run. Pass the folder of a run that has "
+                "saved one, or the prefix of a TF 1 checkpoint."
+            )
         return prefix
     prefix = os.fspath(path).removesuffix(".index")
     tf1.open_checkpoint(prefix)
@@ -98,20 +101,20 @@ def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
 def restore(model, path: str | os.PathLike) -> str:
     """Restores a compiled model from one of our checkpoints or from a TF 1 checkpoint.
 
-    Ours bring optimisers and step with them. A TF 1 checkpoint brings weights only.
+    Ours include the optimisers and the step; a TF 1 checkpoint brings weights only.
 
     Returns:
         The prefix of the checkpoint that was read.
 
     Raises:
-        OSError, ValueError: there is none, it is damaged, or it does not fit the model.
+        OSError, ValueError: there is no checkpoint, it is damaged, or it does not fit the model.
     """
     prefix = checkpoint_prefix(path)
     names = tf1.open_checkpoint(prefix).shapes
     if OBJECT_GRAPH_KEY not in names:
         if model.holds_encoder_only(names):
             raise ValueError(
-                f"{prefix} holds an image encoder only, not a whole model: pass it as "
+                f"{prefix} holds only an image encoder, not a whole model: pass it as "
                 "--pretrained_model_path."
             )
         restore_tf1(model, prefix)
@@ -123,6 +126,6 @@ def restore(model, path: str | os.PathLike) -> str:
         raise ValueError(
             f"{prefix} does not fit the model or is damaged: {str(error).splitlines()[0]}\n"
             "Was it trained with other settings (num_stage, encoder_only)? "
-            f"They stand in {FLAGS_FILE} beside it."
+            f"{FLAGS_FILE} beside it lists them."
         ) from error
     return prefix

@@ -1,4 +1,4 @@
-"""Reads TensorFlow checkpoints: the authors' weights, Slim's, and the states of our own runs."""
+"""Reads TensorFlow checkpoints: the authors' weights, Slim's, and those of our own runs."""
 
 import os
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def open_checkpoint(path: str | os.PathLike) -> Checkpoint:
-    """Opens the checkpoint with this prefix (or this `.index` file); TF 1's, or one of ours.
+    """Opens the checkpoint with this prefix (or this `.index` file), a TF 1 one or one of ours.
 
     Raises:
         OSError: there is no such checkpoint.

@@ -1,6 +1,6 @@
-"""Weights from files: the model tells what a file calls its weights, a reader knows the format.
+"""Loads weights from files: the model knows their names in a file, a reader knows its format.
 
-    file = open_weights("models/model.ckpt-667589")        # which format it is, its content tells
+    file = open_weights("models/model.ckpt-667589")        # the content tells the format
     names = assign(model.weight_slots(file.kind, file.shapes), file)
 
 Nothing is assigned unless everything fits.
@@ -18,17 +18,18 @@ from absl import logging
 
 from hmr_tf2.checkpoints import tf1
 
-# What Keras calls a weight of a layer, and what Slim does.
+# Keras' name of a weight of a layer -> Slim's.
 SLIM_NAMES = {"kernel": "weights", "bias": "biases"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """Where the array of a file belongs: a whole variable, or one row of a stacked one.
+    """Where an array of a file belongs: in a whole variable, or in one row of a stacked one.
 
     Attributes:
-        variable: gets the values.
-        row: which row of `variable`; in the file it is a dense layer with one output.
+        variable: the variable that gets the values.
+        row: number of the row of `variable`, which in the file is a dense layer with one output;
+            None for the whole variable.
     """
 
     variable: tf.Variable
@@ -41,7 +42,7 @@ class Slot:
         return shape if self.row is None else (*shape[1:], 1)
 
     def assign(self, value: np.ndarray) -> None:
-        """Puts an array of `shape` in its place."""
+        """Assigns an array of `shape` to the variable, or to its row."""
         if self.row is None:
             self.variable.assign(value)
         else:
@@ -52,8 +53,8 @@ class WeightFile(Protocol):
     """A file of named arrays, whatever its format.
 
     Attributes:
-        path: as it was given, for messages.
-        kind: of the format, such as `tf1.KIND`.
+        path: the path as it was given, for messages.
+        kind: the format, such as `tf1.KIND`.
         shapes: name -> shape of every array.
     """
 
@@ -72,8 +73,8 @@ def assign(slots: Mapping[str, Slot], file: WeightFile) -> list[str]:
         The names that were loaded, sorted.
 
     Raises:
-        ValueError: arrays are missing, have another shape, or are damaged. All that are missing
-            or misshapen are listed, and the variables stay as they were.
+        ValueError: arrays are missing, have the wrong shape, or are damaged. All missing and
+            misshapen ones are listed, and the variables stay as they were.
     """
     missing = [name for name in slots if name not in file.shapes]
     misshapen = [
@@ -84,7 +85,7 @@ def assign(slots: Mapping[str, Slot], file: WeightFile) -> list[str]:
     if missing or misshapen:
         raise ValueError(
             f"{file.path} does not fit the model.\nMissing ({len(missing)}): "
-            f"{', '.join(missing) or 'none'}.\nOf another shape ({len(misshapen)}): "
+            f"{', '.join(missing) or 'none'}.\nWith the wrong shape ({len(misshapen)}): "
             f"{', '.join(misshapen) or 'none'}."
         )
     # Everything is read first, so that a damaged file leaves the model as it was.
@@ -95,7 +96,7 @@ def assign(slots: Mapping[str, Slot], file: WeightFile) -> list[str]:
 
 
 def slim_slots(networks: Iterable[keras.layers.Layer | keras.Model]) -> dict[str, Slot]:
-    """The weights, by TF-Slim's names, of networks whose layers are named as its scopes."""
+    """The weights, by TF-Slim's names, of networks whose layers are named like its scopes."""
     slots = {}
     for network in networks:
         for layer in _leaf_layers(network):
@@ -106,7 +107,7 @@ def slim_slots(networks: Iterable[keras.layers.Layer | keras.Model]) -> dict[str
 
 
 def _leaf_layers(network) -> list[keras.layers.Layer]:
-    """The layers inside `network` that have weights; `network` itself is not among them."""
+    """The layers inside `network` that have weights, without `network` itself."""
     return [
         part
         for part in network.submodules
@@ -115,13 +116,13 @@ def _leaf_layers(network) -> list[keras.layers.Layer]:
 
 
 def open_weights(path: str | os.PathLike) -> WeightFile:
-    """Opens a file of weights of any known format, which its content tells.
+    """Opens a file of weights, whose content tells its format.
 
-    Known are TensorFlow 1 checkpoints, by their prefix or their `.index` file.
+    The formats known are TensorFlow 1 checkpoints, named by their prefix or `.index` file.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is damaged, or of no known format.
+        ValueError: it is damaged, or its format is unknown.
     """
     return tf1.open_checkpoint(path)
 
@@ -129,13 +130,13 @@ def open_weights(path: str | os.PathLike) -> WeightFile:
 def restore_tf1(model, path: str | os.PathLike) -> list[str]:
     """Loads the weights of a TensorFlow 1 checkpoint into a model.
 
-    Into `HMR` two kinds go: the authors' `model.ckpt-667589` (encoder, regressor and mean; the
-    discriminator where both have it), and Slim's `resnet_v2_50.ckpt` (the encoder only, its logits
-    are ignored). Adam slots and the body stored in the file are not loaded: a new run has new
-    optimisers, and the body comes from the SMPL file (a warning tells if the two differ).
+    `HMR` accepts two kinds: the authors' `model.ckpt-667589` (encoder, regressor and mean, and the
+    discriminator if both have one), and Slim's `resnet_v2_50.ckpt` (the encoder only; its logits
+    are ignored). Adam's slots and the body stored in the file are not loaded: a new run has new
+    optimisers, and the body comes from the SMPL file (a warning is logged if the two differ).
 
     Args:
-        model: tells the names of its weights, see `TrainedModel.weight_slots`.
+        model: a model with `weight_slots`, see `TrainedModel`.
         path: prefix of the checkpoint, as TF 1 names it, or its `.index` file.
 
     Returns:
@@ -143,7 +144,7 @@ def restore_tf1(model, path: str | os.PathLike) -> list[str]:
 
     Raises:
         OSError: there is no such checkpoint, or it cannot be read.
-        ValueError: it is damaged, or a variable is missing or has another shape; all are listed.
+        ValueError: it is damaged, or variables are missing or have the wrong shape (all listed).
     """
     file = open_weights(path)
     names = assign(model.weight_slots(file.kind, file.shapes), file)
@@ -153,7 +154,7 @@ def restore_tf1(model, path: str | os.PathLike) -> list[str]:
 
 
 def _warn_of_another_body(file: WeightFile, v_template: np.ndarray, smpl_model_path: str) -> None:
-    """The original's checkpoints hold the body they were trained with."""
+    """Warns if the checkpoint was trained with another body; the original's hold theirs."""
     if "v_template" not in file.shapes:
         return
     if file.shapes["v_template"] == v_template.shape and np.allclose(
@@ -161,7 +162,7 @@ def _warn_of_another_body(file: WeightFile, v_template: np.ndarray, smpl_model_p
     ):
         return
     logging.warning(
-        "%s was trained with another body model than %s: expect wrong meshes.",
+        "%s was trained with a different body model than %s: expect wrong meshes.",
         file.path,
         smpl_model_path,
     )

@@ -1,7 +1,7 @@
 """The 268 numbers of a 3-D label: 216 rotation entries, 10 betas, 42 joint coordinates.
 
-Source: akanazawa/hmr src/data_loader.py (image_preprocessing), where they are one vector, so that
-examples with and without 3-D labels fit into one batch.
+Source: akanazawa/hmr src/data_loader.py (image_preprocessing), which keeps them in one vector, so
+that examples with and without 3-D labels fit into the same batch.
 """
 
 from typing import NamedTuple
@@ -40,19 +40,19 @@ def label_3d(pose: tf.Tensor, shape: tf.Tensor, joints: tf.Tensor) -> tf.Tensor:
 
 
 def split_label(label3d: tf.Tensor) -> Label3D:
-    """Splits labels [..., 268] into their parts."""
+    """Splits labels [..., 268] into the parts."""
     smpl, joints = tf.split(label3d, [NUM_SMPL, NUM_LABELS - NUM_SMPL], axis=-1)
     shape = tf.concat([tf.shape(joints)[:-1], [records.NUM_JOINTS, 3]], axis=0)
     return Label3D(smpl, tf.reshape(joints, shape))
 
 
 def smpl_part(rotations: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """What `Label3D.smpl` is compared with: [N, 226] of predicted [N, 24, 3, 3] and [N, 10]."""
+    """The prediction in the form of `Label3D.smpl`: [N, 24, 3, 3] and [N, 10] to [N, 226]."""
     return tf.concat([tf.reshape(rotations, [-1, NUM_ROTATION_ENTRIES]), shape], axis=1)
 
 
 def without_3d_labels(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Fills in the 3-D labels that an example does not have, so that both kinds mix in a batch."""
+    """Fills in zeros for missing 3-D labels, so that both kinds of examples mix in a batch."""
     return {
         **example,
         "label3d": tf.zeros([NUM_LABELS]),

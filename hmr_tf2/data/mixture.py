@@ -1,7 +1,7 @@
-"""Which source each example of a run comes from: a repeated pattern that keeps given shares.
+"""Decides which source each example of a run comes from: a repeated pattern with given shares.
 
-The source of example n, and how many examples before n came from it, are looked up in a table as
-long as the pattern: a run can begin at any example without a scan.
+The source of example n, and how many of the examples before n came from it, are looked up in a
+table as long as the pattern. So a run can start at any example without counting from the first.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ class Mixture:
 
     Attributes:
         source: int64 [P], the source of each slot.
-        rank: int64 [P], slots before it of the same source.
-        count: int64 [S], slots of each source.
+        rank: int64 [P], number of earlier slots of the same source.
+        count: int64 [S], number of slots of each source.
     """
 
     source: np.ndarray
@@ -30,7 +30,7 @@ class Mixture:
     count: np.ndarray
 
     def draws(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of examples `numbers` [N]: the source [N], and which of its own draws each is [N]."""
+        """For examples `numbers` [N]: the source [N], and which of its draws each is [N]."""
         slot = numbers % len(self.source)
         source = tf.gather(self.source, slot)
         turn = numbers // len(self.source)
@@ -38,40 +38,44 @@ class Mixture:
 
 
 def mixture(weights: Sequence[fractions.Fraction | int]) -> Mixture:
-    """The shortest pattern with shares proportional to `weights`, each source spread evenly.
+    """The shortest pattern with shares proportional to `weights`, and each source evenly spread.
 
     Raises:
         ValueError: the shares need a pattern of more than `MAX_PATTERN` slots.
     """
+    # Exact shares rather than random draws: the order is the same on every machine, and the table
+    # gives a draw's number in its source, which random choices would have to count. Weights are
+    # fractions, since 0.1 as a float has no short pattern.
     denominator = math.lcm(*(fractions.Fraction(weight).denominator for weight in weights))
     whole = [int(weight * denominator) for weight in weights]
     count = np.array([number // math.gcd(*whole) for number in whole])
     if count.sum() > MAX_PATTERN:
         raise ValueError(
-            f"--dataset_weights repeat only after {count.sum()} examples (at most {MAX_PATTERN} "
-            "are possible): use rounder numbers."
+            f"--dataset_weights give a pattern that repeats only after {count.sum()} examples "
+            f"(at most {MAX_PATTERN} are supported): use rounder numbers."
         )
     source = np.repeat(np.arange(len(count)), count)
-    # The k-th of c slots of a source belongs at (k + 1/2) / c of the pattern.
+    # The k-th of a source's c slots belongs at (k + 1/2) / c of the pattern. Sorting by that place
+    # spreads every source evenly; a stable sort breaks ties by the order of the sources.
     rank = np.concatenate([np.arange(c) for c in count])
     order = np.argsort((rank + 0.5) / count[source], kind="stable")
     return Mixture(source[order], rank[order], count)
 
 
 def parse_weights(items: Sequence[str], datasets: Sequence[str]) -> dict[str, fractions.Fraction]:
-    """`("lsp:2", "coco:0.5")` to the weight of each data set, in the order of `datasets`.
+    """Parses `("lsp:2", "coco:0.5")` to the weight of each data set, in the order of `datasets`.
 
     Raises:
-        ValueError: a weight is no number or negative, a set has none or two or is not among
-            `datasets`, or all weights are zero.
+        ValueError: a weight is negative or not a number, a data set has no weight or two or is
+            not among `datasets`, or all weights are zero.
     """
     weights: dict[str, fractions.Fraction] = {}
     for item in items:
         name, _, text = item.partition(":")
         if name not in datasets:
             raise ValueError(
-                f"--dataset_weights names {name!r}, which --datasets ({','.join(datasets)}) "
-                "does not."
+                f"--dataset_weights names {name!r}, which is not among --datasets "
+                f"({','.join(datasets)})."
             )
         if name in weights:
             raise ValueError(f"--dataset_weights names {name!r} twice.")
@@ -79,11 +83,11 @@ def parse_weights(items: Sequence[str], datasets: Sequence[str]) -> dict[str, fr
     missing = [name for name in datasets if name not in weights]
     if missing:
         raise ValueError(
-            f"--dataset_weights gives none to {', '.join(missing)}: every set of --datasets "
-            "needs a weight; 0 leaves a set out."
+            f"--dataset_weights gives no weight to {', '.join(missing)}: each of --datasets "
+            "needs one; 0 leaves a data set out."
         )
     if not any(weights.values()):
-        raise ValueError("--dataset_weights are all 0: at least one must be above.")
+        raise ValueError("--dataset_weights are all 0: at least one must be above 0.")
     return {name: weights[name] for name in datasets}
 
 
@@ -94,7 +98,7 @@ def _weight(item, text):
         weight = None
     if weight is None or weight < 0:
         raise ValueError(
-            f"--dataset_weights accepts name:number with numbers of at least 0, such as "
+            f"--dataset_weights accepts name:number pairs with numbers of at least 0, such as "
             f"lsp:2,coco:0.5; got {item!r}."
         )
     return weight

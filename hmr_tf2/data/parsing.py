@@ -1,4 +1,4 @@
-"""A serialized Example to what the model trains on."""
+"""Parses a serialized Example to what the model trains on."""
 
 import math
 from collections.abc import Mapping
@@ -24,32 +24,34 @@ def preprocess_example(
 ) -> dict[str, tf.Tensor]:
     """Parses one record and makes its training crop; draws no random numbers.
 
-    For input pipelines: part of it is compiled Python, which an exported graph cannot hold.
+    It is for input pipelines: part of it is compiled Python, which an exported graph cannot hold.
 
     Source: akanazawa/hmr src/data_loader.py (image_preprocessing), src/util/data_utils.py.
 
     Args:
         serialized: string [], an Example of `tfrecords_tools.records`.
         has_3d: whether the record has the 3-D features.
-        scale: float [], factor the picture is resized by.
-        translation: int [2], shift of the crop's centre in x and y, pixels before the resize.
-        mirror: bool (or 0, 1) [], flip left to right.
+        scale: float [], factor by which the picture is resized.
+        translation: int [2], shift of the crop's centre in x and y, in pixels before resizing.
+        mirror: bool (or 0, 1) [], whether to flip left to right.
         img_size: side of the crop.
 
     Returns:
-        `image` float32 [img_size, img_size, 3] in [-1, 1] and `label` [19, 3], x, y in [-1, 1] of
-        the crop and visibility; with `has_3d` also `label3d` [268]: 216 rotation entries, 10
-        betas, 42 joint coordinates in metres; and `has3d` bool [2]: joints, SMPL.
+        `image` float32 [img_size, img_size, 3] in [-1, 1], and `label` [19, 3]: x, y in [-1, 1] of
+        the crop and visibility. With `has_3d` also `label3d` [268]: 216 rotation entries, 10
+        betas, 42 joint coordinates in metres; and `has3d` bool [2]: has joints, has SMPL.
     """
     spec = records.image_3d_spec() if has_3d else records.image_spec()
     example = tf.io.parse_single_example(serialized, spec)
     mirror = tf.cast(mirror, tf.bool)
     height, width = example["image/height"], example["image/width"]
     new_size = augmentation.scaled_size(height, width, tf.cast(scale, tf.float32))
-    # Of height and width; whole pixels make it differ from `scale`.
+    # Of height and width. It differs from `scale`, since sizes are whole pixels; keypoints must
+    # follow what was done to the pixels.
     factor = tf.cast(new_size, tf.float32) / tf.cast(tf.stack([height, width]), tf.float32)
     factor_xy = factor[::-1]
 
+    # Truncated at the same places as in the original, so that crops are equal to the pixel.
     center = tf.cast(example["image/center"], tf.int32) + tf.cast(translation, tf.int32)
     center = tf.cast(tf.cast(center, tf.float32) * factor_xy, tf.int32)
     start = center - img_size // 2
@@ -69,15 +71,13 @@ def preprocess_example(
 
 
 def _crop(encoded, new_size, start, img_size, mirror):
-    """Decodes what the crop needs, and crops.
-
-    Rows of a part of a JPEG equal those of the whole; at its left and right border the chroma
-    may differ, as it is interpolated from both sides, hence one more column there.
-    """
+    """Decodes the part of the picture that the crop needs, and crops it."""
 
     def part():
         size = tf.io.extract_jpeg_shape(encoded)[:2]
         window = augmentation.source_window(size, new_size, start, img_size)
+        # The rows of a decoded part equal those of the whole. In its first and last column the
+        # chroma may differ, as it is interpolated from both sides, hence one more column there.
         left = tf.maximum(window[1] - 1, 0)
         right = tf.minimum(window[1] + window[3] + 1, size[1])
         window = tf.stack([window[0], left, window[2], right - left])
@@ -87,7 +87,8 @@ def _crop(encoded, new_size, start, img_size, mirror):
         pixels = tf.io.decode_jpeg(encoded, channels=3)
         return pixels, tf.zeros([2], tf.int32), tf.shape(pixels)[:2]
 
-    # Of a JPEG that was cut off, a part may decode though the whole does not.
+    # Of a truncated JPEG a part may decode although the whole does not; it must not go unnoticed.
+    # So one that lacks its markers is decoded as a whole, which raises the error.
     starts = tf.strings.substr(encoded, 0, 2) == JPEG_START
     ends = tf.strings.substr(encoded, -2, 2) == JPEG_END
     pixels, window, size = tf.cond(starts & ends, part, whole)
@@ -106,6 +107,8 @@ def _keypoints(example):
 
 
 def _label_3d(example, mirror):
+    # Scale and translation move the crop, not the body in front of the camera: of the augmentation
+    # only the mirror changes the 3-D labels.
     pose = example["mosh/pose"]
     joints_3d = tf.reshape(example["mosh/gt3d"], [records.NUM_JOINTS, 3])
     pose = tf.where(mirror, augmentation.mirror_pose(pose), pose)
@@ -116,17 +119,17 @@ def _label_3d(example, mirror):
 def fault_of(
     serialized: bytes, spec: Mapping[str, tf.io.FixedLenFeature], decode: bool
 ) -> str | None:
-    """What keeps a record from being used; None for a whole one.
+    """What keeps a record from being used, as the end of a sentence; None for a whole one.
 
     Args:
         serialized: an Example.
-        spec: the features it must have.
-        decode: also decode its picture, which takes longer than all else.
+        spec: the features that it must have.
+        decode: whether to decode its picture, too, which takes longer than everything else.
     """
     try:
         features = tf.train.Example.FromString(serialized).features.feature
     except message.DecodeError:
-        return "it is no tf.train.Example"
+        return "it is not a tf.train.Example"
     for name, wanted in spec.items():
         if name not in features:
             if wanted.default_value is None:

@@ -1,4 +1,4 @@
-"""The record files of a data folder: whether they are what their manifests promise."""
+"""Compares the record files of a data folder with their manifests."""
 
 import os
 import pathlib
@@ -17,22 +17,23 @@ def check_counts(counts: Mapping[str, int], damaged: Collection[str] = ()) -> No
         damaged: shards that may hold fewer than their manifests say.
 
     Raises:
-        ValueError: a shard that a manifest lists is missing or holds another number.
+        ValueError: a shard that a manifest lists is missing or holds another number of records.
     """
     for path, promised in _promised(counts).items():
         if path not in counts:
             raise ValueError(
-                f"{path} is missing: the manifest beside it lists it. Convert the data set again."
+                f"{path} is missing: the manifest in its folder lists it. Convert the data set "
+                "again."
             )
         if counts[path] != promised and path not in damaged:
             raise ValueError(
-                f"{path} holds {counts[path]} records, its manifest says {promised}. "
+                f"{path} holds {counts[path]} records, but its manifest says {promised}. "
                 "`python -m tfrecords_tools.verify` tells more; convert the data set again."
             )
 
 
 def _promised(paths: Iterable[str]) -> dict[str, int]:
-    """Shard -> records, from the manifests that list any of `paths`."""
+    """Shard -> number of records, from the manifests that list any of `paths`."""
     promised = {}
     for folder in dict.fromkeys(os.path.dirname(path) for path in paths):
         for path in sorted(pathlib.Path(folder).glob(f"*{manifest.SUFFIX}")):
@@ -42,7 +43,7 @@ def _promised(paths: Iterable[str]) -> dict[str, int]:
                 continue
             if not found.complete:
                 logging.warning(
-                    "%s: the conversion is not complete; training uses its %d records so far.",
+                    "%s: the conversion is not complete; training uses the %d records so far.",
                     path,
                     found.examples,
                 )

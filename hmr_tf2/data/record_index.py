@@ -1,8 +1,8 @@
-"""Random access to TFRecord files: where each record lies, so that a shuffle is a permutation.
+"""Random access to TFRecord files by an index of where each record starts.
 
-Reading records by number makes the order of a run a function of seed and step alone: no shuffle
-buffer to fill or to save, the same batches for any number of threads, and a resumed run starts in
-the middle of an epoch at once. Where the records lie is found once and remembered beside them.
+Reading records by number makes the order of a run a function of seed and step alone: there is no
+shuffle buffer to fill or to save, batches are the same for any number of threads, and a resumed
+run starts in the middle of an epoch at once. The index is made once and kept beside the files.
 """
 
 import dataclasses
@@ -16,26 +16,28 @@ from hmr_tf2.compiled import compiled
 from tfrecords_tools import framing
 from tfrecords_tools.files import replacing
 
-# A record is: uint64 length, uint32 checksum of it, the bytes, uint32 checksum of them.
+# A record is a uint64 length, the uint32 masked CRC-32C of these 8 bytes, that many bytes of data,
+# and their uint32 masked CRC-32C, all little-endian. A file holds records end to end, with neither
+# a header nor an index: where record n starts is known only by following all lengths before it.
 LENGTH_BYTES = 8
 HEADER_BYTES = framing.HEADER_SIZE
 FOOTER_BYTES = 4
 FRAME_BYTES = HEADER_BYTES + FOOTER_BYTES
 
-# Lengths of the records of a folder's files, remembered by name, size and time.
+# Holds the lengths of the records in a folder's files, with the name, size and time of each file.
 CACHE_FILE = "record_index.npz"
 
 
 @dataclasses.dataclass(frozen=True)
 class Damage:
-    """Bytes `start` to `end` of a file, which are no whole records."""
+    """Bytes `start` to `end` of a file, which are not whole records."""
 
     path: str
     start: int
     end: int
 
     def __str__(self) -> str:
-        return f"{self.path}, bytes {self.start} to {self.end}: no whole record"
+        return f"{self.path}, bytes {self.start} to {self.end}, which are not whole records"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +46,10 @@ class RecordIndex:
 
     Attributes:
         paths: the files.
-        file_of: int32 [R], index into `paths`.
-        offset: int64 [R], of the record's bytes in its file, behind its header.
-        length: int64 [R], of its bytes.
-        damage: what was passed over.
+        file_of: int32 [R], index of each record's file in `paths`.
+        offset: int64 [R], where the record's data starts in its file, after the header.
+        length: int64 [R], number of bytes of data.
+        damage: the parts that were skipped.
     """
 
     paths: tuple[str, ...]
@@ -70,13 +72,15 @@ class RecordIndex:
         return f"{self.paths[self.file_of[record]]}, record at byte {start}"
 
     def read(self, record: int) -> bytes:
-        """The bytes of one record, compared with their checksum.
+        """The data of one record, after comparing it with its checksum.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: the record is not what was written; says so without naming it.
+            ValueError: the record is not what was written; the message does not name the record.
         """
         length = int(self.length[record])
+        # Opened for each record, since threads read at the same time and a shared file has only
+        # one position. Unbuffered, since what follows the record is of no use in random order.
         with open(self.paths[self.file_of[record]], "rb", buffering=0) as file:
             file.seek(int(self.offset[record]))
             content = file.read(length + FOOTER_BYTES)
@@ -91,14 +95,17 @@ class RecordIndex:
 def index_files(paths: Sequence[str], skip_damage: bool = False) -> RecordIndex:
     """Finds every record of the files by following their lengths.
 
+    Only the lengths are checked against their checksums here; the data is when it is read.
+
     Args:
         paths: TFRecord files.
-        skip_damage: pass over bytes that are no whole records and list them in `damage`.
+        skip_damage: whether to skip bytes that are not whole records and list them in `damage`,
+            instead of raising.
 
     Raises:
         OSError: a file cannot be read.
-        ValueError: a file is no TFRecord file, is cut off, or a length in it is damaged; names
-            file and byte.
+        ValueError: a file is not a TFRecord file, is cut off, or a length in it is damaged; names
+            the file and the bytes.
     """
     folders = dict.fromkeys(map(os.path.dirname, paths))
     known = {folder: _remembered(folder) for folder in folders}
@@ -107,16 +114,18 @@ def index_files(paths: Sequence[str], skip_damage: bool = False) -> RecordIndex:
         folder, name = os.path.split(path)
         stamp = _stamp(path)
         before, length = known[folder].get(name, (None, None))
+        # The sum guards against an index that was itself damaged: lengths must fill the file.
         if before == stamp and np.sum(length + FRAME_BYTES) == stamp[0]:
             found.append((_starts(length), length, []))
             continue
         start, length, damage = _scan(path)
         if damage and not skip_damage:
             raise ValueError(
-                f"{path}: cut off, damaged or no TFRecord file: from byte {damage[0].start} to "
-                f"{damage[0].end} there is no whole record. Convert the data set again, or pass "
-                "--skip_corrupt to use the records around the damage."
+                f"{path}: the file is cut off, damaged or not a TFRecord file: from byte "
+                f"{damage[0].start} to {damage[0].end} there is no whole record. Convert the data "
+                "set again, or pass --skip_corrupt to use the records around the damage."
             )
+        # Damage is never remembered, so that it is reported each time.
         if not damage:
             known[folder][name] = (stamp, length)
             folders[folder] = True
@@ -137,9 +146,12 @@ def index_files(paths: Sequence[str], skip_damage: bool = False) -> RecordIndex:
 def _scan(path):
     """Starts and lengths of the whole records of a file, and the damage between them."""
     size = os.path.getsize(path)
+    # Mapped, not read: only a few bytes of each record are touched. An empty file has no map.
     content = np.memmap(path, np.uint8, "r") if size else np.zeros(0, np.uint8)
     starts, lengths, damage, at = [], [], [], 0
     while True:
+        # First all lengths are followed, which is fast and needs no checksum; then all headers are
+        # checked. Everything after a wrong length is guesswork and is dropped.
         start, length, at = _follow(content, at)
         wrong = _wrong_header(content, start)
         if wrong < len(start):
@@ -148,6 +160,7 @@ def _scan(path):
         lengths.append(length[:wrong])
         if at == size:
             return np.concatenate(starts), np.concatenate(lengths), damage
+        # Here the chain is broken: find the next place where a record starts, and go on there.
         end = _next_record(content, at + 1)
         damage.append(Damage(path, at, end))
         at = end
@@ -155,7 +168,7 @@ def _scan(path):
 
 @compiled
 def _follow(content, at):
-    """Starts and lengths of records from byte `at` on, and where the next does not fit."""
+    """Starts and lengths of the records from byte `at` on, and where the next one does not fit."""
     starts, lengths = [], []
     size = np.int64(len(content))
     at = np.int64(at)
@@ -163,6 +176,8 @@ def _follow(content, at):
         length = np.int64(0)
         for byte in range(LENGTH_BYTES):
             length |= np.int64(content[at + byte]) << (8 * byte)
+        # Compared in this form, as `at + length` may overflow. A length of 2**63 and more, which
+        # only damage can give, is negative here.
         if length < 0 or length > size - at - FRAME_BYTES:
             break
         starts.append(at)
@@ -172,7 +187,7 @@ def _follow(content, at):
 
 
 def _wrong_header(content, starts) -> int:
-    """Which of the records has the first length that differs from its checksum; else how many."""
+    """The first record whose length differs from its checksum; their number if there is none."""
     headers = content[starts[:, np.newaxis] + np.arange(HEADER_BYTES)].tobytes()
     for record, at in enumerate(range(0, len(headers), HEADER_BYTES)):
         if not _is_header(headers[at : at + HEADER_BYTES]):
@@ -186,7 +201,11 @@ def _is_header(header: bytes) -> bool:
 
 
 def _next_record(content, at) -> int:
-    """Where the next whole record behind byte `at` starts; the end of the file without one."""
+    """Where the next whole record after byte `at` starts; the end of the file if there is none."""
+    # A record may start at any byte, and a checksum for each byte would take minutes. So the eight
+    # bytes at every place are first read as a length, as whole arrays, one for each of the eight
+    # alignments. Few places hold a length that fits into the rest of the file; only those are
+    # checked, first the header, then the data: a header may match by chance, once in 2**32.
     size = len(content)
     candidates = []
     for phase in range(LENGTH_BYTES):
@@ -194,6 +213,7 @@ def _next_record(content, at) -> int:
         words = words[: len(words) // LENGTH_BYTES * LENGTH_BYTES].view("<u8")
         starts = at + phase + LENGTH_BYTES * np.arange(len(words))
         room = size - FRAME_BYTES - starts
+        # Unsigned comparisons: the words are, and NumPy would take both to float64 otherwise.
         candidates.append(starts[(room >= 0) & (words <= np.maximum(room, 0).astype(np.uint64))])
     for start in np.sort(np.concatenate(candidates)).tolist():
         header = content[start : start + HEADER_BYTES].tobytes()
@@ -208,31 +228,32 @@ def _next_record(content, at) -> int:
 
 
 def _starts(length):
-    """Where records of these lengths start that lie end to end."""
+    """Where records of these lengths start if they lie end to end."""
     ends = np.cumsum(length + FRAME_BYTES)
     return ends - length - FRAME_BYTES
 
 
 def _stamp(path) -> tuple[int, int]:
-    """What tells that a file changed: size, and time of the last change in nanoseconds."""
+    """What shows that a file has changed: its size, and its time of change in nanoseconds."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
 
 
 def _remembered(folder) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
-    """File name -> its stamp and the lengths of its records, as `_remember` wrote them."""
+    """File name -> stamp and lengths of the records, as `_remember` wrote them."""
     try:
         with np.load(os.path.join(folder, CACHE_FILE)) as arrays:
             names, stamps = arrays["names"].tolist(), map(tuple, arrays["stamps"].tolist())
             lengths = np.split(arrays["lengths"], np.cumsum(arrays["counts"])[:-1])
         return dict(zip(names, zip(stamps, lengths, strict=True), strict=True))
     except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
-        return {}  # none yet, or damaged: the files are scanned
+        return {}  # There is no index yet, or it is damaged: the files are scanned.
 
 
 def _remember(folder, known) -> None:
-    """Writes the lengths whole or not at all; in a read-only folder files are always scanned."""
+    """Writes the lengths, whole or not at all; in a read-only folder files are always scanned."""
     path = os.path.join(folder, CACHE_FILE)
+    # Lengths alone are kept: starts are their sums, and the file is half as large.
     stamps, lengths = zip(*known.values(), strict=True)
     try:
         with replacing(path) as partial, open(partial, "wb") as file:

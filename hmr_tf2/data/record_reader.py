@@ -1,4 +1,4 @@
-"""Reads records for training: names a corrupt one, or takes the next whole one in its place."""
+"""Reads records for training; names a corrupt one, or takes the next whole one in its place."""
 
 import bisect
 import collections
@@ -13,10 +13,10 @@ from absl import logging
 from hmr_tf2.data import parsing
 from hmr_tf2.data.record_index import RecordIndex
 
-# More corrupt records than both are no accident that training should pass over.
+# More corrupt records than both limits allow are not an accident that training should ignore.
 MAX_CORRUPT = 10
 MAX_CORRUPT_SHARE = 0.01
-# As many records as may be on their way through the pipeline at a time.
+# At least as many records as can be on their way through the pipeline at a time.
 NUM_RECENT = 16384
 
 
@@ -24,14 +24,14 @@ class RecordReader:
     """Reads records of an index by number and checks them.
 
     A corrupt record (its checksum differs, a feature is wrong, its picture cannot be decoded) is
-    an error that names file and byte. With `skip_corrupt` the next whole record of its source
-    stands in for it, so that what is read still depends on nothing but numbers and files.
+    an error that names file and byte. With `skip_corrupt`, the next whole record of its source
+    takes its place, so that what is read still depends on numbers and files alone.
 
     Args:
-        index: the records of S sources, which lie one behind the other.
-        ends: the number behind the last record of each source.
-        specs: the features of the records of each source.
-        skip_corrupt: whether to pass over corrupt records.
+        index: the records of S sources, one source after the other.
+        ends: for each source, the number after that of its last record.
+        specs: for each source, the features of its records.
+        skip_corrupt: whether to skip corrupt records.
 
     Raises:
         ValueError: too much of the files is damaged.
@@ -49,32 +49,36 @@ class RecordReader:
         self.specs = specs
         self.skip_corrupt = skip_corrupt
         self._corrupt: dict[int, str] = {}
+        # Used with `skip_corrupt`: a picture is decoded for a check only once.
         self._is_whole = np.zeros(len(index), bool)
         self._recent: collections.deque[int] = collections.deque(maxlen=NUM_RECENT)
-        # Several, as batches are read at the same time and only the first one's error is seen.
+        # A list, as batches are read at the same time and TensorFlow reports one of the errors.
         self._failures: list[ValueError | OSError] = []
         self._lock = threading.Lock()
         for damage in index.damage:
-            logging.warning("Passed over %s.", damage)
+            logging.warning("Skipped %s.", damage)
         self._check_number()
 
     @property
     def num_corrupt(self) -> int:
-        """Corrupt records that were passed over so far."""
+        """Number of corrupt records skipped so far."""
         return len(self._corrupt) + len(self.index.damage)
 
     def __call__(self, numbers: tf.Tensor) -> tf.Tensor:
-        """The records `numbers` int64 [N] as strings [N]."""
+        """The records `numbers`, int64 [N], as strings [N]."""
+        # A call into Python costs time and its lock, so a single one reads all N records.
         serialized = tf.numpy_function(self._read_all, [numbers], tf.string, stateful=False)
         return tf.ensure_shape(serialized, numbers.shape)
 
     def explain(self, error: Exception) -> ValueError | OSError | None:
-        """What is wrong with a record, where that is behind an error of the pipeline."""
+        """What is wrong with a record, if that is the cause of an error of the pipeline."""
+        # TensorFlow turns an exception in `numpy_function` into an error of its own, quoting it.
         for failure in self._failures:
             if str(failure) in str(error):
                 return failure
         if isinstance(error, tf.errors.InvalidArgumentError):
-            # Pictures are decoded behind the reader, where a record has no number any more.
+            # Pictures are decoded after the reader, where a record no longer has a number. So the
+            # records of late are decoded again to find the broken one.
             for number in dict.fromkeys(tuple(self._recent)):
                 _, fault = self._check(number, decode=True)
                 if fault:
@@ -99,6 +103,8 @@ class RecordReader:
     def _read_or_stand_in(self, number):
         source = self._source(number)
         start, end = [0, *self.ends][source], self.ends[source]
+        # The records of the source from this one on, once around. A random one would do as well,
+        # but a resumed run must find the same one, whichever thread was first.
         for candidate in itertools.chain(range(number, end), range(start, number)):
             if candidate in self._corrupt:
                 continue
@@ -110,7 +116,7 @@ class RecordReader:
         raise ValueError(f"{self.index.where(number)} and all others of its kind are corrupt.")
 
     def _check(self, number, decode):
-        """The data of a record, and what is wrong with it if anything is."""
+        """The data of a record, and what is wrong with it, if anything."""
         try:
             data = self.index.read(number)
         except ValueError as error:
@@ -132,7 +138,7 @@ class RecordReader:
                 return
             self._corrupt[number] = fault
             logging.warning(
-                "Passed over %s: %s; %d so far.", self.index.where(number), fault, self.num_corrupt
+                "Skipped %s: %s; %d so far.", self.index.where(number), fault, self.num_corrupt
             )
             self._check_number()
 
@@ -140,11 +146,12 @@ class RecordReader:
         if self.num_corrupt > max(MAX_CORRUPT, MAX_CORRUPT_SHARE * len(self.index)):
             raise ValueError(
                 f"{self.num_corrupt} of {len(self.index)} records are corrupt: too many for "
-                "--skip_corrupt. `python -m tfrecords_tools.verify` names them; convert again."
+                "--skip_corrupt. `python -m tfrecords_tools.verify` names them; convert the data "
+                "set again."
             )
 
     def _corrupt_error(self, number, fault):
         return ValueError(
             f"{self.index.where(number)} is corrupt: {fault}. Convert the data set again, or pass "
-            "--skip_corrupt to leave such records out."
+            "--skip_corrupt to skip such records."
         )

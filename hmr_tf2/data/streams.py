@@ -1,4 +1,8 @@
-"""Streams of records: sources mixed by a pattern, each drawn from in seeded permutations."""
+"""Streams of records: sources mixed by a pattern, each read in seeded permutations.
+
+Draw n of a stream is a function of seed and n alone. Nothing is kept between draws, so any device
+can make any part of any batch, and a run that continues needs no state of its data.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,6 +16,7 @@ from hmr_tf2.data import mixture, record_files
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.data.record_reader import RecordReader
 
+# Rounds of the cipher that permutes the numbers of records; see `shuffled`.
 CIPHER_STEPS = 16
 
 
@@ -29,9 +34,9 @@ class Stream:
 
     Args:
         config: `data_dir`, `skip_corrupt` and `seed` are used.
-        stream: keeps the draws of streams with the same seed apart.
-        sources: what to draw from.
-        weights: share of each source.
+        stream: number of this stream, which makes its draws differ from those of others.
+        sources: the sources to draw from.
+        weights: the share of each source.
         files: the record files of each data set.
 
     Raises:
@@ -56,12 +61,14 @@ class Stream:
                 raise ValueError(
                     f"The records of {', '.join(source.datasets)} in {config.data_dir} are empty."
                 )
+        # The sources lie end to end in one index: a record of source s is starts[s] + its number.
         ends = np.cumsum(self.sizes)
         self.starts = ends - self.sizes
         self.mixture = mixture.mixture(weights)
         self.reader = RecordReader(
             index, ends.tolist(), [source.spec for source in sources], config.skip_corrupt
         )
+        # A key for each source, so that two sources of equal size have different permutations.
         seed = tf.constant([config.seed, stream], tf.int64)
         self.keys = np.array(
             [
@@ -72,12 +79,12 @@ class Stream:
         )
 
     def draw(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws `numbers` int64 [N]: records as strings [N] and their sources int64 [N]."""
+        """Makes draws `numbers`, int64 [N]: records, string [N], and their sources, int64 [N]."""
         record, source = self.locate(numbers)
         return self.reader(record), source
 
     def locate(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Of draws `numbers` int64 [N]: which records of the index, and their sources."""
+        """For draws `numbers`, int64 [N]: the records' numbers in the index, and their sources."""
         source, draw = self.mixture.draws(numbers)
         position = shuffled(draw, tf.gather(self.sizes, source), tf.gather(self.keys, source))
         return tf.gather(self.starts, source) + position, source
@@ -88,16 +95,19 @@ def shuffled(draw: tf.Tensor, count: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
     Args:
         draw: int64 [N], numbers of the draws.
-        count: int64 [N], of the records drawn from.
+        count: int64 [N], number of records to draw from.
         key: int64 [N, 2], seeds.
 
     Returns:
-        int64 [N], records, from 0.
+        int64 [N], numbers of records, from 0.
     """
     rounds, position = draw // count, draw % count
-    # `tf.random.experimental.index_shuffle` takes no batch of keys in 2.15, and with its four
-    # steps of the cipher one round of 65,536 records resembles the next (correlation 0.97).
-    # The operation cannot shuffle one record, so it gets two.
+    # A block cipher on [0, count), keyed by the seed and the round, is a permutation of which each
+    # entry is computed alone: no list of millions of records is shuffled or kept.
+    # The raw operation, since `tf.random.experimental.index_shuffle` takes no batch of keys in
+    # 2.15, and its default of four cipher rounds is too few: of 65,536 records, one permutation
+    # resembles the next (correlation 0.97).
+    # The operation cannot shuffle a single record, so it is told that there are two.
     moved = tf.raw_ops.RandomIndexShuffle(
         index=position,
         seed=tf.concat([rounds[:, tf.newaxis], key], axis=1),

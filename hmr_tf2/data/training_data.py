@@ -1,7 +1,7 @@
-"""Batches of a run out of streams of records: what the data of every system shares.
+"""Makes the batches of a run from streams of records; shared by the data of every system.
 
 Batch number t is a function of the settings, the files and t alone, whatever the number of
-threads or of devices: a run continues at step t by asking for the batches from t on.
+threads or devices. So a run continues at step t by asking for the batches from t on.
 """
 
 import dataclasses
@@ -16,12 +16,12 @@ from hmr_tf2.data.streams import Stream
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One of `count` equal parts of every batch: the consecutive examples of this `index`.
+    """One of `count` equal parts of every batch, made of consecutive examples.
 
     Attributes:
-        index: which part, from 0.
-        count: parts of a batch; laid end to end they are the whole.
-        size: examples of a batch in one part.
+        index: number of this part, from 0.
+        count: number of parts; laid end to end they are the batch.
+        size: number of examples in one part.
     """
 
     index: int
@@ -29,24 +29,24 @@ class Shard:
     size: int
 
     def draws(self, step: tf.Tensor, rows: int) -> tf.Tensor:
-        """int64 [rows]: which draws of a stream make this part of batch `step`."""
+        """int64 [rows]: the draws of a stream that make up this part of batch `step`."""
         return (step * self.count + self.index) * rows + tf.range(rows, dtype=tf.int64)
 
     def part_of(self, values: tf.Tensor) -> tf.Tensor:
-        """This part of something that was drawn for the whole batch, [N, ...]."""
+        """This part of values [N, ...] that were drawn for the whole batch."""
         first = self.index * self.size
         return values[first : first + self.size]
 
 
 class StreamData:
-    """Batches out of streams; a subclass says in `batches_of` how one is made.
+    """Batches from streams of records; a subclass says in `batches_of` how one is made.
 
     Args:
         config: settings of the run.
-        streams: of records; the first is of the examples, one a place in the batch.
+        streams: streams of records; the first gives one example for each place in the batch.
 
     Attributes:
-        num_examples: examples that an epoch draws from.
+        num_examples: number of examples that an epoch draws from.
     """
 
     def __init__(self, config: RunConfig, streams: Sequence[Stream]):
@@ -55,7 +55,7 @@ class StreamData:
         self.num_examples = len(streams[0].reader.index)
 
     def batches_of(self, steps: tf.data.Dataset, shard: Shard) -> tf.data.Dataset:
-        """For each of `steps` this shard of the batch of that number."""
+        """Maps each of `steps` to this shard of the batch with that number."""
         raise NotImplementedError
 
     def batches(
@@ -65,8 +65,8 @@ class StreamData:
 
         Args:
             start_step: number of the first batch.
-            shard_index: which of `num_shards` equal parts of each batch to read.
-            num_shards: parts of each batch; laid end to end they are the whole batch.
+            shard_index: which of the `num_shards` equal parts of each batch to read.
+            num_shards: number of parts; laid end to end they are the whole batch.
 
         Raises:
             ValueError: `batch_size` cannot be split into `num_shards` equal parts.
@@ -74,18 +74,21 @@ class StreamData:
         size = self.config.batch_size
         if size % num_shards:
             raise ValueError(
-                f"--batch_size, of all devices together, must be a multiple of their number, "
-                f"{num_shards}; got {size}."
+                f"--batch_size is that of all devices together and must be a multiple of their "
+                f"number, {num_shards}; got {size}."
             )
         if not 0 <= shard_index < num_shards:
-            raise ValueError(f"There is no shard {shard_index} of {num_shards}.")
+            raise ValueError(
+                f"shard_index must be at least 0 and below num_shards; got {shard_index} of "
+                f"{num_shards}."
+            )
         steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
         shard = Shard(shard_index, num_shards, size // num_shards)
         return self.batches_of(steps, shard).prefetch(tf.data.AUTOTUNE)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which as many examples are drawn as there are (or the flag's number)."""
+        """Number of steps that draw as many examples as there are, or what the flag says."""
         return self.config.steps_per_epoch or max(1, self.num_examples // self.config.batch_size)
 
     @property
@@ -94,22 +97,22 @@ class StreamData:
         return [path for stream in self._streams for path in stream.reader.index.paths]
 
     def record_names(self, step: int) -> list[str]:
-        """File and byte of each example of batch `step`; `skip_corrupt` may take the next one."""
+        """File and byte of each example of batch `step`; `skip_corrupt` may use the next one."""
         size, examples = self.config.batch_size, self._streams[0]
         found, _ = examples.locate(tf.range(step * size, (step + 1) * size, dtype=tf.int64))
         return [examples.reader.index.where(record) for record in found.numpy()]
 
     @property
     def num_corrupt(self) -> int:
-        """Corrupt records that `skip_corrupt` passed over so far."""
+        """Number of corrupt records that `skip_corrupt` has skipped so far."""
         return sum(stream.reader.num_corrupt for stream in self._streams)
 
     def explain(self, error: Exception) -> ValueError | OSError | None:
-        """Why the batches ended in `error`: names the file; None if it is not about a record."""
+        """Why the batches ended in `error`, naming the file; None if not because of a record."""
         reasons = (stream.reader.explain(error) for stream in self._streams)
         return next((reason for reason in reasons if reason), None)
 
 
 def ordered_map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    """`dataset.map` on all cores, the results in their order."""
+    """`dataset.map` on all cores, with the results in order."""
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,1 +1,1 @@
-"""Errors of predicted bodies: measures, protocols, reports, validation between epochs."""
+"""Errors of predicted bodies: metrics, protocols, reports, and validation between epochs."""

@@ -13,7 +13,7 @@ from hmr_tf2.evaluation.protocols import Protocol
 from hmr_tf2.predictor import Predictor
 from hmr_tf2.visualization import overlay
 
-# Of one recording of a protocol, so that a bad one does not hide the others; as the original.
+# Pictures of one recording at most, so that a bad one does not hide the others (as the original).
 PER_RECORDING = 10
 VIEWS = "labelled joints, predicted joints, body over the picture, body from the side"
 
@@ -23,14 +23,14 @@ Pictures = list[tuple[str, np.ndarray]]
 def worst_and_best(
     frames: Frames, count: int, per_recording: int | None = PER_RECORDING
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the `count` frames with the largest errors, and with the smallest.
+    """Indices of the `count` frames with the largest errors, and of those with the smallest.
 
-    The most extreme come first, no frame is in both.
+    The most extreme come first; no frame is in both.
 
     Args:
-        frames: to choose from.
-        count: of each kind, where there are as many.
-        per_recording: at most so many of one recording; None for no limit.
+        frames: the frames to choose from.
+        count: how many of each kind, if there are as many.
+        per_recording: how many of one recording at most; None for no limit.
     """
     errors = frames.ranking
     order = np.argsort(errors, kind="stable")

@@ -1,4 +1,4 @@
-"""The errors of every frame of an evaluation, and which recording and group it belongs to."""
+"""The errors of every frame of an evaluation, with the recording and groups it belongs to."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ UNKNOWN_ACTIVITY = "not known"
 
 @dataclasses.dataclass(frozen=True)
 class Frames:
-    """F frames of all recordings, one behind the other.
+    """F frames of all recordings, one recording after the other.
 
     Attributes:
         recording: int [F], index into `Protocol.recordings`.
         record: int [F], number of the record in its file.
-        filename: object [F], str, of the source picture; what is no UTF-8 is replaced.
-        errors_mm: float [F, 14] of each joint after the hips are aligned; [F, 0] without 3-D.
-        errors_pa_mm: float [F, 14] after the best similarity.
-        errors_px: float [F, K] of each keypoint in pixels of the crop; NaN where invisible.
-        torso_px, head_px: float [F], lengths that PCK and PCKh measure by; NaN where unknown.
+        filename: object [F], str, name of the source image; bytes that are not UTF-8 are replaced.
+        errors_mm: float [F, 14], error of each joint with the hips aligned; [F, 0] without 3-D.
+        errors_pa_mm: float [F, 14], the same after the best similarity.
+        errors_px: float [F, K], error of each keypoint in pixels of the crop; NaN if invisible.
+        torso_px, head_px: float [F], lengths that PCK and PCKh are relative to; NaN if unknown.
         labels: kind of group -> object [F], the group of each frame.
     """
 
@@ -41,7 +41,7 @@ class Frames:
         return len(self.recording)
 
     def __getitem__(self, chosen: np.ndarray) -> "Frames":
-        """The frames that `chosen` (bool or numbers) names."""
+        """The frames that `chosen` selects, by a mask or by indices."""
         rows = {
             field.name: getattr(self, field.name)[chosen]
             for field in dataclasses.fields(self)
@@ -56,24 +56,24 @@ class Frames:
 
     @property
     def mean_px(self) -> np.ndarray:
-        """float [F]: mean error of the visible keypoints, NaN where there are none."""
+        """float [F], mean error of the visible keypoints; NaN if there are none."""
         is_visible = ~np.isnan(self.errors_px)
         total = np.where(is_visible, self.errors_px, 0.0).sum(1)
         return np.where(is_visible.any(1), total / np.maximum(1, is_visible.sum(1)), np.nan)
 
     @property
     def ranking(self) -> np.ndarray:
-        """float [F]: MPJPE in mm, or `mean_px` where no 3-D joints are known; see `unit`."""
+        """float [F], MPJPE in mm, or `mean_px` if no 3-D joints are known; see `unit`."""
         return self.errors_mm.mean(1) if self.has_3d else self.mean_px
 
     @property
     def unit(self) -> str:
-        """Of `ranking`."""
+        """The unit of `ranking`."""
         return "mm" if self.has_3d else "px"
 
 
 def measure(protocol: Protocol, predicted: Mapping[str, Arrays]) -> Frames:
-    """The errors of what was predicted (`predictions`) for some recordings of the protocol."""
+    """The errors of the predictions for some recordings of the protocol (see `predictions`)."""
     numbers = {recording.name: k for k, recording in enumerate(protocol.recordings)}
     parts = [_errors(protocol, arrays) for arrays in predicted.values()]
     number = np.repeat(

@@ -27,13 +27,13 @@ _HEAD = list(joints.LSP.indices(["neck", "head_top"]))
 
 MM_PER_M = 1000.0
 
-# Of MPI-INF-3DHP's own evaluation (mpii_compute_3d_pck.m).
+# Values of MPI-INF-3DHP's own evaluation (mpii_compute_3d_pck.m).
 PCK_THRESHOLD_MM = 150.0
 AUC_THRESHOLDS_MM = np.arange(0.0, 151.0, 5.0)
 
 
 def lsp_millimetres(joints3d: np.ndarray) -> np.ndarray:
-    """The joints that errors are measured at, in the unit that they are reported in.
+    """The joints at which errors are measured, in the unit in which they are reported.
 
     Args:
         joints3d: float [M, K, 3], metres; the first 14 of K are in LSP order.
@@ -52,9 +52,9 @@ def joint_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.n
         preds: float [M, 14, 3].
 
     Returns:
-        errors [M, 14] after both mid-points of the hips are moved to the origin, and errors
-        [M, 14] after the best similarity (`compute_similarity_transform`, which says what becomes
-        of degenerate skeletons). NaN for a skeleton with NaN or infinity, and for no other.
+        errors [M, 14] after the mid-points of the hips of both are moved to the origin, and errors
+        [M, 14] after the best similarity (see `compute_similarity_transform`, also for degenerate
+        skeletons). Both are NaN for a skeleton with NaN or infinity, and for no other.
 
     Raises:
         ValueError: the shapes differ or are not [M, 14, 3].
@@ -72,7 +72,7 @@ def joint_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.n
 
 @compiled
 def _fill_joint_errors(gt3ds, preds, errors, errors_pa):
-    """A block after the other: no array as large as the input is made on the way."""
+    """Works block by block, so that no array as large as the input is made on the way."""
     scratch = similarity.new_scratch()
     shape = (similarity.BLOCK, 14, 3)
     truth, found, aligned = np.empty(shape), np.empty(shape), np.empty(shape)
@@ -81,9 +81,10 @@ def _fill_joint_errors(gt3ds, preds, errors, errors_pa):
         for m in range(count):
             _align_by_pelvis(gt3ds, start + m, truth, m)
             _align_by_pelvis(preds, start + m, found, m)
+        # A similarity removes the means anyway, so the copies with the hips aligned do as well.
         similarity.move(found[:count], truth[:count], aligned[:count], scratch)
         for m in range(count):
-            # One joint that is no number leaves none that can be trusted.
+            # If one joint is not finite, none of the skeleton's can be trusted.
             is_finite = np.isfinite(aligned[m, 0, 0])
             for k in range(14):
                 error = _distance(truth, found, m, k)
@@ -106,7 +107,7 @@ def _distance(a, b, m, k):
 
 
 def compute_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean joint errors of skeletons: MPJPE and PA-MPJPE of each, [M]; see `joint_errors`.
+    """Mean joint errors of each skeleton, MPJPE [M] and PA-MPJPE [M]; see `joint_errors`.
 
     Source: akanazawa/hmr src/benchmark/eval_util.py.
     """
@@ -115,11 +116,11 @@ def compute_errors(gt3ds: np.ndarray, preds: np.ndarray) -> tuple[np.ndarray, np
 
 
 def percentage_of_correct(errors: np.ndarray, threshold: float) -> float:
-    """PCK: how many per cent of the errors lie below `threshold`.
+    """PCK: the percentage of the errors that are below `threshold`.
 
     Args:
-        errors: float, any shape; NaN is left out. Without any other number the result is NaN.
-        threshold: in the unit of `errors`; an error of just so much is not below it.
+        errors: float, any shape; NaN is left out, and if nothing else is left the result is NaN.
+        threshold: in the unit of `errors`; an error equal to it does not count as below.
     """
     known = errors[~np.isnan(errors)]
     return 100.0 * float((known < threshold).mean()) if known.size else float("nan")
@@ -128,8 +129,8 @@ def percentage_of_correct(errors: np.ndarray, threshold: float) -> float:
 def area_under_pck(errors: np.ndarray, thresholds: np.ndarray = AUC_THRESHOLDS_MM) -> float:
     """AUC: the mean of the PCK at `thresholds`, in per cent.
 
-    With the thresholds of MPI-INF-3DHP, 0 to 150 mm in steps of 5, a perfect prediction has
-    30/31 = 96.8 %: nothing is below a threshold of 0.
+    With the thresholds of MPI-INF-3DHP, 0 to 150 mm in steps of 5, a perfect prediction reaches
+    30/31 = 96.8 %, since no error is below the threshold of 0.
     """
     return float(np.mean([percentage_of_correct(errors, threshold) for threshold in thresholds]))
 
@@ -139,7 +140,7 @@ def keypoint_errors(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:
 
     Args:
         keypoints: float [M, K, 3]; x, y, visibility.
-        found: float [M, L, 2], L >= K or L < K: of the first min(K, L) points.
+        found: float [M, L, 2], of which the first min(K, L) points are compared.
 
     Returns:
         float64 [M, min(K, L)]; NaN where the keypoint is invisible.
@@ -150,12 +151,12 @@ def keypoint_errors(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def torso_lengths(keypoints: np.ndarray) -> np.ndarray:
-    """Left shoulder to right hip of float [M, K, 3] keypoints: [M]; NaN if one is invisible."""
+    """Left shoulder to right hip of keypoints, float [M, K, 3] to [M]; NaN if one is invisible."""
     return _limb_lengths(keypoints, _TORSO)
 
 
 def head_lengths(keypoints: np.ndarray) -> np.ndarray:
-    """Neck to head top of float [M, K, 3] keypoints: [M]; NaN if one is invisible."""
+    """Neck to head top of keypoints, float [M, K, 3] to [M]; NaN if one is invisible."""
     return _limb_lengths(keypoints, _HEAD)
 
 

@@ -1,7 +1,7 @@
-"""What a model saw on a recording: kept in HDF5, and used again only while it holds.
+"""Predictions for a recording, kept in HDF5 and reused only as long as they are valid.
 
 A file `<recording>.h5` has the groups `prediction` (`theta`, `cams`, `joints` in pixels of the
-crop, `joints3d` in metres) and `truth` (`keypoints`, `filename`, and where 3-D joints are known
+crop, `joints3d` in metres) and `truth` (`keypoints`, `filename`, and if 3-D joints are known
 `joints3d` and `activity`), and `record`, the number of each frame's record in its file.
 """
 
@@ -21,7 +21,7 @@ from hmr_tf2.evaluation.validation import Predict
 from tfrecords_tools.files import fingerprint as fingerprint_of
 from tfrecords_tools.files import replacing
 
-# Part of every fingerprint: raised when what is kept, or how it is computed, changes.
+# Part of every fingerprint; to be raised when what is kept, or how it is computed, changes.
 FORMAT = 1
 KEPT = ("theta", "cams", "joints", "joints3d")
 
@@ -29,7 +29,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def fingerprint(files: Sequence[str | os.PathLike], **settings: Any) -> str:
-    """A hash of the files' names and content and of the settings; the same wherever they lie."""
+    """A hash of the settings and of the files' names and contents, but not of their folders."""
     digest = hashlib.sha256(repr((FORMAT, sorted(settings.items()))).encode())
     for path in sorted(map(pathlib.Path, files), key=lambda path: path.name):
         digest.update(fingerprint_of(path.parent, [path]).encode())
@@ -46,11 +46,11 @@ def predict_batches(
     """Predicts records and yields, batch by batch, what `save` keeps of them.
 
     Args:
-        predict: see `validation.Predict`; its result also has `theta` and `cams`.
+        predict: see `validation.Predict`; its result must also have `theta` and `cams`.
         index, batches, has_3d, img_size: see `reading.read_batches`.
 
     Raises:
-        FloatingPointError: the model predicts what is no number.
+        FloatingPointError: the model predicts NaN or infinity.
     """
     read = reading.read_batches(index, batches, has_3d=has_3d, img_size=img_size)
     for numbers, batch in zip(batches, read, strict=True):
@@ -68,13 +68,13 @@ def predict_batches(
 
 
 def load(path: pathlib.Path, key: str) -> Arrays | None:
-    """The arrays of a file that `save` wrote, None if there is none with the fingerprint `key`."""
+    """The arrays of a file that `save` wrote; None if none has the fingerprint `key`."""
     if not path.is_file():
         return None
     try:
         with h5py.File(path) as file:
             if file.attrs.get("fingerprint") != key:
-                logging.info("%s is of other weights, records or settings: predicted anew", path)
+                logging.info("%s is of other weights, records or settings: predicting again", path)
                 return None
             arrays = {}
             file.visititems(
@@ -84,7 +84,7 @@ def load(path: pathlib.Path, key: str) -> Arrays | None:
             )
             return arrays
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        logging.warning("%s is damaged (%s): predicted anew", path, error)
+        logging.warning("%s is damaged (%s): predicting again", path, error)
         return None
 
 
@@ -94,6 +94,6 @@ def save(path: pathlib.Path, arrays: Arrays, key: str) -> None:
     with replacing(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["fingerprint"] = key
         for name, values in arrays.items():
-            # Text of any length is an object array of bytes, which HDF5 wants told.
+            # Text of any length is an object array of bytes, which HDF5 must be told.
             kind = h5py.string_dtype() if values.dtype == object else values.dtype
             file.create_dataset(name, data=values, dtype=kind)

@@ -1,4 +1,4 @@
-"""Which recordings a data set is evaluated on, and how its numbers are grouped."""
+"""Defines which recordings a data set is evaluated on, and how its numbers are grouped."""
 
 import dataclasses
 import itertools
@@ -18,7 +18,7 @@ PAPER_ACTIONS = (
 _H36M_CAMERAS = {1: (0, 1, 2, 3), 2: (3,)}
 _H36M_TRIALS = {1: (0, 1), 2: (0,)}
 
-# Of MPI-INF-3DHP's test sequences, two each.
+# Scenes of MPI-INF-3DHP's test sequences; each has two of them, in order.
 SCENES = ("green screen", "no green screen", "outdoors")
 
 ERRORS_3D = ("mpjpe_mm", "pa_mpjpe_mm")
@@ -28,7 +28,7 @@ ERRORS_3DHP = ("mpjpe_mm", "pck_150mm", "auc", "pa_mpjpe_mm", "pa_pck_150mm", "p
 
 @dataclasses.dataclass(frozen=True)
 class Recording:
-    """A file of records; `group` is what it counts for in the table of its protocol."""
+    """A file of records; `group` is its group in the table of its protocol."""
 
     name: str
     file: str
@@ -37,20 +37,20 @@ class Recording:
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is evaluated and how it is told.
+    """What is evaluated, and how it is reported.
 
     Attributes:
-        name: of the folder of the results.
-        people: of the folder of the predictions; protocols of the same people share it.
-        title: for people.
+        name: name of the folder of the results.
+        people: name of the folder of the predictions, which protocols of the same people share.
+        title: heading of the report.
         has_3d: whether 3-D joints are known.
-        recordings: those that are there.
-        missing: names of those that are not.
-        grouped_by: what `Recording.group` is, if anything.
+        recordings: the recordings that are present.
+        missing: names of the recordings that are not.
+        grouped_by: what `Recording.group` means, such as an action; None for no groups.
         groups: the groups in the order of the table.
         columns: names of the measures (`summary.LABELS`) in the tables.
-        equal_recordings: whether each recording counts the same in its group, however long.
-        activities: names of the numbers from 1 that frames have, if they do.
+        equal_recordings: whether each recording counts the same in its group, however long it is.
+        activities: names of the activity numbers, from 1, if frames have them.
     """
 
     name: str
@@ -69,16 +69,16 @@ class Protocol:
 def find(
     data_dir: str | os.PathLike | None, dataset: str, protocol: int = 1, split: str = "test"
 ) -> Protocol:
-    """The protocol of a data set with the recordings below `data_dir`.
+    """The protocol of a data set, with the recordings below `data_dir`.
 
     Args:
         data_dir: the folder that convert_datasets wrote.
         dataset: one of `datasets.DATASETS`.
-        protocol: 1 or 2, of Human3.6M.
+        protocol: 1 or 2, for Human3.6M; other data sets ignore it.
         split: `test`, or `train` for all training people of any data set.
 
     Raises:
-        ValueError, FileNotFoundError: there are no such records; says what to do.
+        ValueError, FileNotFoundError: there are no such records; the message says what to do.
     """
     found = datasets.find_files(data_dir, [dataset], split)[dataset]
     files = {pathlib.Path(file).stem: file for file in found}
@@ -147,8 +147,8 @@ def _with_groups(files, group_of, **about) -> Protocol:
     found = {name: group for name, group in group_of.items() if name in files}
     if not found:
         raise FileNotFoundError(
-            f"None of the recordings of {about['title']} is among {len(files)} files like "
-            f"{next(iter(files.values()))}; expected names such as {next(iter(group_of))}."
+            f"None of the {len(files)} files like {next(iter(files.values()))} is a recording of "
+            f"{about['title']}; expected names such as {next(iter(group_of))}."
         )
     return Protocol(
         has_3d=True,

@@ -1,4 +1,4 @@
-"""Records to evaluation input: the original's crops in batches, with what is known of each."""
+"""Reads records for evaluation: the original's crops in batches, with their ground truth."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,24 +16,24 @@ _READ_AHEAD = 64  # records
 def read_batches(
     index: RecordIndex, batches: Sequence[np.ndarray], *, has_3d: bool, img_size: int = 224
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Crops as the original evaluates them: scale 1, round `image/center`, no jitter, no mirror.
+    """Crops as the original evaluates them: scale 1, around `image/center`, no jitter, no mirror.
 
     Source: akanazawa/hmr src/benchmark/evaluate_h36m.py (get_data). Records are read and decoded
-    ahead, over the ends of batches.
+    ahead, across the boundaries of batches.
 
     Args:
-        index: where the records lie.
-        batches: int [N] each, numbers of records, N as it comes.
+        index: where the records are.
+        batches: for each batch int [N], the numbers of its records; N may differ.
         has_3d: whether they have the 3-D features.
         img_size: side S of a crop.
 
     Yields:
         for each batch `image` float32 [N, S, S, 3] in [-1, 1]; `keypoints` float32 [N, 19, 3],
         x, y in pixels of the crop and visibility; `filename` object [N]; with `has_3d` also
-        `joints3d` float32 [N, 14, 3] in metres and `activity` int64 [N], 0 where it is not known.
+        `joints3d` float32 [N, 14, 3] in metres and `activity` int64 [N], 0 if it is not known.
 
     Raises:
-        ValueError: a record is damaged; names its file.
+        ValueError: a record is damaged; the message names its file.
     """
 
     def read(number):
@@ -58,12 +58,12 @@ def read_batches(
 
 
 def in_batches(numbers: np.ndarray, size: int) -> list[np.ndarray]:
-    """`numbers` in pieces of `size`; the last one holds what is left."""
+    """Splits `numbers` into pieces of `size`; the last one holds what is left."""
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _named(error, index, numbers, has_3d, img_size) -> ValueError:
-    """An error that tells which of the records `numbers` is damaged."""
+    """An error that says which of the records `numbers` is damaged."""
     for number in numbers:
         try:
             _example(tf.constant(index.read(number)), has_3d, img_size)
@@ -90,7 +90,7 @@ def _example(serialized, has_3d, img_size):
         "filename": features["image/filename"],
     }
     if has_3d:
-        # Neither mirrored nor moved here.
+        # As in the record, since nothing was mirrored.
         result["joints3d"] = labels.split_label(example["label3d"]).joints
         result["activity"] = features["meta/activity"]
     return result

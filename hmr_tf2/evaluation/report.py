@@ -45,16 +45,16 @@ def write_report(
     """Writes `report.html`, `results.json` and `frames.csv`, each whole or not at all.
 
     Args:
-        folder: where they go.
+        folder: the folder to write them to.
         protocol: what was evaluated.
-        frames: `frames.measure`.
-        summary: `summary.summarise`.
-        about: what results.json says of the evaluation before its numbers.
-        notes: paragraphs under the page's title.
-        worst, best: `extremes.draw`.
+        frames: the result of `frames.measure`.
+        summary: the result of `summary.summarise`.
+        about: what results.json says about the evaluation before its numbers.
+        notes: paragraphs under the title of the page.
+        worst, best: results of `extremes.draw`.
 
     Returns:
-        The page's path.
+        The path of the page.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _finite_mean(values) -> float:
 
 
 def _csv(protocol: Protocol, frames: Frames) -> str:
-    """A line a frame: where it is from, its groups, its errors."""
+    """One line per frame: where it is from, its groups, its errors."""
     columns = {"keypoint_px": frames.mean_px}
     if frames.has_3d:
         errors = {"mpjpe_mm": frames.errors_mm, "pa_mpjpe_mm": frames.errors_pa_mm}
@@ -141,7 +141,7 @@ def _csv(protocol: Protocol, frames: Frames) -> str:
 
 
 def _without_nan(value):
-    """JSON knows no NaN: null stands for what is not known."""
+    """Replaces NaN by None: JSON has no NaN, and null stands for what is not known."""
     if isinstance(value, Mapping):
         return {key: _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""One evaluation: predictions of each recording, their errors, the report."""
+"""Runs an evaluation: predictions for each recording, their errors, the report."""
 
 import itertools
 import os
@@ -36,19 +36,19 @@ def evaluate(
     Args:
         protocol: what to evaluate.
         predictor: the model.
-        model_path: its checkpoint or SavedModel, to be told in the report.
-        model_files: the files that decide what it predicts (`loading.model_files`).
-        out_dir: gets `predictions/<people>/<recording>.h5` and the report in `<protocol>/`.
-        frame_step: evaluate every so many frames of a recording.
-        overwrite: predict what is there already, too.
-        num_pictures: of the largest and of the smallest errors.
+        model_path: its checkpoint or SavedModel, to be named in the report.
+        model_files: the files that determine what it predicts (`loading.model_files`).
+        out_dir: folder for `predictions/<people>/<recording>.h5`, and the report in `<protocol>/`.
+        frame_step: evaluate one of so many frames of a recording.
+        overwrite: whether to predict again what is already there.
+        num_pictures: number of pictures of the largest errors, and of the smallest.
 
     Returns:
-        The tables as text, and the page.
+        The tables as text, and the path of the page.
 
     Raises:
         OSError, ValueError: records cannot be read.
-        FloatingPointError: the model predicts what is no number.
+        FloatingPointError: the model predicts NaN or infinity.
     """
     out_dir = pathlib.Path(out_dir)
     model_key = predictions.fingerprint(model_files)
@@ -65,7 +65,7 @@ def evaluate(
     frames = measure(protocol, predicted)
     summary = summarise(protocol, frames)
     notes = _notes(protocol, model_path, len(frames), frame_step)
-    # The shards of other data sets are no recordings: how people fall into them says nothing.
+    # The shards of other data sets are not recordings: which people share one means nothing.
     limit = extremes.PER_RECORDING if protocol.grouped_by else None
     worst, best = (
         extremes.draw(protocol, frames[chosen], predicted, predictor)
@@ -92,7 +92,7 @@ def evaluate(
 
 
 def _notes(protocol, model_path, num_frames, frame_step) -> list[str]:
-    """What one must know beside the numbers."""
+    """What a reader must know besides the numbers."""
     of_each = f", every {frame_step}th of each recording" if frame_step > 1 else ""
     notes = [f"{model_path} on {num_frames:,} frames{of_each}."]
     if protocol.missing:
@@ -115,25 +115,25 @@ def predict_all(
     img_size: int = 224,
     overwrite: bool = False,
 ) -> dict[str, Arrays]:
-    """Recording -> predictions on it, kept in `folder` for the next time.
+    """Recording -> its predictions, which are kept in `folder` for the next time.
 
-    A recording is written when it is complete, so a run that was stopped continues with the one
-    it was at. A file made with other weights, other records or other settings is not used.
-    Recordings without a record are left out.
+    A recording is written when it is complete, so a run that was stopped continues with the
+    recording that it was working on. A file made with other weights, other records or other
+    settings is not used. Recordings without records are left out.
 
     Args:
         protocol: what to evaluate.
-        predict: see `validation.Predict`; its result also has `theta` and `cams`.
+        predict: see `validation.Predict`; its result must also have `theta` and `cams`.
         model_key: `predictions.fingerprint` of the model's files.
-        folder: where `<recording>.h5` lie.
-        frame_step: predict every so many frames of a recording.
+        folder: the folder of the files `<recording>.h5`.
+        frame_step: predict one of so many frames of a recording.
         batch_size: crops in a call of `predict`; the last call of a recording gets what is left.
-        img_size: side of a crop.
-        overwrite: predict what is there already, too.
+        img_size: side of a crop, pixels.
+        overwrite: whether to predict again what is already there.
 
     Raises:
         OSError, ValueError: records cannot be read.
-        FloatingPointError: the model predicts what is no number.
+        FloatingPointError: the model predicts NaN or infinity.
     """
     index = index_files([recording.file for recording in protocol.recordings])
     rows_of, keys = {}, {}
@@ -150,7 +150,7 @@ def predict_all(
     found = {} if overwrite else _stored(paths, keys)
     if found:
         logging.info(
-            "%s: %d of %d recordings are predicted already, in %s",
+            "%s: reusing the predictions for %d of %d recordings in %s",
             protocol.title,
             len(found),
             len(paths),
@@ -190,7 +190,7 @@ def _stored(paths: Mapping[str, pathlib.Path], keys: Mapping[str, str]) -> dict[
 
 
 def _joined(parts: Iterable[Arrays], bar: tqdm.tqdm) -> dict[str, np.ndarray]:
-    """The batches one behind the other; the bar moves with each."""
+    """Joins batches end to end; the bar advances with each."""
     taken: list[Arrays] = []
     for part in parts:
         taken.append(part)
@@ -199,6 +199,6 @@ def _joined(parts: Iterable[Arrays], bar: tqdm.tqdm) -> dict[str, np.ndarray]:
 
 
 def _progress(protocol: Protocol, name: str, arrays: Arrays) -> str:
-    """What is shown beside the bar: the last recording's mean error."""
+    """The text beside the bar: the mean error of the last recording."""
     frames = measure(protocol, {name: arrays})
     return f"{name} {frames.ranking.mean():.1f} {frames.unit}"

@@ -1,34 +1,45 @@
-"""The best similarity between two sets of points (Procrustes), for thousands of them at once.
+"""The best similarity between two sets of points (Procrustes), for thousands of sets at once.
 
-Compiled, with a decomposition of its own: for a 3 x 3 matrix LAPACK spends most of the time on
-being called. A block of matrices is decomposed side by side, in vector instructions.
+The s, R, t that minimise sum_k |s R x_k + t - y_k|^2 are known in closed form (Umeyama 1991). With
+the means and K = sum_k (x_k - mean x) (y_k - mean y)', the translation takes mean to mean, R is
+the rotation of the largest trace(R K), and s = trace(R K) / sum_k |x_k - mean x|^2.
+
+R comes from the singular value decomposition of K, as in the original. Horn's quaternions give the
+same R as the eigenvector of a 4 x 4 matrix, but for flat or linear sets of points, whose best
+rotation is not unique, the singular vectors show what is determined and what may be chosen.
+
+The code is compiled, with a decomposition of its own: for a 3 x 3 matrix LAPACK spends most of its
+time on being called. A block of matrices is decomposed side by side, in vector instructions.
 """
 
 import numpy as np
 
 from hmr_tf2.compiled import compiled
 
-BLOCK = 32  # sets that are moved together
-_MAX_SWEEPS = 30  # five are enough for double precision; a bound all the same
-# Cosine of the angle between columns that count as orthogonal. A sweep squares it, and one follows
-# the last that finds a larger one, so that the result is better than this.
+# How many sets are moved together: enough to fill vector registers, few enough for the L1 cache.
+BLOCK = 32
+# Five sweeps are enough in double precision; the bound only makes the loop finite.
+_MAX_SWEEPS = 30
+# Columns count as orthogonal if the cosine of their angle is below this. A sweep squares the
+# cosine, and the sweep that finds none above it has itself rotated every pair, so that the result
+# is better than the bound.
 _ORTHOGONAL = 1e-13
-# A second singular value that is so much smaller than the first is rounding.
+# A second singular value smaller than the first by this factor is nothing but rounding.
 _RANK_1 = 1e-14
 
 
 def compute_similarity_transform(S1: np.ndarray, S2: np.ndarray) -> np.ndarray:
-    """Moves, turns and scales points as close as possible to others, without reflection.
+    """Moves, turns and scales points to be as close as possible to others, without reflection.
 
-    Source: akanazawa/hmr src/benchmark/eval_util.py, for any batch at once. Where the original
+    Source: akanazawa/hmr src/benchmark/eval_util.py, for a whole batch at once. Where the original
     divides by zero or leaves the choice to LAPACK, this is what happens:
 
-    * `S1` all in one place, or a single point: it is only moved to the mean of `S2`.
-    * `S2` all in one place: `S1` shrinks to it.
-    * `S1` or `S2` on one line: of the rotations that are equally good, about that line, one is
-      taken, always the same. No distance depends on which.
-    * The mirror image of `S2`: it is turned and shrunk, never reflected.
-    * NaN or infinity in `S1` or `S2`: NaN for this set of points, and for no other.
+    * All points of `S1` coincide: they are only moved to the mean of `S2`.
+    * All points of `S2` coincide: `S1` shrinks to that place.
+    * `S1` or `S2` lies on a line: all rotations about that line are equally good, and always the
+      same one is taken. No distance depends on which.
+    * `S1` is the mirror image of `S2`: it is turned and shrunk, but never reflected.
+    * `S1` or `S2` has NaN or infinity: the result is NaN for this set of points, and no other.
 
     Args:
         S1: float [..., K, 3], points to move.
@@ -62,7 +73,9 @@ def _move_all(sources, targets, moved):
 
 @compiled
 def new_scratch() -> tuple[np.ndarray, ...]:
-    """Memory for `move`: to make it anew for each block would take longer than to compute."""
+    """Memory for `move`, which is reused: allocating it takes longer than the computation."""
+    # The number of the set is the last index: loops over the sets of a block then run along
+    # memory, and each of their steps is one vector instruction for several sets.
     means, variances = np.empty((2, BLOCK, 3)), np.empty(BLOCK)
     K, U, V = np.empty((3, 3, BLOCK)), np.empty((3, 3, BLOCK)), np.empty((3, 3, BLOCK))
     return means, variances, K, U, V, np.empty((3, 3))
@@ -72,7 +85,7 @@ def new_scratch() -> tuple[np.ndarray, ...]:
 def move(
     sources: np.ndarray, targets: np.ndarray, moved: np.ndarray, scratch: tuple[np.ndarray, ...]
 ) -> None:
-    """`compute_similarity_transform` for compiled loops: fills `moved` [B, K, 3], B <= BLOCK."""
+    """`compute_similarity_transform` for compiled code: fills `moved` [B, K, 3], B <= BLOCK."""
     means, variances, K, U, V, R = scratch
     count = len(sources)
     for m in range(count):
@@ -83,12 +96,17 @@ def move(
             moved[m] = np.nan
             continue
         _best_rotation(U, V, m, R)
+        # Points that all coincide have no scale: any would do, as they end at the target's mean.
         scale = 1.0
         if variances[m] > 0.0:
+            # trace(R K), the sum of the singular values, the last of them with the sign that keeps
+            # R a rotation. It is never negative, and less than the sum for a mirror image, which
+            # therefore shrinks.
             trace = 0.0
             for i in range(3):
                 for j in range(3):
                     trace += R[i, j] * K[j, i, m]
+            # Neither is divided by the number of points, which would cancel here.
             scale = trace / variances[m]
         for k in range(sources.shape[1]):
             x = sources[m, k, 0] - means[0, m, 0]
@@ -101,11 +119,13 @@ def move(
 
 @compiled
 def _covariance(sources, targets, m, means, K):
-    """Fills the means and K of set `m`; returns the variance of its source.
+    """Fills the means and K of set `m`; returns the sum of squares of its centred source.
 
-    Of a set that is not finite the variance is NaN and K zero.
+    For a set that is not finite the result is NaN, and K is zero.
     """
     count = sources.shape[1]
+    # The means come first. The one-pass formula, sum of squares minus square of sums, would lose
+    # digits to cancellation: points may be far from the origin and close to each other.
     for i in range(3):
         total_1, total_2 = 0.0, 0.0
         for k in range(count):
@@ -126,18 +146,22 @@ def _covariance(sources, targets, m, means, K):
             variance += (sources[m, k, i] - mean) ** 2
     if is_finite and np.isfinite(variance):
         return variance
+    # Zero is decomposed like any other matrix, so the loops over the block need no branch for it.
     K[:, :, m] = 0.0
     return np.nan
 
 
 @compiled(error_model="numpy")
 def _decompose(K, U, V, count):
-    """Fills U S / c and V of K = U S V', all [3, 3, count], unsorted: rotations of column pairs.
+    """Fills U S / c and V of K = U S V', all [3, 3, count], in no particular order.
 
-    c is the largest entry of each K, so that squares neither overflow nor vanish. The innermost
-    loop has no branch and becomes vector instructions.
     Source: the one-sided Jacobi method; Golub and Van Loan, Matrix Computations, section 8.6.3.
+    Columns of K V are rotated in pairs, by changing V, until all are orthogonal: they are then
+    U S. Unlike the eigenvectors of K'K, in closed form or not, this never squares the condition
+    number, and the small singular values of flat and linear sets of points stay accurate.
     """
+    # c is the largest entry of K: with it divided out, squares neither overflow nor vanish. A
+    # rotation does not depend on it.
     for m in range(count):
         largest = 0.0
         for i in range(3):
@@ -147,6 +171,8 @@ def _decompose(K, U, V, count):
             for j in range(3):
                 U[i, j, m] = K[i, j, m] / largest if largest > 0.0 else 0.0
                 V[i, j, m] = 1.0 if i == j else 0.0
+    # All sets take as many sweeps as the slowest of the block: a further rotation of orthogonal
+    # columns changes nothing, and costs less than a branch in the innermost loop.
     for _ in range(_MAX_SWEEPS):
         num_rotated = 0
         for p in range(2):
@@ -158,7 +184,9 @@ def _decompose(K, U, V, count):
 
 @compiled(error_model="numpy")
 def _rotate_columns(U, V, p, q, count):
-    """Makes columns p and q of each U orthogonal; returns how many were not."""
+    """Makes columns p and q of each U orthogonal; returns how many pairs were not."""
+    # No branches in this loop, only selections, so that it becomes vector instructions. The
+    # columns a and b are held in scalars, as U is overwritten while it is read.
     num_rotated = 0
     for m in range(count):
         a0, a1, a2 = U[0, p, m], U[1, p, m], U[2, p, m]
@@ -166,8 +194,11 @@ def _rotate_columns(U, V, p, q, count):
         alpha = a0 * a0 + a1 * a1 + a2 * a2
         beta = b0 * b0 + b1 * b1 + b2 * b2
         gamma = a0 * b0 + a1 * b1 + a2 * b2
+        # |cos| > bound, without the division, which would fail for a column of zeros.
         num_rotated += 1 if gamma * gamma > _ORTHOGONAL * _ORTHOGONAL * alpha * beta else 0
-        # The tangent of the smaller of the two angles that make them orthogonal.
+        # t^2 + (difference / gamma) t - 1 = 0 holds for the tangents of the two angles that make
+        # the columns orthogonal. The smaller one, at most 45 degrees, makes the sweeps converge;
+        # in this form it has no cancellation, and is 0 for gamma = 0.
         difference = beta - alpha
         divisor = abs(difference) + np.sqrt(difference * difference + 4.0 * gamma * gamma)
         t = (2.0 if difference >= 0.0 else -2.0) * gamma / (divisor if divisor > 0.0 else 1.0)
@@ -184,13 +215,14 @@ def _rotate_columns(U, V, p, q, count):
 
 @compiled
 def _best_rotation(U, V, m, R):
-    """Fills R [3, 3] with the rotation of the largest trace(R K), K = U S V' the m-th of a block.
+    """Fills R [3, 3] with the rotation of the largest trace(R K); K = U S V' is the block's m-th.
 
-    It is V U', its smallest direction turned round where that would reflect. The third directions
-    are the cross products of the other two, which does just this: only two singular pairs are
-    needed.
+    It is V U', except that the direction of the smallest singular value is reversed if V U' is a
+    reflection, which costs least. `U` and `V` are overwritten.
     """
-    # The column of the least value gives way to the cross product of the others.
+    # Both third directions become the cross products of the other two. U and V then have the same
+    # handedness, so V U' is a rotation: the reversal needs no case, no determinant, and no third
+    # singular vector, which for points in a plane would be unknown.
     least = 0
     for column in range(1, 3):
         if _length(U, column, m) < _length(U, least, m):
@@ -200,12 +232,15 @@ def _best_rotation(U, V, m, R):
     if sb > sa:
         a, b, sa, sb = b, a, sb, sa
     if sa == 0.0:
+        # K is zero, as when one of the sets is a single place. All rotations are equally good.
         for i in range(3):
             for j in range(3):
                 R[i, j] = 1.0 if i == j else 0.0
         return
     for i in range(3):
         U[i, a, m] /= sa
+    # With one singular value, points lie on a line: only the direction of the line is determined,
+    # and what is left of the second column is rounding. Any perpendicular direction is as good.
     if sb > _RANK_1 * sa:
         for i in range(3):
             U[i, b, m] /= sb
@@ -234,7 +269,8 @@ def _put_cross(A, a, b, out, m):
 
 @compiled
 def _put_perpendicular(A, a, out, m):
-    """Column `out` becomes a unit vector at right angles to the unit vector in column `a`."""
+    """Column `out` becomes a unit vector perpendicular to the unit vector in column `a`."""
+    # From the axis that is farthest from `a`, so that what remains of it is never short.
     least = 0
     for i in range(1, 3):
         if abs(A[i, a, m]) < abs(A[least, a, m]):

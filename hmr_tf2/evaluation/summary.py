@@ -1,4 +1,4 @@
-"""From the errors of frames to the numbers that are told: over all, by group, by joint."""
+"""Summarises the errors of frames: over all of them, by group, by joint."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from hmr_tf2.evaluation.frames import UNKNOWN_ACTIVITY, Frames
 from hmr_tf2.evaluation.protocols import Protocol
 from tfrecords_tools import joints
 
-# Measure -> how it is called in tables.
+# Measure -> its name in tables.
 LABELS = {
     "mpjpe_mm": "MPJPE, mm",
     "pa_mpjpe_mm": "PA-MPJPE, mm",
@@ -25,7 +25,7 @@ LABELS = {
     "pck_torso": "PCK at 0.2 torso, %",
     "pckh": "PCKh at 0.5, %",
 }
-# Those that the original prints.
+# The percentiles that the original prints.
 PERCENTILES = (90, 70, 50, 30, 10)
 
 _TORSO_SHARE = 0.2
@@ -38,9 +38,9 @@ def summarise(protocol: Protocol, frames: Frames) -> dict[str, Any]:
     """All numbers of an evaluation, as results.json has them.
 
     Returns:
-        `frames`, how many; `overall`: measure -> value over all frames; `percentiles` of the
-        frames' MPJPE in mm (2-D error in px without 3-D joints); `by_<group>`: group -> measures
-        and `frames`; `by_recording`; `by_joint`: joint -> mean errors.
+        `frames`, their number; `overall`: measure -> value over all frames; `percentiles` of the
+        frames' MPJPE in mm (of the 2-D error in px without 3-D joints); `by_<group>`: group ->
+        measures and `frames`; `by_recording`, the same; `by_joint`: joint -> mean errors.
     """
     overall = measures_of(frames)
     summary: dict[str, Any] = {"frames": len(frames), "overall": overall}
@@ -69,7 +69,7 @@ def summarise(protocol: Protocol, frames: Frames) -> dict[str, Any]:
 
 
 def measures_of(frames: Frames) -> Measures:
-    """The measures over frames, each joint and each frame counting the same."""
+    """The measures over frames, in which every joint and every frame counts the same."""
     result: Measures = {}
     if frames.has_3d:
         for prefix, errors in (("", frames.errors_mm), ("pa_", frames.errors_pa_mm)):
@@ -93,13 +93,13 @@ def measures_of(frames: Frames) -> Measures:
 
 
 def _share_within(errors_px, lengths_px, share) -> float:
-    with np.errstate(divide="ignore", invalid="ignore"):  # a length of 0 measures nothing
+    with np.errstate(divide="ignore", invalid="ignore"):  # nothing is relative to a length of 0
         relative = np.where(lengths_px[:, np.newaxis] > 0, errors_px / lengths_px[:, None], np.nan)
     return metrics.percentage_of_correct(relative, share)
 
 
 def _mean_over_recordings(frames: Frames) -> Measures:
-    """The mean of the measures of each recording, as the original does it for an action."""
+    """The means over recordings of their measures, which is the original's value of an action."""
     parts = [
         measures_of(frames[frames.recording == recording])
         for recording in np.unique(frames.recording)
@@ -110,7 +110,7 @@ def _mean_over_recordings(frames: Frames) -> Measures:
 def _by(
     frames: Frames, labels: np.ndarray, order: Sequence[str], measure: Callable[[Frames], Measures]
 ) -> dict[str, Any]:
-    """Label -> number of frames and measures, for those that have frames."""
+    """Label -> number of frames and measures, for the labels that have frames."""
     rows = {}
     for label in order:
         chosen = labels == label
@@ -125,7 +125,7 @@ def _by_joint(frames: Frames) -> dict[str, Measures]:
         column = frames.errors_px[:, k]
         visible = column[~np.isnan(column)]
         if k >= frames.errors_mm.shape[1] and not visible.size:
-            continue  # a point that the data set does not have
+            continue  # a keypoint that the data set does not have
         row = {"keypoint_px": _mean(visible)}
         if k < frames.errors_mm.shape[1]:
             row |= {

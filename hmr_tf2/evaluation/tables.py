@@ -1,4 +1,4 @@
-"""The numbers of an evaluation as tables, for people: the same on the terminal and in HTML."""
+"""The numbers of an evaluation as tables for people: the same on the terminal and in HTML."""
 
 import math
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from hmr_tf2.evaluation.summary import LABELS
 # Caption, header, rows; the first column is a label.
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 
-# Longer tables of recordings stand in results.json only.
+# Longer tables of recordings are in results.json only.
 MAX_RECORDINGS = 12
 
-# Measures without and with the best similarity, and what both are called.
+# Measure that exists without and with (`pa_`) the best similarity -> the name of both.
 _PAIRS = {
     "mpjpe_mm": "MPJPE, mean over frames, mm",
     "mpjpe_over_groups_mm": "MPJPE, mean over {}s, mm",
@@ -69,12 +69,12 @@ def _groups(protocol, summary, kind) -> Table:
 
 
 def number(value: float) -> str:
-    """Two decimals, as the original prints; a dash where nothing is known."""
+    """A number with two decimals, as the original prints it; a dash if it is not known."""
     return f"{value:.2f}" if math.isfinite(value) else "–"
 
 
 def as_text(tables: Sequence[Table]) -> str:
-    """The tables for a terminal."""
+    """The tables as text for a terminal."""
     return "\n\n".join(_text(*table) for table in tables)
 
 

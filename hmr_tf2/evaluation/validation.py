@@ -1,4 +1,4 @@
-"""Errors on people that are not trained on, between epochs: few numbers, soon."""
+"""Measures errors on people that are not trained on, between epochs: a few numbers, quickly."""
 
 import os
 import typing
@@ -14,7 +14,7 @@ if typing.TYPE_CHECKING:
     import tf_keras as keras
 
 PREFIX = "val_"
-# Named as in the logs, and how they are shown.
+# Metric, as it is named in logs -> how it is shown.
 METRICS = {
     "keypoint_px": "2-D {:.2f} px",
     "mpjpe_mm": "MPJPE {:.1f} mm",
@@ -29,7 +29,7 @@ DATASETS = names_of(kind=PICTURE, has_test=True)
 class Validation:
     """The test records of some data sets, and the errors of a model on them.
 
-    Made before training, so that a data set that is missing is told of at once.
+    It is made before training, so that a missing data set is reported at once.
 
     >>> validation = Validation(config.data_dir, ("h36m", "lsp"), limit=512)
     >>> validation.errors_of(model)  # at the end of each epoch
@@ -37,13 +37,13 @@ class Validation:
     Args:
         data_dir: the folder that convert_datasets wrote.
         datasets: some of `DATASETS`.
-        limit: people of each data set, taken at equal distances from all of them, the same ones
-            each time; 0 means all.
+        limit: number of people of each data set, evenly spaced and the same ones each time; 0
+            means all.
         batch_size: crops in a call of the model; the last call of a data set gets what is left.
-        img_size: side of a crop.
+        img_size: side of a crop, pixels.
 
     Raises:
-        ValueError, FileNotFoundError: a data set has no test records, or they are not there.
+        ValueError, FileNotFoundError: a data set has no test records, or they are missing.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Validation:
         """The errors of `predict` on each data set.
 
         Args:
-            predict: from crops float32 [N, S, S, 3] in [-1, 1] to a dict with `joints`
-                [N, K, 2] in pixels of the crop and `joints3d` [N, K, 3] in metres, as
+            predict: maps crops, float32 [N, S, S, 3] in [-1, 1], to a dict with `joints`
+                [N, K, 2] in pixels of the crop and `joints3d` [N, K, 3] in metres, like
                 `HMR.predict_on_batch` and `Predictor.predict_crops`.
 
         Returns:
@@ -76,9 +76,9 @@ class Validation:
         return results
 
     def errors_of(self, model: "keras.Model") -> dict[str, float]:
-        """What `run` gives for a model's `predict_on_batch`, and the means over data sets.
+        """What `run` returns for a model's `predict_on_batch`, and the means over data sets.
 
-        The mean of a metric, `val_<metric>`, is over the data sets that have it.
+        The mean of a metric, `val_<metric>`, is taken over the data sets that have the metric.
         """
         errors = self.run(model.predict_on_batch)
         return errors | means(errors)
@@ -114,7 +114,7 @@ def _mean(values):
 def _people(data_dir, dataset, limit, batch_size) -> tuple[RecordIndex, list[np.ndarray]]:
     if dataset not in DATASETS:
         raise ValueError(
-            f"{dataset!r} has no people set aside for testing; --val_datasets accepts "
+            f"{dataset!r} has no people who are set aside for testing; --val_datasets accepts "
             f"{', '.join(DATASETS)}."
         )
     index = index_files(find_files(data_dir, [dataset], "test")[dataset])
@@ -125,7 +125,7 @@ def _people(data_dir, dataset, limit, batch_size) -> tuple[RecordIndex, list[np.
 
 
 def means(errors: Mapping[str, float]) -> dict[str, float]:
-    """Of `val_<data set>_<metric>`: `val_<metric>`, each data set counting the same."""
+    """The means `val_<metric>` of `val_<data set>_<metric>`; each data set counts the same."""
     found: dict[str, list[float]] = {}
     for name, value in errors.items():
         found.setdefault(_metric(name), []).append(value)
@@ -133,7 +133,7 @@ def means(errors: Mapping[str, float]) -> dict[str, float]:
 
 
 def as_text(errors: Mapping[str, float]) -> str:
-    """`h36m 2-D 6.02 px, MPJPE 88.1 mm, PA-MPJPE 57.0 mm; lsp 2-D 7.11 px`; means left out."""
+    """`h36m 2-D 6.02 px, MPJPE 88.1 mm, PA-MPJPE 57.0 mm; lsp 2-D 7.11 px`, without the means."""
     shown: dict[str, list[str]] = {}
     for name, value in errors.items():
         metric = _metric(name)
@@ -144,5 +144,5 @@ def as_text(errors: Mapping[str, float]) -> str:
 
 
 def _metric(name):
-    # The longest, for one is the end of another.
+    # The longest one that fits, since one metric's name is the end of another's.
     return max((metric for metric in METRICS if name.endswith(metric)), key=len)

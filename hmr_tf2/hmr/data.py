@@ -1,4 +1,4 @@
-"""HMR's batches: pictures from streams of records, cropped and augmented, mocap beside."""
+"""HMR's training batches: crops from streams of image records, augmented, with mocap beside."""
 
 import tensorflow as tf
 
@@ -9,16 +9,16 @@ from hmr_tf2.hmr.config import TrainConfig
 from tfrecords_tools import records
 from tfrecords_tools.datasets import DATASETS_3D, find_files
 
-# Keeps the draws of images, mocap and augmentation apart from each other.
+# Part of every seed, so that images, mocap and augmentation are drawn independently.
 STREAM_IMAGES, STREAM_MOCAP, STREAM_AUGMENTATION = range(3)
 
 
 class TrainingData(StreamData):
-    """The data sets of a run; batches as `HMR.compute_losses` takes them.
+    """The data sets of a run, as batches that `HMR.compute_losses` accepts.
 
     Raises:
-        FileNotFoundError, ValueError: data sets are missing, empty or damaged, weights or sets do
-            not fit each other, or `use_3d_label` is set and no data set has 3-D labels.
+        FileNotFoundError, ValueError: data sets are missing, empty or damaged, the weights do not
+            match the data sets, or `use_3d_label` is set and no data set has 3-D labels.
     """
 
     def __init__(self, config: TrainConfig):
@@ -46,7 +46,7 @@ class TrainingData(StreamData):
         )
         if self.mocap is None:
             return images
-        # Each of the stages' bodies faces the discriminator, so there are as many of mocap.
+        # The discriminator judges the bodies of all stages, so it gets as many from mocap.
         rows = shard.size * self.config.num_stage
         mocap = ordered_map(steps, lambda step: self._mocap_batch(shard.draws(step, rows)))
         return tf.data.Dataset.zip((images, mocap)).map(lambda image, mocap: {**image, **mocap})
@@ -62,6 +62,7 @@ class TrainingData(StreamData):
                 img_size=self.config.img_size,
             )
 
+        # One kind of records alone needs no branch in the graph.
         if len(set(self.has_3d)) == 1:
             return preprocess(self.has_3d[0])
         return tf.cond(
@@ -79,15 +80,15 @@ class TrainingData(StreamData):
 def image_sources(config: TrainConfig) -> tuple[list[Source], list]:
     """The sources of pictures, and the weight of each.
 
-    Without `dataset_weights`, as in the original: all sets with 3-D labels and all without, in
-    turn. With them, each set on its own.
+    Without `dataset_weights` there are two sources that take turns, as in the original: all data
+    sets with 3-D labels, and all without. With them, each data set is a source of its own.
 
     Raises:
-        ValueError: data sets and settings do not fit each other.
+        ValueError: the data sets and the settings do not match.
     """
     names = config.datasets
     if not names:
-        raise ValueError("--datasets names no data set.")
+        raise ValueError("--datasets is empty; name at least one data set.")
     if len(set(names)) < len(names):
         raise ValueError(f"--datasets names a data set twice: {','.join(names)}.")
     weights = {}
@@ -116,17 +117,17 @@ def image_sources(config: TrainConfig) -> tuple[list[Source], list]:
 
 
 def mocap_sources(config: TrainConfig) -> list[Source]:
-    """The source of motion capture; none without a discriminator.
+    """The source of motion capture; an empty list without a discriminator.
 
     Raises:
-        ValueError: there is a discriminator, and no mocap data set.
+        ValueError: there is a discriminator but no mocap data set.
     """
     if config.encoder_only:
         return []
     if not config.mocap_datasets:
         raise ValueError(
-            "The discriminator needs motion capture: name some in --mocap_datasets, "
-            "or pass --encoder_only."
+            "The discriminator needs motion capture: name at least one data set in "
+            "--mocap_datasets, or pass --encoder_only to train without it."
         )
     return [Source(tuple(config.mocap_datasets), records.mocap_spec())]
 
@@ -134,7 +135,9 @@ def mocap_sources(config: TrainConfig) -> list[Source]:
 def draw_augmentation(
     config: TrainConfig, step: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Scale [N], translation int32 [N, 2] and mirror [N] of batch `step`, from the seed alone."""
+    """Scale [N], translation int32 [N, 2] and mirror [N] of batch `step`, given by the seed."""
+    # Always drawn for the whole batch, of which each device takes its rows: the batch is the same
+    # on any number of devices.
     size = config.batch_size
     key = tf.stack([tf.constant(config.seed, tf.int64), step])
     keys = [
@@ -143,6 +146,7 @@ def draw_augmentation(
     ]
     scale = tf.random.stateless_uniform([size], keys[0], config.scale_min, config.scale_max)
     translation = (
+        # An empty range of integers is an error.
         tf.zeros([size, 2], tf.int32)
         if config.trans_max == 0
         else tf.random.stateless_uniform(

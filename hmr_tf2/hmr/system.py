@@ -12,14 +12,14 @@ from hmr_tf2.training.system import System
 
 
 def validation_of(config: TrainConfig) -> Validation | None:
-    """The test people of `val_datasets`, if there are any."""
+    """The validation on the test people of `val_datasets`; None if none are named."""
     if not config.val_datasets:
         return None
     return Validation(config.data_dir, config.val_datasets, config.val_people)
 
 
 def input_files(config: TrainConfig) -> list[pathlib.Path]:
-    """The body and its mean parameters."""
+    """The SMPL file and the file of its mean parameters."""
     body = pathlib.Path(config.smpl_model_path)
     return [body, body.with_name(MEAN_PARAMS_FILE)]
 

@@ -10,13 +10,13 @@ from hmr_tf2.crops import to_pixels
 from hmr_tf2.visualization import overlay
 from tfrecords_tools import joints
 
-# Our name of a loss to the original's TensorBoard tag, and the weight it is divided by there.
+# Our name of a loss -> the original's TensorBoard tag, and the weight that it divides by there.
 SCALARS = {
     "e_loss": ("loss/e_loss", None),
     "e_loss_kp": ("loss/e_loss_kp_noscale", "e_loss_weight"),
     "e_loss_3d": ("loss/e_loss_3d_params_noscale", "e_3d_weight"),
     "e_loss_3d_joints": ("loss/e_loss_3d_joints_noscale", "e_3d_weight"),
-    # Divided although it was not multiplied: KEEP (akanazawa/hmr src/trainer.py:351).
+    # KEEP: divided although it was never multiplied (akanazawa/hmr src/trainer.py:351).
     "e_loss_disc": ("loss/e_loss_disc", "d_loss_weight"),
     "d_loss": ("loss/d_loss", None),
     "d_loss_fake": ("loss/d_loss_fake", None),
@@ -25,20 +25,20 @@ SCALARS = {
 STAGE_PREFIX = "kp_loss_stage"
 STAGE_TAG = "loss/e_losses_noscale/{}"
 
-# Columns of the discriminator's output; the original's words for the last two.
+# Columns of the discriminator's output; the last two have the original's names.
 D_OUTPUTS = (*joints.SMPL.names[1:], "all_joints", "beta")
 
-# Pictures of a batch.
+# How many examples of a batch are drawn.
 NUM_SHOWN = 6
 
 
 def original_scalars(logs: Mapping[str, float], config) -> dict[str, float]:
-    """The losses of a step under the original's tags, without the weights it leaves out there.
+    """The losses of a step under the original's tags, divided by the weights as it does there.
 
     Args:
         logs: what `HMR.train_step` returned; a loss that the original lacks gets `loss/<name>`.
-            Errors of the validation are passed over: they have tags of their own.
-        config: has the weights.
+            Validation errors are skipped, since they have tags of their own.
+        config: the settings, with the weights.
     """
     scalars = {}
     for name, value in logs.items():
@@ -54,7 +54,7 @@ def original_scalars(logs: Mapping[str, float], config) -> dict[str, float]:
 
 
 def draw(model, batch) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """What the next training step makes of `batch`.
+    """Draws what the next training step will predict for `batch`.
 
     Returns:
         A picture for each of `shown_rows`, see `draw_stages`; and by tag, `d_out/<joint>/real`
@@ -85,7 +85,7 @@ def draw_batch(model, batch, stages) -> list[np.ndarray]:
 
 
 def discriminator_outputs(model, batch, stages) -> dict[str, np.ndarray]:
-    """See `draw`; nothing without a discriminator."""
+    """See `draw`; empty without a discriminator."""
     if model.discriminator is None:
         return {}
     real, fake = model.discriminate(
@@ -99,7 +99,7 @@ def discriminator_outputs(model, batch, stages) -> dict[str, np.ndarray]:
 
 
 def shown_rows(batch_size: int) -> list[int]:
-    """Which of a batch are shown: three from its front, three from its end, backwards.
+    """Which rows of a batch are shown: the first three, then the last three in reverse.
 
     Source: akanazawa/hmr src/trainer.py, `show_these`.
     """
@@ -118,8 +118,8 @@ def draw_stages(
 ) -> np.ndarray:
     """The input, and beside it each stage's skeleton and mesh: RGB uint8 [2 S, (1 + T) S, 3].
 
-    Upper row: the true skeleton, then the skeletons of the stages with their mean distance from
-    the visible true points. Lower row: the input, then the meshes.
+    The upper row shows the true skeleton, then each stage's skeleton with its mean distance from
+    the visible true points; the lower row shows the input, then each stage's mesh.
 
     Args:
         crop: RGB uint8 [S, S, 3].

@@ -11,16 +11,17 @@ NUM_OUTPUTS = NUM_JOINTS + 2
 
 
 class Discriminator_separable_rotations(keras.layers.Layer):
-    """One output for each joint's rotation, one for all joints together, one for the shape.
+    """One output for each joint's rotation, one for all joints together, and one for the shape.
 
-    Linear outputs, trained towards 1 for motion capture and 0 for predictions. The 23 dense
-    layers of the joints are one weight [23, 32], so that they are one product. Always float32.
+    The outputs are linear and trained towards 1 for motion capture and 0 for predictions. The 23
+    dense layers of the joints share one weight [23, 32], so that they are a single product.
+    Always float32.
     Source: akanazawa/hmr src/models.py (Discriminator_separable_rotations).
     """
 
     def __init__(self):
         super().__init__(name=SCOPE, dtype="float32")
-        # The layers inside would follow a global policy; `self` alone being float32 is not enough.
+        # The layers inside would follow a global policy even though `self` is float32.
         dense = functools.partial(keras.layers.Dense, dtype="float32")
         self.joint_convs = [
             keras.layers.Conv2D(
@@ -40,7 +41,7 @@ class Discriminator_separable_rotations(keras.layers.Layer):
         ]
 
     def build(self, input_shape):
-        # Xavier uniform of each joint's own 32 -> 1 layer, not of the stack.
+        # Xavier uniform for each joint's own 32 -> 1 layer, not for the stack of them.
         limit = (6.0 / (32 + 1)) ** 0.5
         self.pose_out_weights = self.add_weight(
             "pose_out/weights",
@@ -62,9 +63,12 @@ class Discriminator_separable_rotations(keras.layers.Layer):
         Returns:
             float32 [M, 25]: 23 joints in SMPL's order, all joints, shape.
         """
+        # 1x1 convolutions over the joints: all joints share these two layers, so that each one's
+        # own discriminator is small and needs little mocap (paper section 3.3).
         x = tf.reshape(rotations, [-1, NUM_JOINTS, 1, 9])
         for conv in self.joint_convs:
             x = conv(x)
+        # Per joint: its angle limits. All joints: how they go together. Shape: its own prior.
         per_joint = tf.einsum("mjoc,jc->mj", x, self.pose_out_weights) + self.pose_out_biases
         x = tf.reshape(x, [-1, NUM_JOINTS * 32])
         for dense in self.all_joints:

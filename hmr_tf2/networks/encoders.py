@@ -1,7 +1,7 @@
-"""The image encoders by name. One more is a module beside this one and a line in `_HOME`.
+"""The image encoders by name. To add one, add a module beside this one and a line to `_HOME`.
 
-An encoder is a Keras model from float32 [N, S, S, 3] in [-1, 1] to features [N, F]; its layers
-carry the names that its weight files use.
+An encoder is a Keras model from float32 [N, S, S, 3] in [-1, 1] to features [N, F]. Its layers
+have the names that its weight files use.
 """
 
 import importlib
@@ -10,8 +10,8 @@ import typing
 if typing.TYPE_CHECKING:
     import tf_keras as keras
 
-# Value of --model_type -> module and function. Modules are imported when they are needed, so that
-# settings can list the names without TensorFlow.
+# Value of --model_type -> module and function. Modules are imported only when they are needed, so
+# that settings can list the names without TensorFlow.
 _HOME = {
     "resnet_fc3_dropout": ("hmr_tf2.networks.resnet_v2", "Encoder_resnet"),
     "small_resnet_fc3_dropout": ("hmr_tf2.networks.small_resnet", "Encoder_small_resnet"),
@@ -27,14 +27,14 @@ def make_encoder(
     Args:
         name: one of `ENCODERS`.
         img_size: side S of the crops, pixels.
-        bn_momentum: of the averages that the batch norms keep for inference.
-        sync_batch_norm: normalise by the batch of all replicas.
+        bn_momentum: momentum of the averages that the batch norms keep for inference.
+        sync_batch_norm: whether to normalise by the statistics of all replicas' rows.
 
     Raises:
         ValueError: there is no encoder of this name.
     """
     if name not in _HOME:
-        raise ValueError(f"There is no encoder {name!r}; known are {', '.join(ENCODERS)}.")
+        raise ValueError(f"There is no encoder {name!r}; choose one of {', '.join(ENCODERS)}.")
     module, function = _HOME[name]
     build = getattr(importlib.import_module(module), function)
     return build(img_size, bn_momentum, sync_batch_norm=sync_batch_norm)

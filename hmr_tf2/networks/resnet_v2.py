@@ -1,8 +1,8 @@
 """ResNet-50 v2 (pre-activation) as TF-Slim builds it (He et al. 2016; slim/nets/resnet_v2.py).
 
-It differs from `keras.applications.ResNet50V2`: the stride stands in the last unit of a block,
-strided convolutions pad symmetrically, and epsilon and momentum of the batch norms are Slim's.
-Layers carry the names of the TF 1 scopes.
+It differs from `keras.applications.ResNet50V2`: the stride is in the last unit of a block, strided
+convolutions pad symmetrically, and epsilon and momentum of the batch norms are Slim's. Layers have
+the names of the TF 1 scopes.
 """
 
 import functools
@@ -17,7 +17,7 @@ EXPANSION = 4
 
 
 class Block(NamedTuple):
-    """Bottleneck units that share a width; the last one has the stride."""
+    """Bottleneck units of the same width; the last one has the stride."""
 
     width: int
     units: int
@@ -30,7 +30,7 @@ BLOCKS = (Block(64, 3, 2), Block(128, 4, 2), Block(256, 6, 2), Block(512, 3, 1))
 def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = False):
     """A convolution as Slim initialises it: variance scaling 2.0, fan-in.
 
-    With a stride it pads nothing: `pad_both_sides` comes before it.
+    With a stride it does not pad: `pad_both_sides` comes before it.
     """
     return keras.layers.Conv2D(
         filters,
@@ -44,7 +44,7 @@ def conv(filters: int, size: int, name: str, stride: int = 1, use_bias: bool = F
 
 
 def batch_norm_relu(x: tf.Tensor, name: str, momentum: float, synchronized: bool) -> tf.Tensor:
-    """Batch norm with Slim's epsilon 1e-5, then relu."""
+    """Batch norm with Slim's epsilon of 1e-5, then ReLU."""
     x = keras.layers.BatchNormalization(
         momentum=momentum, epsilon=1e-5, synchronized=synchronized, name=name
     )(x)
@@ -52,7 +52,7 @@ def batch_norm_relu(x: tf.Tensor, name: str, momentum: float, synchronized: bool
 
 
 def pad_both_sides(x: tf.Tensor, size: int, name: str) -> tf.Tensor:
-    """Pads as much before as behind, where 'same' with a stride would pad behind only."""
+    """Pads both sides equally, where 'same' with a stride would pad more at the end."""
     return keras.layers.ZeroPadding2D((size - 1) // 2, name=f"{name}/Pad")(x)
 
 
@@ -87,15 +87,16 @@ def Encoder_resnet(
 ) -> keras.Model:
     """The image encoder: float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 2048].
 
-    Under a mixed precision policy the layers are of it; the features are float32.
+    Under a mixed-precision policy the layers follow it; the features are float32.
 
     Source: akanazawa/hmr src/models.py (Encoder_resnet).
 
     Args:
-        img_size: side of the crops.
-        bn_momentum: of the averages that the batch norms keep for inference (Slim: 0.997).
-        sync_batch_norm: normalise by the batch of all replicas. The averages of the variances
-            then lack the factor n / (n - 1), n >= 49 N, that the fused kernel gives them.
+        img_size: side of the crops, pixels.
+        bn_momentum: momentum of the averages that the batch norms keep for inference (0.997 in
+            Slim).
+        sync_batch_norm: whether to normalise by the statistics of all replicas' rows. The averages
+            of the variances then lack the factor n / (n - 1), n >= 49 N, of the fused kernel.
     """
     norm_relu = functools.partial(
         batch_norm_relu, momentum=bn_momentum, synchronized=sync_batch_norm

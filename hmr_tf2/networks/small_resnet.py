@@ -1,7 +1,7 @@
-"""A small image encoder that learns within minutes on a CPU; not the original's network.
+"""A small image encoder that learns within minutes on a CPU; it is not the original's network.
 
-A ResNet's average over all places hides where a limb is, which takes long to learn around. This
-one keeps a 7 x 7 map, so that the regressor sees where things are from the first step.
+A ResNet's global average pooling hides where a limb is, which takes long to learn around. This
+encoder keeps a 7 x 7 map, so that the regressor sees where things are from the first step on.
 """
 
 import functools
@@ -18,9 +18,9 @@ NUM_CHANNELS = 32  # of each place in the last map
 def Encoder_small_resnet(
     img_size: int = 224, bn_momentum: float = 0.997, sync_batch_norm: bool = False
 ) -> keras.Model:
-    """float32 [N, img_size, img_size, 3] in [-1, 1] to features [N, 1568] for crops of 224.
+    """float32 [N, img_size, img_size, 3] in [-1, 1] to features, [N, 1568] for crops of 224 px.
 
-    0.07 GFLOP a crop where ResNet-50 has 7.1. Arguments as of `resnet_v2.Encoder_resnet`.
+    It takes 0.07 GFLOP per crop, ResNet-50 7.1. For the arguments see `resnet_v2.Encoder_resnet`.
     """
     norm_relu = functools.partial(
         batch_norm_relu, momentum=bn_momentum, synchronized=sync_batch_norm

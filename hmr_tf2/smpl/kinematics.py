@@ -1,7 +1,8 @@
-"""The kinematic chain: joint rotations and rest positions to rigid transforms of the bones.
+"""The kinematic chain: from joint rotations and rest positions to rigid transforms of the bones.
 
-Inside, components stand first and bodies last (matrices [3, 3, J, N], points [3, J, N]), so that
-a product of many small matrices is a few operations on long vectors.
+Inside, components stand first and bodies last (matrices [3, 3, J, N], points [3, J, N]). A product
+of many 3 x 3 matrices is then 27 multiplications of long contiguous vectors; with the usual order
+[N, J, 3, 3] a batched matrix product spends its time on starting tiny ones.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,10 @@ import tensorflow as tf
 
 
 def tree_levels(parents: Sequence[int]) -> list[list[int]]:
-    """Joints by their depth in the tree; the root (parent -1) alone is level 0.
+    """Joints grouped by their depth in the tree; level 0 is the root (parent -1) alone.
 
     Raises:
-        ValueError: a joint stands before its parent, or a second root is there.
+        ValueError: a joint comes before its parent, or there is a second root.
     """
     depth = [0]
     for joint, parent in enumerate(parents[1:], start=1):
@@ -27,14 +28,14 @@ def tree_levels(parents: Sequence[int]) -> list[list[int]]:
 def forward_kinematics(
     rotations: tf.Tensor, bones: tf.Tensor, parents: Sequence[int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Chains the joints' rotations down the tree, one product a level.
+    """Chains the joints' rotations down the tree, with one product per level.
 
-    The gradient needs no chain: what pulls at the bones below a joint turns them about it, and
-    these torques, taken about the origin, add up over the subtree.
+    The gradient needs no chain: forces on the bones below a joint turn them about that joint, and
+    the torques of these forces, taken about the origin, add up over the subtree.
 
     Args:
-        rotations: float [3, 3, J, N], of each joint relative to its parent. The gradient is right
-            for rotations only, not for other matrices.
+        rotations: float [3, 3, J, N], rotation of each joint relative to its parent. The gradient
+            is right for rotations only, not for other matrices.
         bones: float [3, J, N], from each joint's parent to the joint at rest, metres; for the
             root its position.
         parents: parent of each joint, -1 for the root.
@@ -43,17 +44,32 @@ def forward_kinematics(
         Rotations [3, 3, J, N] and positions [3, J, N] of the joints in the body's frame.
     """
     levels = tree_levels(parents)
+    # Sums over ancestors, and with the transpose over subtrees, are then a single product with a
+    # 24 x 24 matrix; its zeros cost less than a step per level of the tree would.
     reach = _ancestors(parents).astype(rotations.dtype.as_numpy_dtype)
 
+    # TensorFlow's own gradient would run back through all levels, and keep every level's product.
     @tf.custom_gradient
     def chain(rotations, bones):
         world = _chain_rotations(rotations, parents, levels)
+        # A bone is turned by its parent joint: `frame` is what the parent's rotation became, and
+        # the identity for the root. A joint is where the turned bones on the way to it lead.
         identity = tf.eye(3, dtype=world.dtype)[:, :, tf.newaxis, tf.newaxis]
         identity = tf.broadcast_to(identity, tf.shape(world[:, :, :1]))
         frame = _of_parents(identity, world, parents)
         positions = tf.matmul(reach, turned(frame, bones))
 
+        # With W = `world`, F = `frame`, p = `positions`: a change dR_j of joint j moves all k in
+        # its subtree, and as R_j and F_j are rotations (their inverse is their transpose),
+        #     dW_k = F_j dR_j W_j' W_k   and   dp_k = F_j dR_j W_j' (p_k - p_j).
+        # Hence the gradient for R_j is F_j' T_j W_j, with the sum over the subtree
+        #     T_j = sum_k (gW_k W_k' + gp_k (p_k - p_j)'),
+        # where gW and gp are the gradients that come in. All of it but p_j is independent of j,
+        # so the sums over all subtrees are one product with `reach`. The antisymmetric part of T_j
+        # is the torque about joint j; the rest vanishes for changes that keep R_j a rotation, and
+        # is kept, so that the gradient is that of the plain chain.
         def gradient(d_world, d_positions):
+            # The force on each subtree; p_k is the sum of F_j bone_j over j on the way to k.
             force = tf.matmul(reach.T, d_positions)
             about_origin = _product(columns(d_world), columns(world))
             about_origin += _outer(d_positions, positions)
@@ -73,19 +89,19 @@ def turned(matrices: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
 
 
 def rows(matrices: tf.Tensor) -> list[tf.Tensor]:
-    """Of [3, 3, ...]: three [3, ...]."""
+    """The rows of matrices [3, 3, ...]: three tensors [3, ...]."""
     return tf.unstack(matrices, axis=0)
 
 
 def columns(matrices: tf.Tensor) -> list[tf.Tensor]:
-    """Of [3, 3, ...]: three [3, ...]."""
+    """The columns of matrices [3, 3, ...]: three tensors [3, ...]."""
     return tf.unstack(matrices, axis=1)
 
 
 def global_transforms(
     Rs: tf.Tensor, Js: tf.Tensor, parents: Sequence[int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`forward_kinematics` with the bodies first.
+    """`forward_kinematics` for tensors with the bodies first.
 
     Args:
         Rs: float [N, J, 3, 3], rotation of each joint relative to its parent.
@@ -104,15 +120,15 @@ def global_transforms(
 def batch_global_rigid_transformation(
     Rs: tf.Tensor, Js: tf.Tensor, parent: Sequence[int], rotate_base: bool = False
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Absolute joint positions and the 4x4 transforms that linear blend skinning mixes.
+    """Posed joint positions, and the 4x4 transforms that linear blend skinning mixes.
 
     Source: akanazawa/hmr src/tf_smpl/batch_lbs.py.
 
     Args:
         Rs: float [N, J, 3, 3], rotations relative to the parent.
         Js: float [N, J, 3], rest positions, metres.
-        parent: parent of each joint; the root's entry is not read.
-        rotate_base: turn the root by pi around x first.
+        parent: parent of each joint; the root's entry is ignored.
+        rotate_base: whether to turn the root by pi around x first.
 
     Returns:
         Posed joints [N, J, 3], and [N, J, 4, 4] transforms from rest pose to posed body.
@@ -122,6 +138,7 @@ def batch_global_rigid_transformation(
         flip = tf.constant(np.diag([1.0, -1.0, -1.0]), Rs.dtype)
         Rs = tf.concat([Rs[:, :1] @ flip, Rs[:, 1:]], axis=1)
     rotations, positions = global_transforms(Rs, Js, parent)
+    # Vertices are in the rest pose, not relative to a joint: R (x - J) + p = R x + (p - R J).
     translations = positions - tf.linalg.matvec(rotations, Js)
     top = tf.concat([rotations, translations[..., tf.newaxis]], axis=-1)
     bottom = tf.broadcast_to(
@@ -131,7 +148,8 @@ def batch_global_rigid_transformation(
 
 
 def _ancestors(parents):
-    """[J, J], 1 where the column's joint is the row's or above it."""
+    """[J, J], 1 where the column's joint is the row's own or one of its ancestors."""
+    # Parents come before their children (`tree_levels` checks it), so each row is final in time.
     reach = np.eye(len(parents))
     for joint, parent in enumerate(parents[1:], start=1):
         reach[joint] += reach[parent]
@@ -139,6 +157,8 @@ def _ancestors(parents):
 
 
 def _chain_rotations(rotations, parents, levels):
+    # One product per level of the tree below the root (8 for SMPL) instead of one per joint (23):
+    # the joints of a level do not depend on each other. At the end their own order is restored.
     world = [rotations[:, :, :1]]
     for above, level in zip(levels, levels[1:], strict=False):
         frame = tf.gather(world[-1], [above.index(parents[j]) for j in level], axis=2)
@@ -148,7 +168,8 @@ def _chain_rotations(rotations, parents, levels):
 
 
 def _of_parents(of_root, of_joints, parents):
-    """What belongs to each joint's parent, along the last axis but one; the root has none."""
+    """Gathers each joint's parent's entry along the last axis but one; the root gets `of_root`."""
+    # `of_root` is entry 0, so that parent -1 finds it at -1 + 1.
     return tf.gather(tf.concat([of_root, of_joints], axis=-2), np.add(parents, 1), axis=-2)
 
 
@@ -157,6 +178,6 @@ def _outer(a, b):
 
 
 def _product(columns_of_first, rows_of_second):
-    """The matrix product, as the sum of its outer products."""
+    """The matrix product as a sum of outer products; given rows for columns, it transposes."""
     first, second, third = map(_outer, columns_of_first, rows_of_second)
     return first + second + third

@@ -1,4 +1,4 @@
-"""The two files of the body: the SMPL pickle and the mean parameters, read and checked."""
+"""Reads and checks the two files of the body: the SMPL pickle and the mean parameters."""
 
 import os
 import pathlib
@@ -11,7 +11,8 @@ from tfrecords_tools.pickles import safe_pickle
 MEAN_PARAMS_FILE = "neutral_smpl_mean_params.h5"
 NUM_JOINTS = 24
 
-# V vertices, B shape directions, P pose directions (9 a joint but the root), K keypoints, F faces.
+# V vertices, B shape directions, K keypoints, F faces; 9 pose directions for each joint but the
+# root.
 SHAPES = {
     "v_template": ("V", 3),
     "shapedirs": ("V", 3, "B"),
@@ -29,7 +30,7 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
     """Reads an SMPL model as its authors pickled it, without chumpy and without running its code.
 
     Args:
-        path: `neutral_smpl_with_cocoplus_reg.pkl` or a file with the same keys; written by
+        path: `neutral_smpl_with_cocoplus_reg.pkl` or a file with the same keys, written by
             Python 2 or 3.
 
     Returns:
@@ -40,21 +41,21 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is damaged, holds something that is not allowed in it, or lacks an entry or
-            has one of another shape; the message names file and cause.
+        ValueError: it is damaged, holds something that is not allowed, lacks an entry, or has one
+            of the wrong shape; the message names the file and the cause.
     """
     content = safe_pickle.load(path)
     if not isinstance(content, dict):
         raise ValueError(
             f"{path}: an SMPL file holds a dict with {', '.join(SHAPES)}; "
-            f"this one holds a {type(content).__name__}."
+            f"this one holds a {type(content).__name__} instead."
         )
     missing = [key for key in SHAPES if key not in content]
     if missing:
         raise ValueError(
-            f"{path}: no {', '.join(missing)} in it; "
-            f"found {', '.join(sorted(map(str, content))) or 'nothing'}. "
-            "HMR needs neutral_smpl_with_cocoplus_reg.pkl of the authors' model download."
+            f"{path} lacks {', '.join(missing)}; "
+            f"it holds {', '.join(sorted(map(str, content))) or 'nothing'}. "
+            "HMR needs neutral_smpl_with_cocoplus_reg.pkl from the authors' model download."
         )
     body = {}
     for key, value in content.items():
@@ -72,33 +73,35 @@ def load_mean_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no HDF5 file, or `pose` or `shape` is missing, misshapen or not finite.
+        ValueError: it is not an HDF5 file, or `pose` or `shape` is missing, misshapen or not
+            finite.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing: the mean pose and shape that the regressor starts from. "
-            "It comes with the authors' model download and lies beside the SMPL file."
+            f"{path} is missing. It holds the mean pose and shape that the regressor starts from. "
+            "Put it beside the SMPL file; it comes with the authors' model download."
         )
     try:
         with h5py.File(path, "r") as file:
             mean = {key: np.asarray(file[key], np.float64) for key in ("pose", "shape")}
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a file of mean parameters: {error}") from error
+        raise ValueError(f"{path} is not a file of mean parameters: {error}") from error
     for key, size in (("pose", 3 * NUM_JOINTS), ("shape", 10)):
         if mean[key].shape != (size,) or not np.isfinite(mean[key]).all():
             raise ValueError(
-                f"{path}: {key!r} must be {size} finite numbers; got {mean[key].shape}."
+                f"{path}: {key!r} must be {size} finite numbers; got shape {mean[key].shape}."
             )
     return mean
 
 
 def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
-    """The regressor's start (1, 85) from the file beside the SMPL file.
+    """The regressor's start (1, 85), from the file beside the SMPL file.
 
-    Camera `[0.9, 0, 0]`, the mean pose with its root turned upright by pi around x, the mean
-    shape (akanazawa/hmr src/trainer.py, load_mean_param).
+    It is the camera `[0.9, 0, 0]`, the mean pose with its root replaced by a turn of pi around x,
+    and the mean shape (akanazawa/hmr src/trainer.py, load_mean_param).
     """
+    # SMPL's y points up and a picture's y down: without the turn the body would be on its head.
     mean = load_mean_params(pathlib.Path(smpl_model_path).with_name(MEAN_PARAMS_FILE))
     return np.concatenate([[0.9, 0.0, 0.0], [np.pi, 0.0, 0.0], mean["pose"][3:], mean["shape"]])[
         np.newaxis
@@ -111,7 +114,7 @@ def _numbers(path, key, value):
     try:
         return value.astype(kind) if hasattr(value, "tocsc") else np.asarray(value).astype(kind)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {key!r} holds no numbers: {error}") from error
+        raise ValueError(f"{path}: {key!r} does not hold numbers: {error}") from error
 
 
 def _optional_numbers(key, value):
@@ -155,6 +158,6 @@ def _check_values(path, body):
     parents = body["kintree_table"][0, 1:]
     if (parents < 0).any() or (parents >= np.arange(1, NUM_JOINTS)).any():
         raise ValueError(
-            f"{path}: 'kintree_table' must name for every joint a parent before it; "
+            f"{path}: 'kintree_table' must give every joint a parent that comes before it; "
             f"got {parents.tolist()}."
         )

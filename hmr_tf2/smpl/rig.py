@@ -1,4 +1,4 @@
-"""The body as a character rig in NumPy: mesh, bones and weights, for files that others animate."""
+"""The body as a character rig in NumPy: mesh, bones and weights, to export for animation."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,12 @@ from hmr_tf2.smpl.model_file import load_smpl_file
 
 
 class Rig(NamedTuple):
-    """A body in its rest pose, metres, before it is shaped; V vertices, F faces, 24 joints.
+    """A body of mean shape in its rest pose, in metres; V vertices, F faces, 24 joints.
 
-    `faces` int32 [F, 3]; `parents` int32 [24], -1 for the root; `weights` float32 [V, 24], the
-    share of each bone in a vertex; `vertices` [V, 3] and `joints` [24, 3] of the mean shape, and
-    what one unit of each beta adds to them: `vertex_dirs` [10, V, 3], `joint_dirs` [10, 24, 3].
+    `faces` is int32 [F, 3]; `parents` int32 [24], -1 for the root; `weights` float32 [V, 24], the
+    share of each bone in a vertex; `vertices` [V, 3] and `joints` [24, 3] are those of the mean
+    shape, and `vertex_dirs` [10, V, 3] and `joint_dirs` [10, 24, 3] what one unit of each beta
+    adds to them.
     """
 
     faces: np.ndarray
@@ -25,7 +26,7 @@ class Rig(NamedTuple):
     joint_dirs: np.ndarray
 
     def shaped(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices [..., V, 3] and joints [..., 24, 3] at rest for betas [..., 10]."""
+        """Vertices [..., V, 3] and joints [..., 24, 3] in the rest pose for betas [..., 10]."""
         return (
             self.vertices + np.tensordot(beta, self.vertex_dirs, 1),
             self.joints + np.tensordot(beta, self.joint_dirs, 1),
@@ -33,7 +34,7 @@ class Rig(NamedTuple):
 
 
 def load_rig(path: str) -> Rig:
-    """The rig of an SMPL file; errors as `load_smpl_file`'s."""
+    """The rig of an SMPL file; raises what `load_smpl_file` raises."""
     body = load_smpl_file(path)
     regressor = body["J_regressor"]
     regressor = np.asarray(regressor.todense() if hasattr(regressor, "todense") else regressor)

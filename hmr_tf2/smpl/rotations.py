@@ -1,4 +1,4 @@
-"""Rotations: axis-angle to matrices."""
+"""Rotations: from axis-angle vectors to matrices."""
 
 import math
 
@@ -6,11 +6,11 @@ import tensorflow as tf
 
 
 def batch_rodrigues(theta: tf.Tensor) -> tf.Tensor:
-    """Axis-angle vectors to rotation matrices.
+    """Converts axis-angle vectors to rotation matrices (Rodrigues' formula).
 
-    KEEP: 1e-8 is added to each component inside the norm, and the axis is `theta / angle`, so it
-    is slightly shorter than 1 near zero (akanazawa/hmr src/tf_smpl/batch_lbs.py). It keeps the
-    gradient finite at the zero rotation.
+    KEEP: 1e-8 is added to each component inside the norm, and the axis is `theta / angle`, so that
+    it is slightly shorter than 1 near zero (akanazawa/hmr src/tf_smpl/batch_lbs.py). This keeps
+    the gradient finite at the zero rotation.
 
     Args:
         theta: float [..., 3], radians.
@@ -25,12 +25,15 @@ def batch_rodrigues(theta: tf.Tensor) -> tf.Tensor:
 
 
 def rotation_planes(theta: tf.Tensor) -> tf.Tensor:
-    """As `batch_rodrigues`, components first: float [3, ...] to [3, 3, ...]."""
+    """`batch_rodrigues` with the components first: float [3, ...] to [3, 3, ...]."""
     squared_angle = tf.reduce_sum(tf.square(theta + 1e-8), axis=0)
-    # All components may be -1e-8, where the original divides by zero.
+    # If all components are -1e-8 the sum is 0, and the original divides by zero.
     angle = tf.sqrt(tf.maximum(squared_angle, 1e-30))
-    # With both times sqrt(2), 1 - cos(angle) is sine ** 2, exact at small angles too.
+    # By the half angle h: 1 - cos(a) = 2 sin(h)^2 and sin(a) = 2 sin(h) cos(h). `sine` and
+    # `cosine` hold sqrt(2) sin(h) and sqrt(2) cos(h), so their products are just these. Computed
+    # directly, 1 - cos(a) would lose all digits at small angles.
     sine, cosine = (math.sqrt(2.0) * f(0.5 * angle) for f in (tf.sin, tf.cos))
+    # The axis times `sine`, so that both terms below are products with it.
     axis = theta * (sine / angle)
     x, y, z = tf.unstack(cosine * axis)
     diagonal = 1.0 - sine * sine

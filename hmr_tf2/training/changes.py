@@ -1,4 +1,4 @@
-"""A run that continues with other settings than it was begun with says so first."""
+"""Compares the settings of a run that continues with those that it was started with."""
 
 import dataclasses
 import os
@@ -11,13 +11,13 @@ from hmr_tf2.config import RunConfig
 
 
 def changed_settings(config: RunConfig, flags_file: str | os.PathLike) -> dict[str, Any]:
-    """Settings with which the run would compute something else: name to (then, now).
+    """The changed settings that would change the results: name -> (then, now).
 
     Fields marked `free` (folders, how often to save, how long to train) may differ.
 
     Args:
-        config: the settings now.
-        flags_file: what the run wrote when it was begun.
+        config: the current settings.
+        flags_file: the flagfile that the run wrote when it was started.
     """
     kind = type(config)
     then = dataclasses.replace(kind(), **flagfiles.read_flagfile(flags_file, kind))
@@ -46,7 +46,8 @@ def check_unchanged(config: RunConfig, flags_file: str | os.PathLike) -> None:
     if not config.accept_changes:
         raise ValueError(
             f"The settings differ from those the checkpoint was made with ({flags_file}):\n"
-            f"{table}\nPass --accept_changes to go on with them, --flagfile={flags_file} for "
-            "those of then, or another --model_dir to begin anew."
+            f"{table}\nPass --accept_changes to continue with the new ones, "
+            f"--flagfile={flags_file} to continue with the old ones, or another --model_dir to "
+            "start a new run."
         )
-    logging.warning("Going on with changed settings:\n%s", table)
+    logging.warning("Continuing with changed settings:\n%s", table)

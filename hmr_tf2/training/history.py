@@ -1,4 +1,4 @@
-"""What a run wrote for TensorBoard, read back."""
+"""Reads back what a run wrote for TensorBoard."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ SCALARS, IMAGES, HISTOGRAMS = "scalars", "images", "histograms"
 
 
 def read_scalars(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, float]]]:
-    """Every scalar of a run's folder: tag to (step, value), by step.
+    """Every scalar in a run's folder: tag -> (step, value), by step.
 
     A step that was run twice, because the run was stopped after its last checkpoint, has the
     value of the later file.
@@ -25,9 +25,9 @@ def read_scalars(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, floa
 
 
 def read_pictures(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, np.ndarray]]]:
-    """Every picture: tag to (step, RGB uint8 [H, W, 3]), by step."""
+    """Every picture: tag -> (step, RGB uint8 [H, W, 3]), by step."""
     return _by_tag(
-        # Width, height, and the pictures of the tag as PNG: we write one each.
+        # The tensor holds width, height and the pictures as PNG files, of which we write one.
         (tag, step, tf.io.decode_png(tf.make_ndarray(value.tensor)[2]).numpy())
         for kind, tag, step, value in _values(model_dir)
         if kind == IMAGES
@@ -35,7 +35,7 @@ def read_pictures(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, np.
 
 
 def read_histograms(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, np.ndarray]]]:
-    """Every histogram: tag to (step, float64 [B, 3]: left and right edge, count), by step."""
+    """Every histogram: tag -> (step, float64 [B, 3]: left edge, right edge, count), by step."""
     return _by_tag(
         (tag, step, tf.make_ndarray(value.tensor))
         for kind, tag, step, value in _values(model_dir)
@@ -55,7 +55,7 @@ def _values(model_dir) -> Iterator[tuple]:
 
 
 def _whole_records(path):
-    """Those before the place where a run that was killed stopped writing."""
+    """The records before the place where a killed run stopped writing."""
     with contextlib.suppress(tf.errors.DataLossError):
         yield from tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
 

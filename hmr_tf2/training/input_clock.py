@@ -1,4 +1,4 @@
-"""How long training waits for its data."""
+"""Measures how long training waits for its data."""
 
 import time
 
@@ -7,17 +7,18 @@ import tensorflow as tf
 
 
 class InputClock:
-    """Times, in the pipeline itself, how long each batch keeps its taker waiting.
+    """Measures, within the pipeline itself, how long its consumer waits for each batch.
 
     >>> clock = InputClock()
     >>> model.fit(clock.watch(batches), ...)
     >>> clock.waited  # seconds, of all batches so far
 
-    Keras takes the next batch inside its compiled step, between no two callbacks, so that only the
-    pipeline's last stage sees the wait. With one device and one step an execution the taker is the
-    step itself, and the device idles meanwhile. A distribution strategy, or several steps an
-    execution, take a batch ahead: then a part of `waited` is hidden behind the steps, and it is an
-    upper bound. Whoever makes batches faster than they are used reads about zero in every case.
+    Keras takes the next batch inside its compiled step, not between two callbacks, so only the
+    last stage of the pipeline can see the wait. With one device and one step per execution the
+    consumer is the step itself, and the device idles meanwhile. A distribution strategy, or
+    several steps per execution, take a batch ahead: part of the wait is then hidden behind the
+    steps, and `waited` is an upper bound. A pipeline that is faster than the steps reads about
+    zero in every case.
     """
 
     def __init__(self):
@@ -25,12 +26,12 @@ class InputClock:
         self._asked_at = 0.0
 
     def watch(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """The same batches, timed; costs tenths of a millisecond each."""
+        """The same batches, timed, which costs some tenths of a millisecond per batch."""
         asked = tf.data.Dataset.range(np.iinfo(np.int64).max).map(
             lambda _: tf.numpy_function(self._ask, [], tf.int64)
         )
-        # `zip` asks its parts in order: first the clock, then the batches. The functions are
-        # stateful to TensorFlow, which therefore neither runs them ahead nor side by side.
+        # `zip` asks its parts in order: first the clock, then the batches. TensorFlow takes the
+        # functions to be stateful, so it neither runs them ahead nor in parallel.
         watched = tf.data.Dataset.zip((asked, batches)).map(self._given)
         options = tf.data.Options()
         options.experimental_optimization.inject_prefetch = False

@@ -1,4 +1,4 @@
-"""What a run says, kept in its folder."""
+"""Keeps the log of a run in its folder."""
 
 import contextlib
 import logging as python_logging
@@ -13,18 +13,18 @@ FILE = "train.log"
 
 @contextlib.contextmanager
 def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Meanwhile, appends to `train.log` what is logged, and the error that ends it, if any.
+    """Within it, appends what is logged to `train.log`, and the error that ends it, if any.
 
-    absl's verbosity is at least INFO until then.
+    absl's verbosity is at least INFO meanwhile.
 
     Args:
-        model_dir: exists.
+        model_dir: the run's folder, which must exist.
     """
     path = pathlib.Path(model_dir, FILE)
     to_file = python_logging.FileHandler(path, encoding="utf-8")
     to_file.setFormatter(python_logging.Formatter("%(asctime)s %(message)s"))
     root = python_logging.getLogger()
-    # Without any handler Python shows warnings on stderr; it still should.
+    # Without any handler Python shows warnings on stderr, and it still should.
     added = [to_file] if root.handlers else [to_file, python_logging.lastResort]
     verbosity = logging.get_verbosity()
     logging.set_verbosity(max(verbosity, logging.INFO))

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line now and then anywhere else."""
+"""Shows the progress of a run: a bar on a terminal, a log line now and then elsewhere."""
 
 import sys
 import time
@@ -12,23 +12,23 @@ from tqdm import tqdm
 
 
 def progress(end_step: int, shown: Sequence[str], stream=None) -> keras.callbacks.Callback:
-    """What shows the progress of a run.
+    """The callback that shows the progress of a run.
 
     Args:
         end_step: the run's last step.
-        shown: losses to show.
-        stream: where to; none means stderr.
+        shown: names of the losses to show.
+        stream: where the bar goes; None means stderr. If it is not a terminal, lines are logged.
     """
     stream = sys.stderr if stream is None else stream
     return (ProgressBar if stream.isatty() else ProgressLines)(end_step, shown)
 
 
 class ProgressBar(TQDMProgressBar):
-    """TensorFlow Addons' bar, one an epoch: losses of the newest step, images/s, time to go.
+    """TensorFlow Addons' bar, one per epoch: losses of the newest step, images/s, time to go.
 
     Args:
         end_step: the run's last step.
-        shown: losses to show.
+        shown: names of the losses to show.
     """
 
     def __init__(self, end_step: int, shown: Sequence[str]):
@@ -46,7 +46,7 @@ class ProgressBar(TQDMProgressBar):
 
     def on_train_batch_end(self, batch, logs=None):
         self._newest = logs
-        # The bar counts batches; one execution may be several.
+        # The bar counts calls, but one execution may be several steps.
         self.steps_to_update += batch - self._first
         self.steps_so_far += batch - self._first
         super().on_train_batch_end(batch, {})
@@ -55,10 +55,10 @@ class ProgressBar(TQDMProgressBar):
         super().on_epoch_end(epoch, {})
 
     def format_metrics(self, logs=None, factor=1):
-        """Called by the bar for its text; `logs` are its own means since the epoch's start."""
+        """Called by the bar for its text; `logs` are its means since the start of the epoch."""
         shown = [losses_text(self._newest, self.shown)]
         bar = self.epoch_progress_tqdm.format_dict
-        # The bar has no rate before its second refresh, and short epochs end before.
+        # The bar has no rate before its second refresh, and a short epoch may end before that.
         rate = bar["rate"] or self.steps_so_far / max(bar["elapsed"], 1e-3)
         if rate:
             shown.append(f"{rate * self.model.config.batch_size:.3g} images/s")
@@ -68,14 +68,14 @@ class ProgressBar(TQDMProgressBar):
 
 
 class ProgressLines(keras.callbacks.Callback):
-    """Logs a line after the first step, then one a minute, and one at the end of an epoch.
+    """Logs a line after the first step, then one a minute, and one at the end of each epoch.
 
-    Losses in it are means since the line before.
+    The losses in a line are means since the previous line.
 
     Args:
         end_step: the run's last step.
-        shown: losses to show.
-        seconds: least time between lines.
+        shown: names of the losses to show.
+        seconds: shortest time between lines.
     """
 
     def __init__(self, end_step: int, shown: Sequence[str], seconds: float = 60.0):
@@ -129,5 +129,5 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 def losses_text(logs: Mapping[str, float], shown: Sequence[str]) -> str:
-    """Those of the losses that are to be shown: `e_loss 12.3, e_loss_kp 3.21, d_loss 1.04`."""
+    """The losses to show, as text: `e_loss 12.3, e_loss_kp 3.21, d_loss 1.04`."""
     return ", ".join(f"{name} {logs[name]:.4g}" for name in shown if name in logs)

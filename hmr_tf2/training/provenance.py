@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: program, packages, machine, data and settings, written down."""
+"""Records where a run's numbers come from: program, packages, machine, data and settings."""
 
 import dataclasses
 import datetime
@@ -28,17 +28,17 @@ def write_provenance(
     input_files: Iterable[str | os.PathLike],
     start_step: int,
 ) -> pathlib.Path:
-    """Adds this session to `run.json` in a run's folder; sessions before it stay as they are.
+    """Adds this session to `run.json` in a run's folder; earlier sessions stay as they are.
 
     Args:
-        model_dir: exists.
+        model_dir: the run's folder, which must exist.
         settings: the dataclass of the run's settings.
-        record_files: every record file it trains on.
-        input_files: what else decides its numbers; their hashes are written.
-        start_step: steps done before this session.
+        record_files: every record file that the run trains on.
+        input_files: other files that the results depend on; their hashes are written.
+        start_step: number of steps done before this session.
 
     Raises:
-        ValueError: `run.json` is there and is not one.
+        ValueError: `run.json` exists and is damaged.
         OSError: it cannot be written.
     """
     path = pathlib.Path(model_dir, FILE)
@@ -62,7 +62,7 @@ def write_provenance(
 
 
 def read_provenance(model_dir: str | os.PathLike) -> list[dict]:
-    """The sessions of a run, the first one first.
+    """The sessions of a run, oldest first.
 
     Raises:
         OSError, ValueError: there is no `run.json`, or it is damaged.
@@ -72,13 +72,13 @@ def read_provenance(model_dir: str | os.PathLike) -> list[dict]:
         return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is damaged ({error!r}). It only tells how the run came about: move it away "
-            "and the run continues with a new one."
+            f"{path} is damaged ({error!r}). It only documents the run: move it away, and the run "
+            "continues with a new one."
         ) from error
 
 
 def git_state(folder: pathlib.Path) -> dict | None:
-    """Revision of the program, and whether it was changed since; None outside a git checkout."""
+    """The program's revision, and whether it has changed since; None outside a git checkout."""
     if not (folder / ".git").exists():
         return None
 
@@ -97,15 +97,15 @@ def git_state(folder: pathlib.Path) -> dict | None:
             "changed": bool(git("status", "--porcelain", "--", "hmr_tf2", "tfrecords_tools")),
         }
     except (OSError, subprocess.SubprocessError):
-        return None  # git is not installed, or refuses a folder of another owner.
+        return None  # git is not installed, or refuses a folder that another user owns.
 
 
 def describe_records(files: Iterable[str]) -> dict[str, Any]:
     """What identifies the records: hashes of their manifests, which hold those of the shards.
 
     Returns:
-        `manifests`, path to SHA-256; `without_manifest`, folder to number of files and bytes,
-        for records that the original's programs wrote.
+        `manifests`: path -> SHA-256; and, for records that the original's programs wrote,
+        `without_manifest`: folder -> number of files and of bytes.
     """
     folders: dict[pathlib.Path, set[str]] = {}
     for file in map(pathlib.Path, files):

@@ -1,4 +1,4 @@
-"""One training run: data, model, where to start from, and Keras' fit around the model's step."""
+"""One training run: its data, its model, where it starts from, and Keras' fit around its steps."""
 
 import contextlib
 import dataclasses
@@ -45,14 +45,14 @@ class TrainingSummary:
 
 
 def train(config: RunConfig, system: System) -> TrainingSummary:
-    """Trains until `config.epoch` epochs are done, continuing the run in its folder if any.
+    """Trains until `config.epoch` epochs are done; continues the run in its folder, if any.
 
-    Starts from, in this order: the newest checkpoint in `model_dir`; `load_path`;
-    `pretrained_model_path`; random weights.
+    It starts from the first of these that is given: the newest checkpoint in `model_dir`,
+    `load_path`, `pretrained_model_path`, random weights.
 
     Args:
-        config: settings, of `system.config_class`.
-        system: what is trained.
+        config: the settings, an instance of `system.config_class`.
+        system: the model to train, with its data.
 
     Raises:
         ValueError, OSError: a setting, a data set, a model file or a checkpoint is unusable.
@@ -93,16 +93,16 @@ def compiled_model(config: RunConfig, system: System, steps_per_epoch: int) -> T
         for part in model.parts()
     }
     model.compile(**rates, jit_compile=config.xla, steps_per_execution=config.steps_per_execution)
-    # Slots exist before a checkpoint is read, so that it is checked as a whole.
+    # The slots must exist before a checkpoint is read, so that it is checked as a whole.
     model.build_optimizers()
     return model
 
 
 def make_deterministic() -> None:
-    """Lets equal programs give equal bits on a CPU; for the whole process.
+    """Makes equal programs give bit-identical results on a CPU, for the whole process.
 
-    Without arithmetic optimisation, that would turn sums in pairs (`trained_model.gradients`)
-    into sums of many.
+    Grappler's arithmetic optimisation is turned off: it would merge the pairwise sums of
+    `trained_model.gradients` into sums of many terms again.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
@@ -116,7 +116,7 @@ def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
 
 
 def _model_dir(config: RunConfig, name: str) -> str:
-    """The run's folder: `model_dir`, else the run that `load_path` is, else a new one."""
+    """The run's folder: `model_dir`, else that of the run at `load_path`, else a new one."""
     if config.model_dir:
         return config.model_dir
     if config.load_path and run_folder.latest_checkpoint(config.load_path):
@@ -125,7 +125,7 @@ def _model_dir(config: RunConfig, name: str) -> str:
 
 
 def _start(model: TrainedModel, config: RunConfig) -> int:
-    """Restores what the run starts from; returns the number of steps done."""
+    """Restores what the run starts from; returns the number of steps already done."""
     newest = run_folder.latest_checkpoint(config.model_dir)
     if newest or config.load_path:
         flags_file = run_folder.flags_file(newest or config.load_path)
@@ -137,22 +137,26 @@ def _start(model: TrainedModel, config: RunConfig) -> int:
         return step
     if config.pretrained_model_path:
         names = restore_tf1(model, config.pretrained_model_path)
-        logging.info("Fine-tuning from %s: %d variables", config.pretrained_model_path, len(names))
+        logging.info(
+            "Starting from the weights of %s (%d variables)",
+            config.pretrained_model_path,
+            len(names),
+        )
     return 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run that is about to go on: everything is made and restored.
+    """A run that is ready to start or continue: everything is made and restored.
 
     Attributes:
-        config: its settings.
-        system: what is trained.
-        strategy: on which devices.
+        config: the run's settings.
+        system: the system that is trained.
+        strategy: the devices that it is trained on.
         data: its batches.
-        validation: errors between epochs; none for no validation.
-        model: compiled, with the weights to go on from.
-        folder: gets what the run leaves; exists, and holds its flags.
+        validation: measures errors between epochs; None for no validation.
+        model: the compiled model, with the weights to continue from.
+        folder: folder for what the run leaves; it exists and holds the run's flags.
     """
 
     config: RunConfig
@@ -168,7 +172,7 @@ class Run:
         steps = self.data.steps_per_epoch
         end_step = self.config.epoch * steps
         logging.info(
-            "%d examples, %d steps an epoch; steps %d to %d; results in %s",
+            "%d examples, %d steps per epoch; running steps %d to %d; results go to %s",
             self.data.num_examples,
             steps,
             start_step,
@@ -185,10 +189,12 @@ class Run:
             losses, step, stopped = self._fit(around, clock, start_step, end_step)
         if stopped:
             logging.info(
-                "%s: saved %s; the same command continues.", stopped, manager.latest_checkpoint
+                "%s: saved %s; the same command continues the run.",
+                stopped,
+                manager.latest_checkpoint,
             )
         if self.data.num_corrupt:
-            logging.warning("%d corrupt records were passed over.", self.data.num_corrupt)
+            logging.warning("%d corrupt records were skipped.", self.data.num_corrupt)
         return TrainingSummary(
             self.config.model_dir,
             start_step,
@@ -201,7 +207,7 @@ class Run:
     def _fit(
         self, callbacks: list, clock: InputClock, step: int, end_step: int
     ) -> tuple[Mapping[str, float], int, str | None]:
-        """Fits from `step` on, an epoch that was begun first.
+        """Fits from `step` on, beginning with the rest of an epoch that was already started.
 
         Returns:
             The last epoch's losses, the step reached, and the signal that ended it early, if any.
@@ -210,7 +216,7 @@ class Run:
         try:
             while step < end_step:
                 epoch, done = divmod(step, steps)
-                # Keras counts whole epochs: what is left of one is a fit of its own.
+                # Keras counts whole epochs, so the rest of one is a fit of its own.
                 epochs = epoch + 1 if done else self.config.epoch
                 history = self.model.fit(
                     self._batches(clock, step),
@@ -263,7 +269,7 @@ class Run:
         return watchers
 
     def _validators(self, writer) -> list:
-        """The callbacks that measure each epoch, and keep the best one."""
+        """The callbacks that measure errors after each epoch and keep the best checkpoint."""
         if self.validation is None:
             return []
         best = self._checkpoint_manager(self.folder / BEST_FOLDER, 1)
@@ -279,7 +285,7 @@ class Run:
 
 @contextlib.contextmanager
 def _records_explained(data: Data):
-    """Errors of the pipeline become those of the record behind them, where one is."""
+    """Turns an error of the pipeline into one about the record that caused it, if one did."""
     try:
         yield
     except tf.errors.OpError as error:

@@ -1,4 +1,4 @@
-"""Checkpoints while a run goes on: when they are written, and what is never lost."""
+"""Writes the checkpoints of a run, so that the last good one is never lost."""
 
 import json
 import os
@@ -20,21 +20,21 @@ BEST_METRICS_FILE = "metrics.json"
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves every so many minutes and steps, at the end of an epoch, and when asked to stop.
+    """Saves every so many minutes or steps, at the end of an epoch, and when asked to stop.
 
-    A checkpoint is complete or not there at all: TensorFlow writes it beside, and names it in the
-    folder's `checkpoint` file last.
+    A checkpoint is there as a whole or not at all: TensorFlow writes it beside the others, and
+    only then names it in the folder's `checkpoint` file.
 
     Args:
-        manager: of the run's state.
-        minutes: between checkpoints.
-        steps: between checkpoints; 0 for any number.
-        failure: does not let a state be saved while its loss is in doubt.
-        signals: ask the run to stop.
-        agreement: of the run's processes.
+        manager: manages the checkpoints of the run's state.
+        minutes: minutes between checkpoints.
+        steps: steps between checkpoints; 0 leaves it to `minutes`.
+        failure: watches the losses; no state is saved while its loss is in doubt.
+        signals: tell whether the run is asked to stop.
+        agreement: makes all processes of the run save and stop after the same step.
 
     Raises:
-        TrainingStopped: a signal came, and the state is saved.
+        TrainingStopped: a signal came; the state has been saved.
         FloatingPointError: a weight is no longer finite; nothing was saved.
         OSError: the checkpoint could not be written; the last one is intact.
     """
@@ -72,7 +72,7 @@ class Checkpoints(keras.callbacks.Callback):
             self.save()
 
     def save(self) -> None:
-        """Writes a checkpoint of this step, unless the last one is of it."""
+        """Writes a checkpoint of this step, unless the last one is already of this step."""
         step = self._step()
         if step != self._saved_at[1]:
             save_state(self.model, self.manager)
@@ -88,12 +88,14 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keeps the state with the least validation error in a folder of its own; after `Validate`.
+    """Keeps the state with the lowest validation error in a folder of its own.
+
+    It must come after `Validate`, which measures the errors.
 
     Args:
-        manager: of the run's state, in that folder.
-        flags_file: the run's, copied there so that `--load_path` takes the folder.
-        best_by: names of errors; of those that the validation gave, the first decides.
+        manager: manages the checkpoint in that folder.
+        flags_file: the run's flagfile, copied there so that `--load_path` accepts the folder.
+        best_by: names of errors; the first of them that the validation measured decides.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class KeepBest(keras.callbacks.Callback):
             return
         path = pathlib.Path(self.manager.directory, BEST_METRICS_FILE)
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        # Written so that an error of NaN is not an improvement.
         if not logs[metric] < before.get(metric, float("inf")):
             return
         save_state(self.model, self.manager)
@@ -125,7 +128,7 @@ class KeepBest(keras.callbacks.Callback):
 
 
 def save_state(model, manager: tf.train.CheckpointManager) -> None:
-    """Writes a checkpoint of finite weights.
+    """Writes a checkpoint, if all weights are finite.
 
     Raises:
         FloatingPointError, OSError: see `Checkpoints`.

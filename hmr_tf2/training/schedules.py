@@ -1,4 +1,4 @@
-"""Learning rates over a run."""
+"""Learning rates over the course of a run."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -9,7 +9,7 @@ STEP_FACTOR = 0.1
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises linearly over `steps` steps to what the rate or schedule behind it gives."""
+    """Rises linearly over `steps` steps to the rate or schedule that it wraps."""
 
     def __init__(self, rate, steps: int):
         super().__init__()
@@ -32,7 +32,7 @@ def learning_rate(base: float, config: RunConfig, steps_per_epoch: int):
     elif config.lr_schedule == "steps":
         boundaries = [round(float(epoch) * steps_per_epoch) for epoch in config.lr_steps]
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            # Of step `boundary` itself it would still give the rate before.
+            # At step `boundary` itself Keras would still give the rate before it.
             [boundary - 1 for boundary in boundaries],
             [base * STEP_FACTOR**n for n in range(len(boundaries) + 1)],
         )

@@ -1,4 +1,4 @@
-"""Every so many steps, for TensorBoard: what the model makes of its batch."""
+"""Draws for TensorBoard, every so many steps, what the model predicts for its batch."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from hmr_tf2.training.system import Draw
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Shows what the step that is about to run makes of its batch.
+    """Draws what the step that is about to run predicts for its batch.
 
-    As in the original that is the training pass: statistics of the batch, and dropout. It is
-    computed once more, for Keras hands out losses only, and leaves the model as it was. A
-    snapshot has the number of its step, as the losses of the same pass have.
+    As in the original this is the pass of training, with the statistics of the batch and dropout.
+    It is computed a second time, because Keras hands out losses only, and it leaves the model
+    unchanged. A snapshot has the number of its step, like the losses of the same pass.
 
     Tags: `vis_images/0`, `vis_images/1` and so on, and those of the system's histograms.
 
     Args:
-        writer: of TensorBoard files.
-        read_batch: from a step's number, counted from 0, to its batch.
-        draw: from a model and a batch to pictures and, by tag, values for histograms.
-        every: steps between snapshots; the session's first step has one as well.
+        writer: writes the TensorBoard files.
+        read_batch: maps a step's number, counted from 0, to its batch.
+        draw: maps a model and a batch to pictures and, by tag, values for histograms.
+        every: steps between snapshots; the first step of a session has one as well.
     """
 
     def __init__(
@@ -41,7 +41,8 @@ class Snapshots(keras.callbacks.Callback):
         self._period = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        # The session's first one; before its first step, Keras would call that step slow.
+        # The session's first snapshot. At the start of the first step, Keras would warn of a slow
+        # callback.
         self.on_train_batch_begin(0)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -60,7 +61,7 @@ class Snapshots(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def averages_kept(model):
-    """Afterwards the batch norms' averages are, to the bit, what they were."""
+    """Restores the batch norms' averages, bit for bit, on leaving it."""
     averages = model.moving_averages()
     before = [variable.numpy() for variable in averages]
     try:
@@ -71,9 +72,10 @@ def averages_kept(model):
 
 
 def batch_reader(batches: Callable[[tf.Tensor], tf.data.Dataset]):
-    """A function from a step's number to its batch, of one that gives the batches from there on.
+    """Makes a function from a step's number to its batch; the pipeline is built only once.
 
-    The pipeline is built once.
+    Args:
+        batches: maps a step's number to the batches from that step on.
     """
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)

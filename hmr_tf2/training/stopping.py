@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a run between two steps, after it has been saved."""
+"""Lets SIGTERM and Ctrl-C end a run between two steps, after it has been saved."""
 
 import signal
 import threading
@@ -7,11 +7,13 @@ from absl import logging
 
 
 class TrainingStopped(Exception):
-    """The run was asked to stop, and was saved."""
+    """The run was asked to stop, and has been saved."""
 
 
 class StopSignals:
-    """While entered, notes SIGTERM and Ctrl-C instead of dying of them; a second one interrupts.
+    """Within it, SIGTERM and Ctrl-C are noted instead of ending the program at once.
+
+    A second signal interrupts.
 
     Attributes:
         received: name of the signal that came, or None.
@@ -35,4 +37,4 @@ class StopSignals:
         if self.received:
             raise KeyboardInterrupt
         self.received = signal.Signals(number).name
-        logging.info("%s: stopping after this step; once more stops at once.", self.received)
+        logging.info("%s: stopping after this step; a second one stops at once.", self.received)

@@ -1,4 +1,4 @@
-"""Which devices a run computes on, and how they share its batches."""
+"""The devices that a run computes on, and how they share its batches."""
 
 import json
 import os
@@ -15,12 +15,12 @@ TF_CONFIG_EXAMPLE = (
 
 
 def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
-    """The strategy of `--strategy`; for several machines it waits for all of them.
+    """The strategy that `--strategy` names; with several machines, waits for all of them.
 
     Call it before any other TensorFlow operation.
 
     Raises:
-        ValueError: TF_CONFIG is missing or names no cluster.
+        ValueError: TF_CONFIG is missing or does not name a cluster.
     """
     if config.strategy == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -32,7 +32,7 @@ def make_strategy(config: RunConfig) -> tf.distribute.Strategy:
 
 
 def check_tf_config(text: str) -> None:
-    """Raises ValueError, with an example, where TF_CONFIG does not name workers and a task."""
+    """Raises ValueError, with an example, if TF_CONFIG does not name workers and a task."""
     try:
         settings = json.loads(text)
         workers, task = settings["cluster"]["worker"], settings["task"]
@@ -57,10 +57,10 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def check_batch_size(strategy: tf.distribute.Strategy, batch_size: int) -> None:
-    """Raises ValueError where a batch cannot be split into equal parts."""
+    """Raises ValueError if a batch cannot be split into equal parts."""
     if batch_size % strategy.num_replicas_in_sync:
         raise ValueError(
-            "--batch_size, of all devices together, must be a multiple of their number, "
+            "--batch_size is that of all devices together and must be a multiple of their number, "
             f"{strategy.num_replicas_in_sync}; got {batch_size}."
         )
 
@@ -70,12 +70,14 @@ def distribute(strategy: tf.distribute.Strategy, batches_of_shard) -> tf.data.Da
 
     Args:
         strategy: what `make_strategy` returned.
-        batches_of_shard: (shard_index, num_shards) -> that part of every batch, of equal sizes;
-            one shard a process.
+        batches_of_shard: (shard_index, num_shards) -> that part of every batch; the parts have
+            equal sizes, and each process has one.
     """
     if strategy.num_replicas_in_sync == 1:
         return batches_of_shard(0, 1)
 
+    # One pipeline per process feeds all replicas of that process, which take its elements in turn:
+    # each batch is therefore cut into as many elements.
     def of_process(context):
         parts = strategy.num_replicas_in_sync // context.num_input_pipelines
         return batches_of_shard(context.input_pipeline_id, context.num_input_pipelines).flat_map(
@@ -92,7 +94,7 @@ def _split(rows, parts):
 
 
 class Agreement:
-    """What any process of a run asks for, all of them do after the same step.
+    """Lets all processes of a run do, after the same step, what any one of them asks for.
 
     >>> save, stop = agreement([save_wanted, stop_wanted])
     """
@@ -107,6 +109,6 @@ class Agreement:
         return [count > 0 for count in self._total(tf.constant(wishes, tf.float32)).numpy()]
 
     def _total_of_replicas(self, wishes):
-        # The copy lies on the replica's device, which the sum needs to know.
+        # The sum needs values that are placed on the replica's device, hence the copy.
         totals = self.strategy.run(lambda own: replicas.total(tf.identity(own)), args=(wishes,))
         return self.strategy.experimental_local_results(totals)[0]

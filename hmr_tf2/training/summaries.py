@@ -1,4 +1,4 @@
-"""Numbers of each step for TensorBoard."""
+"""Writes the numbers of each step for TensorBoard."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ FLUSH_SECONDS = 10
 
 
 def open_writer(model_dir: str | os.PathLike) -> tf.summary.SummaryWriter:
-    """A writer of TensorBoard files in a run's folder, on disk every few seconds."""
+    """A writer of TensorBoard files in a run's folder, flushed to disk every few seconds."""
     return tf.summary.create_file_writer(
         os.fspath(model_dir), max_queue=1000, flush_millis=1000 * FLUSH_SECONDS
     )
@@ -21,7 +21,7 @@ def open_writer(model_dir: str | os.PathLike) -> tf.summary.SummaryWriter:
 def write_scalars(
     writer: tf.summary.SummaryWriter, scalars: Mapping[str, float], step: int
 ) -> None:
-    """Writes numbers by tag in one call, a tenth of the time of as many `tf.summary.scalar`."""
+    """Writes numbers by tag in one call, in a tenth of the time that `tf.summary.scalar` takes."""
     event = tf.compat.v1.Summary(
         value=[
             tf.compat.v1.Summary.Value(tag=tag, simple_value=value)
@@ -33,13 +33,14 @@ def write_scalars(
 
 
 class Scalars(keras.callbacks.Callback):
-    """Writes the losses of each step; with `steps_per_execution`, of the last of so many.
+    """Writes the losses of each step; with `steps_per_execution`, of the last step of each.
 
-    A step's number is the count of updates with its own, its losses are those before it.
+    A step's number is the count of updates including its own; its losses are those before its
+    update.
 
     Args:
-        writer: of TensorBoard files.
-        tags: from losses and the model's settings to values by TensorBoard's names.
+        writer: writes the TensorBoard files.
+        tags: maps losses and the model's settings to values by TensorBoard tag.
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, tags: Tags):

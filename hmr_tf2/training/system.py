@@ -1,6 +1,6 @@
-"""What a training run must know of a model: its System. HMR's is `hmr_tf2.hmr.system`.
+"""What a training run must know about a model: its System. HMR's is in `hmr_tf2.hmr.system`.
 
-The trainer knows no model; a command hands it one of these.
+The trainer knows no particular model; a command hands it a System.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ import tensorflow as tf
 from hmr_tf2.config import RunConfig
 from hmr_tf2.trained_model import TrainedModel
 
-# From a model and a batch to pictures, RGB uint8 [H, W, 3], and values for histograms by tag.
+# Maps a model and a batch to pictures, RGB uint8 [H, W, 3], and values for histograms by tag.
 Draw = Callable[[TrainedModel, Mapping[str, tf.Tensor]], tuple[list[np.ndarray], dict[str, Any]]]
-# From the losses of a step and the settings to the values by TensorBoard's names.
+# Maps the losses of a step and the settings to values by TensorBoard tag.
 Tags = Callable[[Mapping[str, float], RunConfig], dict[str, float]]
 
 
@@ -24,10 +24,10 @@ class Data(Protocol):
     """The batches of a run; batch t is a function of the settings, the files and t.
 
     Attributes:
-        num_examples: examples that an epoch draws from.
-        steps_per_epoch: steps of an epoch.
+        num_examples: number of examples that an epoch draws from.
+        steps_per_epoch: number of steps in an epoch.
         files: every record file that is read.
-        num_corrupt: records that were passed over so far.
+        num_corrupt: number of records skipped so far.
     """
 
     num_examples: int
@@ -41,20 +41,20 @@ class Data(Protocol):
         """Endless batches from step `start_step` on, or one of `num_shards` parts of each."""
 
     def record_names(self, step: int) -> list[str]:
-        """File and place of each example of batch `step`."""
+        """The file and the place in it of each example of batch `step`."""
 
     def explain(self, error: Exception) -> ValueError | OSError | None:
-        """Why the batches ended in `error`: names the file; None if it is not about a record."""
+        """Why the batches ended in `error`, naming the file; None if not because of a record."""
 
 
 class Validation(Protocol):
-    """Errors on people that are not trained on."""
+    """Measures errors on people that are not trained on."""
 
     def errors_of(self, model: TrainedModel) -> dict[str, float]:
-        """By name, each beginning with `val_`."""
+        """The errors by name; every name begins with `val_`."""
 
     def as_text(self, errors: Mapping[str, float]) -> str:
-        """The same in one line for the log."""
+        """The errors on one line, for the log."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +62,16 @@ class System:
     """A model with its data, as a training run sees them.
 
     Attributes:
-        name: of the run's folder, where the user gives none.
-        config_class: of the settings.
-        make_model: from settings to the model, not yet compiled.
-        make_data: from settings to `Data`; raises where records are missing.
-        make_validation: from settings to a `Validation`, or None where none is asked for.
-        draw: see `Draw`; called with the batch norms' averages kept.
+        name: begins the name of the run's folder if the user gives none.
+        config_class: class of the settings.
+        make_model: maps settings to the model, not yet compiled.
+        make_data: maps settings to `Data`; raises if records are missing.
+        make_validation: maps settings to a `Validation`, or to None if none is asked for.
+        draw: see `Draw`; it may move the batch norms' averages, which are restored afterwards.
         tags: see `Tags`.
-        shown: losses for the progress line; the first is the one that failures watch.
-        best_by: errors of the validation; the first that is there decides which state is best.
-        input_files: from settings to the files whose hashes go into run.json.
+        shown: losses for the progress line; the first is also watched for explosions.
+        best_by: validation errors; the first that was measured decides which state is best.
+        input_files: maps settings to the files whose hashes go into run.json.
     """
 
     name: str

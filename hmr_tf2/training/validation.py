@@ -1,4 +1,4 @@
-"""Errors on people that are not trained on, at the end of each epoch."""
+"""Measures errors on people that are not trained on, at the end of each epoch."""
 
 import time
 
@@ -13,10 +13,10 @@ PREFIX = "val_"
 
 
 class Validate(keras.callbacks.Callback):
-    """Runs a `Validation` at the end of each epoch, for callbacks behind it and TensorBoard.
+    """Runs a `Validation` at the end of each epoch, for later callbacks and TensorBoard.
 
-    `logs`, and with them Keras' history, get its errors. TensorBoard's tags begin with `val/`
-    where the errors' names begin with `val_`.
+    Its errors are added to `logs`, and thereby to Keras' history. TensorBoard's tags begin with
+    `val/` where the names of the errors begin with `val_`.
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, validation: Validation):

@@ -1,4 +1,4 @@
-"""The state of health of a run for TensorBoard: speed, waiting for data, rates, memory."""
+"""Writes the health of a run for TensorBoard: speed, waiting for data, learning rates, memory."""
 
 import os
 import sys
@@ -14,17 +14,17 @@ GIB = 2.0**30
 
 
 class Vitals(keras.callbacks.Callback):
-    """Writes every few seconds, and at the end of an epoch, what tells how a run fares.
+    """Reports every few seconds, and at the end of each epoch, how a run is doing.
 
-    Tags: `speed/images_per_second` and `speed/input_wait_share` since the last report (what
-    between steps is spent on pictures and checkpoints counts as time too; validation, and
-    compiling in the first step, do not); `learning_rate/e_lr` and `learning_rate/d_lr` of the next
-    step; `memory/...` in GiB, see `memory_gib`.
+    Tags: `speed/images_per_second` and `speed/input_wait_share` since the last report (time spent
+    on pictures and checkpoints between steps counts, too; validation, and compiling in the first
+    step, do not); `learning_rate/e_lr` and `learning_rate/d_lr` of the next step; `memory/...` in
+    GiB, see `memory_gib`.
 
     Args:
-        writer: of TensorBoard files.
+        writer: writes the TensorBoard files.
         clock: watches the batches, see `InputClock`.
-        seconds: least time between reports.
+        seconds: shortest time between reports.
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, clock: InputClock, seconds: float = 5.0):
@@ -67,7 +67,7 @@ class Vitals(keras.callbacks.Callback):
 
 
 def learning_rates(model) -> dict[str, float]:
-    """The rates of the next step, of schedules too: `learning_rate/e_lr` and `.../d_lr`."""
+    """The learning rates of the next step: `learning_rate/e_lr` and `learning_rate/d_lr`."""
     rates = {}
     for part, optimizer in model.optimizers().items():
         rate = optimizer.learning_rate
@@ -78,7 +78,7 @@ def learning_rates(model) -> dict[str, float]:
 
 
 def memory_gib() -> dict[str, float]:
-    """Memory in use, GiB: of each GPU now and at most, and of this process on the host."""
+    """Memory in GiB: of each GPU, in use and at its peak, and of this process on the host."""
     memory = {}
     for number, _ in enumerate(tf.config.list_logical_devices("GPU")):
         info = tf.config.experimental.get_memory_info(f"GPU:{number}")
@@ -91,7 +91,7 @@ def memory_gib() -> dict[str, float]:
 
 
 def resident_bytes() -> int | None:
-    """Memory of this process that is in RAM; None where the system does not tell (no Linux)."""
+    """Resident memory of this process; None on systems other than Linux, which do not tell."""
     if not sys.platform.startswith("linux"):
         return None
     with open("/proc/self/statm", encoding="ascii") as file:

@@ -26,7 +26,7 @@ def without(name):
 
 
 FAULTS = {
-    "it is no tf.train.Example": b"\x0a\xff noise",
+    "it is not a tf.train.Example": b"\x0a\xff noise",
     "it lacks image/center": without("image/center"),
     "it lacks image/encoded": without("image/encoded"),
     "image/center holds 1 values of int64, expected 2": image_record(0, center=[3]),
@@ -98,9 +98,9 @@ def test_the_next_whole_record_stands_in_for_a_corrupt_one(lsp, fault, caplog):
         found = greys(data.batches().take(6))
     assert sorted(found[:12]) == [0, 0, 1, 2, 3, 4, 5, 6, 8, 8, 9, 10]
     assert data.num_corrupt == 2
-    passed_over = [message for message in caplog.messages if message.startswith("Passed over")]
-    assert len(passed_over) == 2, "each is logged once, not at every round"
-    assert all(fault.strip() in message for message in passed_over)
+    skipped = [message for message in caplog.messages if message.startswith("Skipped")]
+    assert len(skipped) == 2, "each is logged once, not at every round"
+    assert all(fault.strip() in message for message in skipped)
 
 
 def test_what_stands_in_depends_on_nothing_but_the_files(lsp):
@@ -135,7 +135,7 @@ def test_a_damaged_length_is_passed_over_too(lsp):
     data = TrainingData(config)
     assert data.num_examples == 11 and data.num_corrupt == 1
     assert set(greys(data.batches().take(3))[:11]) == set(range(12)) - {5}
-    with pytest.raises(ValueError, match=f"no TFRecord file: from byte {start}"):
+    with pytest.raises(ValueError, match=f"not a TFRecord file: from byte {start}"):
         TrainingData(dataclasses.replace(config, skip_corrupt=False))
 
 

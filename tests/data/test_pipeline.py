@@ -190,7 +190,7 @@ def test_epoch_length_comes_from_the_records(config):
             "Present in .*: lsp, coco, mpi_inf_3dhp, CMU",
         ),
         (dict(datasets=("lsp", "lsp")), "names a data set twice"),
-        (dict(datasets=()), "--datasets names no data set"),
+        (dict(datasets=()), "--datasets is empty"),
         (
             dict(dataset_weights=("lsp:1", "mpi_inf_3dhp:0")),
             "--use_3d_label needs a data set with 3-D labels.*got lsp",

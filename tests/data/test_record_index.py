@@ -41,14 +41,14 @@ def test_an_empty_file_has_no_records(tmp_path, shard):
 @pytest.mark.parametrize("size", [1, 11, 40, -1])
 def test_a_cut_off_shard_is_named(shard, size):
     shard.write_bytes(shard.read_bytes()[:size])
-    with pytest.raises(ValueError, match="shard.tfrecord: cut off, damaged or no TFRecord file"):
+    with pytest.raises(ValueError, match="shard.tfrecord: .*damaged or not a TFRecord file"):
         record_index.index_files([str(shard)])
 
 
 def test_a_file_of_something_else_is_named(tmp_path):
     path = tmp_path / "noise.tfrecord"
     path.write_bytes(bytes(range(256)) * 4)
-    with pytest.raises(ValueError, match="noise.tfrecord: .*no TFRecord file: from byte 0 "):
+    with pytest.raises(ValueError, match="noise.tfrecord: .*not a TFRecord file: from byte 0 "):
         record_index.index_files([str(path)])
 
 

@@ -40,12 +40,15 @@ def test_warmup_rises_to_the_rate_and_then_leaves_it():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        (dict(lr_schedule="steps"), "belong together"),
-        (dict(lr_steps=("3",)), "belong together"),
-        (dict(lr_schedule="steps", lr_steps=("4", "3")), "rising numbers"),
-        (dict(lr_schedule="steps", lr_steps=("x",)), "rising numbers above 0; got x"),
+        (dict(lr_schedule="steps"), "must be given together"),
+        (dict(lr_steps=("3",)), "must be given together"),
+        (dict(lr_schedule="steps", lr_steps=("4", "3")), "increasing numbers"),
+        (dict(lr_schedule="steps", lr_steps=("x",)), "increasing numbers above 0; got x"),
         (dict(lr_schedule="linear"), "--lr_schedule accepts constant, cosine, steps"),
-        (dict(deterministic=True, strategy="mirrored"), "--deterministic is for one device"),
+        (
+            dict(deterministic=True, strategy="mirrored"),
+            "--deterministic works on one device",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_named(settings, message):
