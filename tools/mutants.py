@@ -3,9 +3,9 @@
 python tools/mutants.py [--list] [--again] [MODULE ...]
 
 The faults are those of cosmic-ray that change a number (constants by one, another sign, operator
-or comparison, a condition turned round, a loop left out), and two of our own: words of a string
-swapped, a bound of a slice left out. What mutants.toml beside this file says: which tests belong
-to a module, and the faults that no test can notice, with the reason.
+or comparison, a condition reversed, a loop left out), and two of our own: words of a string
+swapped, a bound of a slice left out. The file mutants.toml beside this one says which tests belong
+to a module, and which faults no test can notice, with the reason.
 
 A fault never touches the file on disk. TensorFlow is imported once; each fault gets a fork of that
 process, in which the module is imported with the fault in it and pytest runs. numba does not
@@ -26,7 +26,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / ".mutants"
 
-# One thread an operation, no GPU, no compiler: what is left starts within a second.
+# One thread per operation, no GPU, no compiler: what is left starts within a second.
 os.environ.update(
     NUMBA_DISABLE_JIT="1",
     TF_NUM_INTRAOP_THREADS="1",
@@ -53,13 +53,13 @@ OTHERS = (
     "ReplaceTrueWithFalse ReplaceFalseWithTrue ReplaceAndWithOr ReplaceOrWithAnd "
     "ReplaceBreakWithContinue ReplaceContinueWithBreak ZeroIterationForLoop"
 )
-# Faults in what is told to a person, or in a type, change no number.
+# Faults in a text for people, or in a type, change no number.
 NOT_IN = ("raise_stmt", "fstring", "annassign", "decorator", "import_from", "tfpdef", "param")
 MIN_TIMEOUT_S = 60.0
 
 
 class StringReplacer(Operator):
-    """Swaps neighbours in a string of several words, else the side, else adds a letter."""
+    """Swaps neighbouring words in a string, or else left and right, or else adds a letter."""
 
     def mutation_positions(self, node):
         if node.type == "string" and not _is_docstring(node):
@@ -121,7 +121,7 @@ def operators():
 
 
 def mutants_of(source: str) -> list[dict]:
-    """Every fault once: its line, the line before and after, the whole source with it."""
+    """Every fault once: its line, that line before and after, and the whole source with it."""
     found, seen = [], {source}
     lines = source.splitlines()
     nodes = list(ast_nodes(get_ast(source)))
@@ -148,7 +148,7 @@ def mutants_of(source: str) -> list[dict]:
 
 
 def _with_leaf(source, operator, node, index):
-    """What `mutate_code` gives, without parsing again, where the fault is in one word."""
+    """The result of `mutate_code` without parsing again, if the fault is in a single word."""
     if not hasattr(node, "value"):
         return None
     value = node.value
@@ -189,7 +189,7 @@ def _compiles(source):
 
 
 def run_tests(module: str, source: str | None, tests: list[str], timeout: float) -> str:
-    """`survived`, `killed` or `timeout`; without a `source` the module is as it is."""
+    """Returns `survived`, `killed` or `timeout`; without a `source` the module is unchanged."""
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -206,7 +206,7 @@ def run_tests(module: str, source: str | None, tests: list[str], timeout: float)
 
 
 def _first_failure() -> str:
-    """The test that noticed; nothing where the module could not be imported."""
+    """The test that noticed; empty if the module could not be imported."""
     log = (RESULTS / "last_run.log").read_text(errors="replace")
     failures = re.findall(r"^(?:FAILED|ERROR) (\S+)", log, re.MULTILINE)
     return failures[0] if failures else ""
@@ -230,7 +230,7 @@ def _become_pytest(module, source, tests):
 
 
 def _import_as(module, source):
-    """Lets `module` be imported with the text `source`, also for those who read it (AutoGraph)."""
+    """Makes `module` import as the text `source`, also for code that reads it (AutoGraph)."""
     import importlib.machinery
     import importlib.util
     import linecache
@@ -256,7 +256,7 @@ def _import_as(module, source):
 
 
 def import_what_tests_need():
-    """Nothing of this project, and nothing that starts a thread: forks would lack it."""
+    """Imports nothing of this project, and nothing that starts a thread: forks would lack it."""
     import cv2  # noqa: F401
     import h5py  # noqa: F401
     import numba  # noqa: F401
@@ -269,7 +269,7 @@ def import_what_tests_need():
     threads = len(os.listdir("/proc/self/task"))
     if threads > 1:
         raise RuntimeError(f"Expected one thread before the first fork, got {threads}.")
-    gc.freeze()  # or each fork would search and copy all of TensorFlow's objects
+    gc.freeze()  # otherwise each fork would search and copy all of TensorFlow's objects
 
 
 def examine(
@@ -307,11 +307,17 @@ def examine(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("modules", nargs="*", help="files of mutants.toml; all if none is named")
-    parser.add_argument("--list", action="store_true", help="count the faults, run nothing")
-    parser.add_argument("--again", action="store_true", help="only those that survived last time")
     parser.add_argument(
-        "--at_most", type=int, help="so many of each module, drawn by a fixed seed"
+        "modules", nargs="*", help="Modules to examine; the default is all in mutants.toml."
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="Only count the faults, and run nothing."
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="Only plant the faults that survived the last run."
+    )
+    parser.add_argument(
+        "--at_most", type=int, help="Plant at most this many faults per module, drawn at random."
     )
     arguments = parser.parse_args()
     os.chdir(ROOT)
