@@ -60,7 +60,13 @@ def help_text(settings_class: type, doc: str) -> str:
             about += f" One{_of(types_of[field.name])} of: {', '.join(map(str, choices))}."
         groups.setdefault(field.metadata["group"], []).append(
             f"  {line}\n"
-            + textwrap.fill(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            + textwrap.fill(
+                about,
+                96,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
+                break_on_hyphens=False,
+            )
         )
     # In the order that the settings ask for, otherwise in that of the fields.
     order = [*getattr(settings_class, "groups", ()), *groups]
@@ -71,8 +77,8 @@ def help_text(settings_class: type, doc: str) -> str:
         [
             doc.strip(),
             *sections,
-            "For every command, --flagfile=FILE reads flags from a file; --traceback shows where "
-            "an error arose; --version, given alone, prints the version of hmr_tf2. A boolean is "
+            "For every command, --flagfile=FILE reads flags from a file; --traceback shows where\n"
+            "an error arose; --version, given alone, prints the version of hmr_tf2. A boolean is\n"
             "given as --name or --noname.",
         ]
     )
