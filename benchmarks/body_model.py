@@ -2,11 +2,11 @@
 
     python benchmarks/body_model.py [--batch_sizes=1,24,192,1536] [--rounds=10]
 
-Bodies a second, forward, and forward with the gradient by shape and pose. The bodies alternate,
-so that what else the machine does meets each; the median of the rounds is printed. Peak memory is
-what one call adds to a process of its own.
+It prints bodies per second, for the forward pass alone and with the gradient by shape and pose.
+The bodies alternate, so that other work on the machine affects all of them; the median of the
+rounds is printed. Peak memory is what one call adds to a process of its own.
 
-The package smplfitter is compared with where it can be imported. It is no dependency:
+The package smplfitter is included if it can be imported. It is not a dependency:
 
     pip install --no-deps --target=DIR smplfitter==0.6.0 platformdirs
     PYTHONPATH=DIR python benchmarks/body_model.py
@@ -30,8 +30,8 @@ from absl import app, flags
 from hmr_tf2.smpl import SMPL, load_smpl_file
 from hmr_tf2.standin import body
 
-_BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "24", "192", "1536"], "Bodies at a time.")
-_ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds of a batch size.", 1)
+_BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["1", "24", "192", "1536"], "Bodies per batch.")
+_ROUNDS = flags.DEFINE_integer("rounds", 10, "Rounds per batch size.", 1)
 TARGET_BATCH, TARGET_KEYPOINTS, TARGET_VERTICES = 192, 50, 3
 SQUARE = 2048
 
@@ -41,8 +41,9 @@ Body = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 class Original:
     """The body as the original builds it: everything from vertices, in 4x4 transforms.
 
-    Joints from the shaped mesh, the chain joint by joint, skinning weights repeated for each body,
-    homogeneous vertices, keypoints regressed from all 6890 (akanazawa/hmr src/tf_smpl).
+    It takes joints from the shaped mesh, walks the chain joint by joint, repeats the skinning
+    weights for each body, uses homogeneous vertices, and regresses keypoints from all 6890 of them
+    (akanazawa/hmr src/tf_smpl).
     """
 
     def __init__(self, path: str):
@@ -115,13 +116,13 @@ def regress(vertices, regressor):
 
 
 def smplfitter_vertices(path: str) -> Body | None:
-    """The package's TensorFlow body on the same model file; None where it is not installed."""
+    """The package's TensorFlow body on the same model file; None if it is not installed."""
     try:
         from smplfitter.tf import BodyModel
     except ImportError:
         return None
     folder = pathlib.Path(path).parent
-    # The names it looks for; a template of zeros stands for having no children's body.
+    # The names that it looks for; a template of zeros stands in for the children's body.
     named = folder / "basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl"
     if not named.exists():
         named.symlink_to(path)
@@ -152,7 +153,7 @@ def inputs(size: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def compiled(function: Body, size: int) -> tuple[Callable, Callable]:
-    """The forward pass, and the forward pass with the gradient, of a batch of this size."""
+    """The forward pass without and with the gradient, for a batch of this size."""
     beta, theta = inputs(size)
     pull = tf.random.stateless_normal(function(beta[:1], theta[:1]).shape[1:], [0, 1])
     pull = tf.tile(pull[tf.newaxis], [size, 1, 1])
@@ -167,7 +168,7 @@ def compiled(function: Body, size: int) -> tuple[Callable, Callable]:
 
 
 def seconds(functions: dict, rounds: int) -> dict[str, float]:
-    """Median time of each; they take turns. Two rounds before do not count."""
+    """The median time of each; they take turns. The first two rounds do not count."""
     times = {name: [] for name in functions}
     for _ in range(rounds + 2):
         for name, function in functions.items():
@@ -179,19 +180,20 @@ def seconds(functions: dict, rounds: int) -> dict[str, float]:
 
 
 def peak_memory(path: str, name: str, size: int, with_gradient: bool) -> float:
-    """MiB that the first call adds to this process, which should do nothing else. Linux only."""
+    """MiB that the first call adds to this process, which should do nothing else; Linux only."""
     run = compiled(BODIES[name](path), size)[with_gradient]
     ctypes.CDLL(None).malloc_trim(0)
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak is now
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present
     before = _status_kib("VmRSS")
     run()
     return (_status_kib("VmHWM") - before) / 1024
 
 
 def useful_flop(path: str) -> int:
-    """Operations that a body's vertices need at least, however they are computed.
+    """The least number of operations for a body's vertices, however they are computed.
 
-    Blend shapes, transforms mixed by the weights that are not zero, transforms applied.
+    These are the blend shapes, the mixing of transforms by the weights that are not zero, and the
+    application of the transforms.
     """
     weights = load_smpl_file(path)["weights"]
     num_vertices = len(weights)
@@ -211,7 +213,7 @@ def check_that_they_agree(bodies: dict[str, Body]) -> None:
 
 def main(argv):
     del argv
-    tf.get_logger().setLevel("ERROR")  # one function a batch size is meant, not retracing
+    tf.get_logger().setLevel("ERROR")  # one function per batch size is intended, not retracing
     sizes = [int(size) for size in _BATCH_SIZES.value]
     square = tf.random.uniform([SQUARE, SQUARE])
     multiply = tf.function(lambda: tf.matmul(square, square))
@@ -230,7 +232,7 @@ def main(argv):
     if "vertices, smplfitter" in bodies:
         print(f"smplfitter {importlib.metadata.version('smplfitter')}")
     else:
-        print("smplfitter is not installed, see this program's head: not compared with.")
+        print("smplfitter is not installed and not compared; this program's docstring says how.")
 
     print(
         f"{'bodies/s':28s}{'forward':>12s}{'+ gradient':>12s}"
@@ -271,8 +273,8 @@ def print_targets(measured, flop):
     rate = TARGET_BATCH * flop / measured["vertices", 0] / 1e9
     peak = 2 * SQUARE**3 / measured["multiply"] / 1e9
     print(
-        f"  vertices need {flop / 1e6:.1f} MFLOP a body: {rate:.0f} GFLOP/s, {rate / peak:.0%} "
-        f"of the {peak:.0f} of multiplying matrices"
+        f"  vertices need {flop / 1e6:.1f} MFLOP per body: {rate:.0f} GFLOP/s, {rate / peak:.0%} "
+        f"of the {peak:.0f} GFLOP/s of multiplying matrices"
     )
 
 

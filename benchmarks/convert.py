@@ -1,13 +1,14 @@
-"""Times the conversion of frames for one and more workers, beside a straightforward loop.
+"""Times the conversion of frames with one and more workers, beside a straightforward loop.
 
 python benchmarks/convert.py [--frames=96] [--workers=1,2] [--repeats=3]
 
-The frames are made here: 2048 x 2048 JPEGs as of MPI-INF-3DHP, with a person of about 800 px.
+The frames are made here: 2048 x 2048 JPEGs as in MPI-INF-3DHP, with a person of about 800 px.
 The baseline is the program one would write first: a loop in one process that decodes a frame with
 TensorFlow, does what the original does to it, resizes, crops, encodes and writes. Both write the
-same records, which is checked. Starting the workers (they import TensorFlow) is timed apart, as a
-conversion does it once. Each figure is the best of the repeats, which take turns. The last line is
-what the machine itself gives for more processes: as many independent loops, each over its share.
+same records, which is checked. Starting the workers (they import TensorFlow) is timed separately,
+because a conversion does it once. Each figure is the best of the repeats, which take turns. The
+last line is what the machine itself gains from more processes: as many independent loops, each
+over its share.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from tfrecords_tools.pool import Workers
 from tfrecords_tools.readers import mpi_inf_3dhp
 from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
-import tensorflow as tf  # isort: skip  # behind the package that keeps its import quiet
+import tensorflow as tf  # isort: skip  # after the package that keeps its import quiet
 
 SIDE_PX = 2048
 PERSON_PX = 800
@@ -34,7 +35,7 @@ EXAMPLES_PER_SHARD = 500
 
 
 def make_frames(folder: pathlib.Path, count: int) -> list[Frame]:
-    """Writes pictures with detail as of photographs, and makes the annotation of each."""
+    """Writes pictures with as much detail as photographs, and makes the annotation of each."""
     rng = np.random.default_rng(0)
     smooth = cv2.resize(rng.integers(0, 256, (16, 16, 3), np.uint8), (SIDE_PX, SIDE_PX))
     frames = []
@@ -53,7 +54,7 @@ def make_frames(folder: pathlib.Path, count: int) -> list[Frame]:
 
 
 def straightforward(folder: pathlib.Path, frames: list[Frame], out: pathlib.Path) -> None:
-    """One frame after the other."""
+    """Converts one frame after the other."""
     with tf.io.TFRecordWriter(str(out)) as shard:
         for frame in frames:
             image = tf.io.decode_jpeg(tf.io.read_file(str(folder / frame.file)), channels=3)
@@ -86,7 +87,7 @@ def straightforward(folder: pathlib.Path, frames: list[Frame], out: pathlib.Path
 
 
 def plan(folder: pathlib.Path, frames: list[Frame]) -> Plan:
-    """What `convert_datasets` does with such frames."""
+    """The plan by which `convert_datasets` converts such frames."""
     return Plan(
         name="benchmark",
         schema="image_3d",
@@ -130,9 +131,9 @@ def seconds(function) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=96)
-    parser.add_argument("--workers", default="1,2")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=96, help="Number of frames to convert.")
+    parser.add_argument("--workers", default="1,2", help="Numbers of workers to compare.")
+    parser.add_argument("--repeats", type=int, default=3, help="Number of repeats.")
     options = parser.parse_args()
     counts = [int(count) for count in options.workers.split(",")]
     with tempfile.TemporaryDirectory() as name:
@@ -155,8 +156,8 @@ def main() -> None:
         for workers, _ in pools.values():
             workers.__exit__()
     print(
-        f"{options.frames} frames of {SIDE_PX} x {SIDE_PX}, {os.cpu_count()} cores, load before "
-        f"and after other work: {os.getloadavg()[0]:.1f}"
+        f"{options.frames} frames of {SIDE_PX} x {SIDE_PX}, {os.cpu_count()} cores, load average "
+        f"{os.getloadavg()[0]:.1f}"
     )
     print(f"{'':22}{'images/s':>9}{'over the loop':>15}{'over 1 worker':>15}{'start':>8}")
     print(f"{'straightforward loop':22}{options.frames / best['loop']:9.1f}")

@@ -2,13 +2,13 @@
 
 python benchmarks/inference.py [--load_path=RUN] [--batch_sizes=1,8,32] [--rounds=10]
 
-All take turns, so that what else the machine does meets all; ratios are medians of the ratios of
-each round. The float32 matrix-multiply rate is measured in the same run and compared with the
-encoder's 7.09 GFLOP a picture. The exports are loaded from disk as a server would.
+They take turns, so that other work on the machine affects all of them; ratios are medians of the
+ratios of each round. The float32 matrix-multiply rate is measured in the same run and compared
+with the encoder's 7.09 GFLOP per picture. The exports are loaded from disk as a server would.
 
 On stand-in people the joints of each export are compared with the Keras model's. Without
 --load_path the weights are random, and the batch norms have the statistics of those people: that
-tells speeds, but says nothing of joints, which such weights scatter.
+is good for speeds, but says nothing about joints, which such weights scatter.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def random_model(folder: str, images: np.ndarray) -> HMR:
 
 
 def exports_of(model: HMR, folder: pathlib.Path) -> dict:
-    """Name to loaded `predict_crops` of the plain and the fast exports."""
+    """The plain and the fast exports, loaded, by name."""
     encoders = {
         "plain export": (None, TOLERANCE),
         "fast float32": (fast_encoder(model.encoder), TOLERANCE),
@@ -75,7 +75,7 @@ def exports_of(model: HMR, folder: pathlib.Path) -> dict:
 
 
 def timed(functions: dict, images: tf.Tensor, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each function in each round; two rounds before do not count."""
+    """Seconds of each function in each round; the first two rounds do not count."""
     seconds = {name: [] for name in functions}
     for _ in range(rounds + 2):
         for name, function in functions.items():
@@ -98,7 +98,7 @@ def report(batch: int, seconds: dict[str, list[float]]) -> None:
         )
         print(
             f"{name:14} {speed:7.2f} images/s  {faster:5.2f} x Keras  "
-            f"{ENCODER_GFLOP * speed:6.1f} GFLOP/s, {share:.0%} of the matrix product's"
+            f"{ENCODER_GFLOP * speed:6.1f} GFLOP/s, {share:.0%} of that of the matrix product"
         )
 
 
@@ -106,9 +106,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--load_path", help="A run of the paper's network.")
-    parser.add_argument("--batch_sizes", default="1,8,32")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--load_path", help="Folder of a training run of the paper's network.")
+    parser.add_argument("--batch_sizes", default="1,8,32", help="Batch sizes to time.")
+    parser.add_argument("--rounds", type=int, default=10, help="Number of rounds per batch size.")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         crops = standin_crops(NUM_PEOPLE)

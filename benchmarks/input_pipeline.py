@@ -1,14 +1,14 @@
-"""Times the input pipeline beside the one that one would write first: images a second and core.
+"""Times the input pipeline beside the one that one would write first, in images per core-second.
 
 python benchmarks/input_pipeline.py [--people=48] [--images=480] [--rounds=3]
 
-The records are of stand-in people, in the sizes in which the converters store the data sets, and
-in those of whole frames. The naive pipeline reads the same records one after the other with
+The records show stand-in people, in the sizes in which the converters store the data sets, and in
+those of whole frames. The naive pipeline reads the same records one after the other with
 TFRecordDataset, decodes, resizes the whole picture, pads it and crops. Both make the same crops,
 which is checked pixel by pixel. The two take turns, each from a new iterator to its last batch.
-Images per second of processor time count what every thread does, and nothing that other programs
-do; they are the images per second and core. Images per second of the clock are given for one and
-two threads.
+Images per second of processor time count what all threads do, and nothing that other programs do;
+these are the images per second and core. Images per second of the clock are given for one and two
+threads.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from hmr_tf2.hmr.data import TrainingData, draw_augmentation
 from hmr_tf2.standin import people
 from tfrecords_tools import records
 
-# Height and width as the records hold them, and as the cameras give them.
+# Heights and widths, those in records and those of cameras.
 SIZES = {
     "LSP 196x140": (196, 140),
     "3DHP, H3.6M 300x300": (300, 300),
@@ -38,14 +38,14 @@ SIZES = {
     "frame 1000x1000": (1000, 1000),
 }
 PERSON_PX = 150
-# The original pads by half the crop, the jitter and 50 more.
+# The original pads by half the crop, the jitter and 50 pixels more.
 PADDING_PX = 112 + 20 + 50
 BATCH_SIZE = 16
 TARGET = 2.0
 
 
 def write_people(path: pathlib.Path, size: tuple[int, int], count: int) -> None:
-    """Records of `count` people of about 150 px in pictures of `size`."""
+    """Writes records of `count` people of about 150 px in pictures of `size`."""
     path.parent.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(path)) as shard:
         for number in range(count):
@@ -118,7 +118,7 @@ def naive_pipeline(config: TrainConfig, path: pathlib.Path) -> tf.data.Dataset:
 
 
 def check_equal(config: TrainConfig, path: pathlib.Path) -> None:
-    """Raises AssertionError where a crop or label of the two ways differs."""
+    """Raises AssertionError if the two ways differ in a crop or label."""
     draws = draw_augmentation(config, tf.constant(0, tf.int64))
     for record, scale, translation, mirror in zip(
         tf.data.TFRecordDataset(str(path)), *draws, strict=False
@@ -133,7 +133,7 @@ def check_equal(config: TrainConfig, path: pathlib.Path) -> None:
 
 @dataclasses.dataclass
 class Rate:
-    """Images per second: of the clock, and of the time of all processors."""
+    """Images per second, by the clock and by the time of all processors."""
 
     clock: float
     processor: float
@@ -151,7 +151,7 @@ def rate(dataset: tf.data.Dataset, threads: int, images: int) -> Rate:
 
 
 def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> float:
-    """Prints a line for pictures of one size; returns the ratio of the two ways."""
+    """Prints a line for pictures of one size; returns the ratio between the two ways."""
     data_dir = folder / name.replace(" ", "_")
     path = data_dir / "lsp" / "train_000.tfrecord"
     write_people(path, size, args.people)
@@ -191,12 +191,12 @@ def compare(folder: pathlib.Path, name: str, size: tuple[int, int], args) -> flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=48, help="records of each size")
-    parser.add_argument("--images", type=int, default=480, help="drawn in each round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--people", type=int, default=48, help="Number of records per size.")
+    parser.add_argument("--images", type=int, default=480, help="Number of images per round.")
+    parser.add_argument("--rounds", type=int, default=3, help="Number of rounds.")
     args = parser.parse_args()
     print(
-        f"{os.cpu_count()} cores, load by other work {os.getloadavg()[0]:.1f}; median of "
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; median of "
         f"{args.rounds} rounds of {args.images} images"
     )
     print(f"{'':22}{'per second and core':>27}{'1 thread':>18}{'2 threads':>18}")

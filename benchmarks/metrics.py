@@ -1,9 +1,9 @@
-"""Times the joint errors of many skeletons beside a loop over them, the original's way.
+"""Times the joint errors of many skeletons beside the original's loop over them.
 
 python benchmarks/metrics.py [--skeletons=10000] [--repeats=15]
 
-Both compute MPJPE and PA-MPJPE; that they agree is checked. The two take turns; each figure is
-the best of the repeats.
+Both compute MPJPE and PA-MPJPE, and are checked to agree. The two take turns; each figure is the
+best of the repeats.
 """
 
 import argparse
@@ -18,7 +18,7 @@ TARGET = 50
 
 
 def one_by_one(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """MPJPE and PA-MPJPE [M], a skeleton at a time, in the steps of the original."""
+    """MPJPE and PA-MPJPE [M], one skeleton at a time, in the steps of the original."""
     errors, errors_pa = [], []
     for gt, pred in zip(truth, found, strict=True):
         gt, pred = (x - np.expand_dims((x[3] + x[2]) / 2.0, axis=0) for x in (gt, pred))
@@ -29,7 +29,7 @@ def one_by_one(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def best_similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """`source` [3, K], moved onto `target`, with NumPy's decomposition."""
+    """`source` [3, K] moved onto `target`, with NumPy's singular value decomposition."""
     middle = source.mean(axis=1, keepdims=True)
     target_middle = target.mean(axis=1, keepdims=True)
     centred = source - middle
@@ -50,8 +50,8 @@ def seconds(function, *arguments):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--skeletons", type=int, default=10_000)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--skeletons", type=int, default=10_000, help="Number of skeletons.")
+    parser.add_argument("--repeats", type=int, default=15, help="Number of repeats.")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     truth = 300.0 * rng.normal(size=(options.skeletons, 14, 3))
@@ -65,7 +65,7 @@ def main() -> None:
             best[function] = min(best[function], time_of)
     for loop, batch in zip(results[one_by_one], results[compute_errors], strict=True):
         np.testing.assert_allclose(loop, batch, rtol=1e-9)
-    print(f"{options.skeletons} skeletons, load {os.getloadavg()[0]:.1f}")
+    print(f"{options.skeletons} skeletons, load average {os.getloadavg()[0]:.1f}")
     print(f"one by one      {1000 * best[one_by_one]:9.1f} ms")
     print(f"compute_errors  {1000 * best[compute_errors]:9.1f} ms")
     print(f"ratio {best[one_by_one] / best[compute_errors]:.0f}; target: {TARGET}")

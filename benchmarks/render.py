@@ -1,9 +1,9 @@
-"""Times the renderer and whole stand-in pictures, and prints pictures a second of one core.
+"""Times the renderer and whole stand-in pictures, in pictures per second on one core.
 
 python benchmarks/render.py [--seconds=3]
 
 Seconds are those of the processor, so that other programs on the machine matter little. The
-writers of raw data sets are timed by standin.py.
+program standin.py times the writers of raw data sets.
 """
 
 import pathlib
@@ -20,13 +20,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "visualizat
 
 import raster_reference  # noqa: E402
 
-_SECONDS = flags.DEFINE_float("seconds", 3.0, "How long each measurement runs.", 0.1)
+_SECONDS = flags.DEFINE_float("seconds", 3.0, "Seconds that each measurement runs.", 0.1)
 SIZE = (224, 224)
 TARGET = 50
 
 
 def rate(function) -> float:
-    """Calls of `function` a second of one core, after one call that compiles."""
+    """Calls of `function` per second on one core, after one call that compiles."""
     function(0)
     start, count = time.process_time(), 0
     while time.process_time() - start < _SECONDS.value:
@@ -64,19 +64,22 @@ def main(argv):
         return backgrounds.jpeg(rng, people.random_photo(rng, SIZE).image)
 
     rows = [
-        ("pose, render, one sample a pixel", lambda n: draw(n, 1)),
+        ("pose, render, one sample per pixel", lambda n: draw(n, 1)),
         ("pose, render, 2 x 2 samples", lambda n: draw(n, 2)),
         ("pose, render, 3 x 3 samples", lambda n: draw(n, 3)),
         ("pose, render, 2 x 2, NumPy", lambda n: draw_in_numpy(n, 2)),
         ("whole stand-in picture with scenery and JPEG", whole),
     ]
-    print(f"Pictures of {SIZE[1]}x{SIZE[0]} a second, one core, {len(poser.faces)} triangles:")
+    print(f"Pictures of {SIZE[1]}x{SIZE[0]} per second, one core, {len(poser.faces)} triangles:")
     rates = {}
     for label, function in rows:
         rates[label] = rate(function)
         print(f"{label:46s} {rates[label]:7.1f}")
     compiled, plain = rates["pose, render, 2 x 2 samples"], rates["pose, render, 2 x 2, NumPy"]
-    print(f"numba beside NumPy: {compiled / plain:.1f} times; target: {TARGET} pictures a second.")
+    print(
+        f"numba is {compiled / plain:.1f} times as fast as NumPy; target: {TARGET} pictures per "
+        "second."
+    )
 
 
 if __name__ == "__main__":

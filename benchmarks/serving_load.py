@@ -1,10 +1,11 @@
-"""Clients that ask a loopback gRPC server at once, with whole and with broken pictures.
+"""Runs many clients against a loopback gRPC server, with whole and with broken pictures.
 
 python benchmarks/serving_load.py [--seconds=120] [--clients=32] [--export_dir=serving/hmr]
 
 Every answer is compared with what the SavedModel gives offline; any failure or difference ends
-the program with exit code 1. Memory is the server's and the clients' together: one process. It is
-measured from the end of the first tenth, when every thread has had its first request.
+the program with exit code 1. Memory is that of the server and the clients together, in one
+process. It is measured from the end of the first tenth, when every thread has had its first
+request.
 """
 
 import argparse
@@ -31,14 +32,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "serving"))
 
 import loopback  # noqa: E402
 
-# Growth of the resident memory over the run that is more than the allocator's breathing.
+# More growth of the resident memory over the run than this is not the allocator's breathing.
 GROWTH_MB = 64
-# Batches of other sizes are summed in another order: float32 rounding, metres and pixels.
+# Batches of other sizes are summed in another order: float32 rounding, in metres and pixels.
 TOLERANCE = 1e-4
 
 
 def requests_of(count: int = 8) -> list[list[bytes]]:
-    """Requests of one to three pictures; of each three one is broken in its own way."""
+    """Requests of one to three pictures; in those of three one is broken, each in its own way."""
     rng = np.random.default_rng(0)
     whole = []
     for _ in range(count):
@@ -54,7 +55,7 @@ def requests_of(count: int = 8) -> list[list[bytes]]:
 
 
 class Load:
-    """What the clients share: requests, the answers expected, and what came."""
+    """What the clients share: requests, the expected answers, and what came."""
 
     def __init__(self, requests, expected, seconds):
         self._requests, self._expected = requests, expected
@@ -63,7 +64,7 @@ class Load:
         self.failures: list[str] = []
 
     def ask(self, call, seed: int) -> None:
-        """Asks in random order until the time is over."""
+        """Sends requests in random order until the time is over."""
         pick = random.Random(seed)
         while time.monotonic() < self._end:
             number = pick.randrange(len(self._requests))
@@ -83,7 +84,7 @@ class Load:
 def differences(got, expected) -> list[str]:
     """A line for each output that differs."""
     if set(got) != set(expected):
-        return [f"outputs {sorted(got)} in place of {sorted(expected)}"]
+        return [f"outputs {', '.join(sorted(got))} instead of {', '.join(sorted(expected))}"]
     lines = []
     for name, value in expected.items():
         limit = TOLERANCE * max(1.0, float(np.abs(np.float32(value)).max()))
@@ -106,9 +107,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--export_dir", help="An export; none makes one of the small network.")
+    parser.add_argument("--seconds", type=float, default=120.0, help="How long to run.")
+    parser.add_argument("--clients", type=int, default=32, help="Number of clients.")
+    parser.add_argument(
+        "--export_dir", help="Folder of an export; the default makes one of the small network."
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         version = loading.export_folder(args.export_dir) if args.export_dir else a_model(folder)
@@ -139,7 +142,7 @@ def main() -> None:
         sys.exit(f"No request was answered: {load.failures[:1]}")
     median, p95, p99 = np.percentile(load.latencies, [50, 95, 99]) * 1000
     print(f"{args.clients} clients, {took:.0f} s, {os.cpu_count()} cores: {len(load.latencies)} "
-          f"requests, {len(load.latencies) / took:.1f} a second")  # fmt: skip
+          f"requests, {len(load.latencies) / took:.1f} per second")  # fmt: skip
     print(f"latency: median {median:.0f} ms, 95 % {p95:.0f} ms, 99 % {p99:.0f} ms")
     print(f"failures and differences: {len(load.failures)} {sorted(set(load.failures))[:5]}")
     print(f"resident memory: {before:.0f} MB, growth {growth:+.0f} MB")

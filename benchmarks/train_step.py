@@ -2,10 +2,10 @@
 
 python benchmarks/train_step.py [--batch_sizes=8,32] [--rounds=10]
 
-They alternate, so that what else the machine does meets each. So do the parts of the step that
-are not the ResNet, alone: both Adams, and the body of all stages with its gradient. The float32
-matrix-multiply rate of the machine is measured in the same run; the encoder's 7.09 GFLOP a picture
-forward, and twice that backward, are compared with it.
+They alternate, so that other work on the machine affects all of them. So do the parts of the step
+other than the ResNet, on their own: both Adam optimisers, and the body of all stages with its
+gradient. The float32 matrix-multiply rate of the machine is measured in the same run; the
+encoder's 7.09 GFLOP per picture forward, and twice that backward, are compared with it.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def batch_of(size: int, num_stage: int) -> dict[str, np.ndarray]:
 
 
 def functions_of(model: HMR, size: int) -> dict:
-    """What is timed, each for one batch, by name."""
+    """The functions to time, by name, each for one batch."""
     batch = {k: tf.constant(v) for k, v in batch_of(size, model.config.num_stage).items()}
     gradients = [
         (optimizer, [(tf.random.normal(v.shape), v) for v in variables])
@@ -55,7 +55,7 @@ def functions_of(model: HMR, size: int) -> dict:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(model.encoder(batch["image"], training=True))
         found = tape.gradient(loss, model.encoder.trainable_variables)
-        # Every gradient is needed, or the graph would leave it out.
+        # Every gradient must be used, or the graph would leave it out.
         return tf.add_n([tf.reduce_max(g) for g in found])
 
     def posing():
@@ -82,7 +82,7 @@ def functions_of(model: HMR, size: int) -> dict:
 
 
 def measure(functions: dict, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each round; two before do not count."""
+    """Seconds of each round; the first two do not count."""
     seconds = {name: [] for name in functions}
     for _ in range(rounds + 2):
         for name, function in functions.items():
@@ -94,8 +94,8 @@ def measure(functions: dict, rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch_sizes", default="8,32")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--batch_sizes", default="8,32", help="Batch sizes to time.")
+    parser.add_argument("--rounds", type=int, default=10, help="Number of rounds per batch size.")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         config = HMRConfig(smpl_model_path=body.write_model_files(folder), e_lr=1e-5, d_lr=1e-4)

@@ -13,37 +13,41 @@ from tfrecords_tools.settings import check_settings, setting
 
 @dataclasses.dataclass(frozen=True)
 class ClientSettings(CaptureSettings):
-    """What to look at, whom to ask, and what to write."""
+    """What to look at, which server to ask, and what to write."""
 
     img_path: str | None = setting(
         None,
-        "A picture, a folder of them, or a pattern such as 'in/*.jpg'; --img_path= may be "
-        "left out.",
+        "Picture to read, a folder of pictures, or a pattern such as 'in/*.jpg'; the name "
+        "--img_path= may be left out.",
         "input",
     )
 
-    server: str | None = setting(None, "host:port of TF Serving.", "server")
+    server: str | None = setting(None, "Address of TF Serving as host:port.", "server")
     protocol: str = setting(
-        "grpc", "gRPC is TF Serving's port 8500, REST 8501.", "server", choices=("grpc", "rest")
+        "grpc",
+        "Protocol to use: by default TF Serving has gRPC at port 8500 and REST at 8501.",
+        "server",
+        choices=("grpc", "rest"),
     )
     model_name: str = setting("hmr", "Name of the model on the server.", "server")
-    deadline: float = setting(30.0, "Seconds that an answer may take.", "server", above=0)
-    batch_size: int = setting(8, "People in one request.", "server", minimum=1)
+    deadline: float = setting(30.0, "Seconds to wait for each answer.", "server", above=0)
+    batch_size: int = setting(8, "Number of people per request.", "server", minimum=1)
 
     smpl_model_path: str | None = setting(
         None,
-        "SMPL file of the served model; needed only where it was exported with --no_vertices.",
+        "Path of the served model's SMPL file; needed only if the model was exported with "
+        "--no_vertices.",
         "body",
     )
 
-    out_dir: str = setting("client_out", "Folder for the results.", "output")
+    out_dir: str = setting("client_out", "Folder to write the results to.", "output")
 
     def __post_init__(self):
         check_settings(self)
         if not self.img_path:
-            raise ValueError("A picture is needed: ... --server=host:port picture.jpg")
+            raise ValueError("A picture is needed, as in: --server=host:port picture.jpg")
         if not self.server:
-            raise ValueError("--server=host:port is needed: where TF Serving listens.")
+            raise ValueError("--server=host:port is needed: the address of TF Serving.")
         host, _, port = self.server.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 2**16:
             raise ValueError(f"--server={self.server} must be host:port, such as localhost:8500.")
@@ -59,9 +63,14 @@ def main(settings: ClientSettings) -> None:
     files = sources.find_files(settings.img_path)
     films = [str(path) for path in files if sources.is_video(path)]
     if films:
-        raise ValueError(f"{films[0]} is a video: hmr_tf2.demo takes these; the client, pictures.")
+        raise ValueError(
+            f"{films[0]} is a video, but the client takes only pictures; use hmr_tf2.demo for it."
+        )
     if source is not None and source.is_for_one and len(files) > 1:
-        raise ValueError(f"--bbox is for one picture; --img_path means {len(files)}.")
+        raise ValueError(
+            "--bbox, or a single OpenPose file, is for one picture; --img_path means "
+            f"{len(files)} files."
+        )
     predictor = remote_predictor(
         settings.server,
         settings.protocol,

@@ -22,14 +22,14 @@ def run(
 ) -> None:
     """Parses the flags that are the fields of `settings_class` and calls `command(settings)`.
 
-    A user's mistake (a bad flag, or a ValueError or OSError of the command) and a loss that is no
-    longer finite are one message on stderr and exit code 1; `--traceback` shows where it arose.
+    A user's mistake (a bad flag, or a ValueError or OSError of the command) or a loss that is no
+    longer finite ends in one message on stderr and exit code 1; `--traceback` shows its origin.
 
     Args:
         command: called with the settings.
         settings_class: a dataclass made with `settings.setting`.
         doc: the command's docstring, shown by `--help`.
-        positional: the flag that an argument without a name is for; none takes no such argument.
+        positional: the flag that an argument without a name sets; None allows no such argument.
     """
     quiet_import.install()
     flagfiles.define_flags(settings_class)
@@ -37,7 +37,7 @@ def run(
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("info")
-    # TensorFlow tells of every folder it writes and every name it mends.
+    # TensorFlow reports every folder that it writes and every name that it changes.
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
     logging.get_absl_handler().setFormatter(
         python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
@@ -60,9 +60,15 @@ def help_text(settings_class: type, doc: str) -> str:
             about += f" One{_of(types_of[field.name])} of: {', '.join(map(str, choices))}."
         groups.setdefault(field.metadata["group"], []).append(
             f"  {line}\n"
-            + textwrap.fill(about, 96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+            + textwrap.fill(
+                about,
+                96,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
+                break_on_hyphens=False,
+            )
         )
-    # As the settings want them, else as they came.
+    # In the order that the settings ask for, otherwise in that of the fields.
     order = [*getattr(settings_class, "groups", ()), *groups]
     sections = [
         f"{name.capitalize()}:\n" + "\n".join(groups[name]) for name in dict.fromkeys(order)
@@ -71,9 +77,9 @@ def help_text(settings_class: type, doc: str) -> str:
         [
             doc.strip(),
             *sections,
-            "Any command: --flagfile=FILE reads flags from a file; "
-            "--traceback shows where an error arose; --version, alone, prints the version of "
-            "hmr_tf2. Booleans: --name or --noname.",
+            "For every command, --flagfile=FILE reads flags from a file; --traceback shows where\n"
+            "an error arose; --version, given alone, prints the version of hmr_tf2. A boolean is\n"
+            "given as --name or --noname.",
         ]
     )
 
@@ -88,7 +94,7 @@ def _parse(
     if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
         print(help_text(settings_class, doc))
         sys.exit(0)
-    # Alone, because the export has a flag of this name, which takes a number.
+    # Only when it is alone, because the export has a flag of this name, which takes a number.
     if list(argv[1:]) == ["--version"]:
         print(f"hmr_tf2 {hmr_tf2.__version__}")
         sys.exit(0)
@@ -106,7 +112,7 @@ def _parse(
 
 
 def _with_accepted_values(message: str, settings_class: type) -> str:
-    """Adds to absl's message what the flag that it names accepts."""
+    """Adds to absl's message what is accepted by the flag that it names."""
     accepted = {bool: "true or false", int: "a whole number", float: "a number"}
     for name, kind in flagfiles.field_types(settings_class).items():
         if f"--{name}=" in message and kind in accepted:

@@ -1,4 +1,4 @@
-"""Recovers the people in pictures and videos, and writes what can be looked at and used.
+"""Recovers the people in pictures and videos, and writes drawings, meshes and numbers of them.
 
 python -m hmr_tf2.demo --load_path=models/model.ckpt-667589 --img_path=picture.jpg
 """
@@ -19,57 +19,69 @@ class DemoSettings(CaptureSettings):
     """What to look at, with which network, and what to write."""
 
     img_path: str | None = setting(
-        None, "A picture, a video, a folder of them, or a pattern such as 'in/*.jpg'.", "input"
+        None,
+        "Picture or video to read, a folder of them, or a pattern such as 'in/*.jpg'.",
+        "input",
     )
     webcam: int | None = setting(
-        None, "Number of a camera: records max_frames frames from it first.", "input", minimum=0
+        None,
+        "Number of a camera to use instead; --max_frames frames are recorded from it first.",
+        "input",
+        minimum=0,
     )
     max_frames: int | None = setting(
         None,
-        f"Frames of a video to use; none means all, of a webcam {WEBCAM_FRAMES}.",
+        "Number of frames to use; the default is all frames of a video, and "
+        f"{WEBCAM_FRAMES} of a webcam.",
         "input",
         minimum=1,
     )
 
     load_path: str | None = setting(
         None,
-        "A run's folder, a checkpoint, a TF 1 HMR checkpoint, or a SavedModel's folder.",
+        "The network: a training run's folder, a checkpoint, a TF 1 checkpoint of HMR, or the "
+        "folder of a SavedModel.",
         "network",
     )
     smpl_model_path: str | None = setting(
-        None, "SMPL file; needed only where load_path does not tell of one.", "network"
+        None, "Path of the SMPL file; needed only if --load_path does not lead to one.", "network"
     )
-    batch_size: int = setting(16, "People to look at at once.", "network", minimum=1)
+    batch_size: int = setting(
+        16, "Number of people that the network looks at together.", "network", minimum=1
+    )
 
-    out_dir: str = setting("demo_out", "Folder for the results.", "output")
-    smooth: bool = setting(False, "Pass motions in videos through the one-euro filter.", "output")
+    out_dir: str = setting("demo_out", "Folder to write the results to.", "output")
+    smooth: bool = setting(
+        False, "Smooth the motions in videos with the one-euro filter.", "output"
+    )
 
     def __post_init__(self):
         check_settings(self)
         if (self.img_path is None) == (self.webcam is None):
-            raise ValueError("Give either --img_path or --webcam: what is to be looked at.")
+            raise ValueError("Give either --img_path or --webcam, to say what to look at.")
         if not self.load_path:
             raise ValueError(no_load_path())
 
 
 def no_load_path() -> str:
-    """How to get a network."""
+    """The message that says how to get a network."""
     lines = ["--load_path is needed: the network that recovers bodies."]
     if QUICKSTART_RUN.is_dir():
         lines.append(f"The quickstart left one here: --load_path={QUICKSTART_RUN}")
     else:
         lines.append(
-            "A small one, made in minutes: python -m hmr_tf2.quickstart, "
+            "To train a small one in minutes: python -m hmr_tf2.quickstart, "
             f"then --load_path={QUICKSTART_RUN}"
         )
     lines.append(
-        "The authors', from their download (see the README): --load_path=models/model.ckpt-667589"
+        "To use the authors' network: download it (see the README), "
+        "then --load_path=models/model.ckpt-667589"
     )
     return "\n".join(lines)
 
 
 def main(settings: DemoSettings) -> None:
-    # TensorFlow and what it brings take seconds that --help should not.
+    # Importing TensorFlow takes seconds, which --help should not.
     from hmr_tf2 import loading
     from hmr_tf2.capture import picture_run, sources, video_run
     from hmr_tf2.capture.results_file import ResultsFile
@@ -83,8 +95,8 @@ def main(settings: DemoSettings) -> None:
         sources.record_webcam(settings.webcam, files[0], settings.max_frames or WEBCAM_FRAMES)
     if source is not None and source.is_for_one and len(files) > 1:
         raise ValueError(
-            f"--bbox, or one file of OpenPose, is for one picture; --img_path means {len(files)}. "
-            "Give --json_path the folder of all files."
+            "--bbox, or a single OpenPose file, is for one picture; --img_path means "
+            f"{len(files)} files. Give the folder of all OpenPose files as --json_path."
         )
     predictor = loading.load_predictor(
         settings.load_path, settings.smpl_model_path, settings.batch_size

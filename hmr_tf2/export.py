@@ -14,28 +14,37 @@ class ExportSettings:
     """What to export, and where to."""
 
     load_path: str | None = setting(
-        None, "A run's folder, one of its checkpoints, or a TF 1 HMR checkpoint.", "export"
+        None,
+        "The model: a training run's folder, one of its checkpoints, or a TF 1 checkpoint of HMR.",
+        "export",
     )
-    export_dir: str | None = setting(None, "Folder of the versions; one is added.", "export")
+    export_dir: str | None = setting(
+        None, "Folder of the exported versions; the export adds one to it.", "export"
+    )
     version: int | None = setting(
-        None, "Number of the version; none means the next one.", "export", minimum=1
+        None, "Number of the version; the default is the next free one.", "export", minimum=1
     )
     no_vertices: bool = setting(
-        False, "Leave `verts` out of the answers: 2 KB a picture rather than 84.", "export"
+        False,
+        "Leave `verts` out of the answers, which makes them 2 KB per picture rather than 84.",
+        "export",
     )
     smpl_model_path: str | None = setting(
-        None, "SMPL file; needed only where the run's own is gone.", "export"
+        None, "Path of the SMPL file; needed only if the run's own file is gone.", "export"
     )
 
     precision: str = setting(
         "float32",
-        "Of the encoder; the rest is float32. bfloat16 is faster on CPUs with "
-        "AVX512_BF16 or AMX, and rounds.",
+        "Precision of the encoder; the rest is always float32. bfloat16 is faster on CPUs with "
+        "AVX512_BF16 or AMX, and less precise.",
         "speed",
         choices=("float32", "bfloat16"),
     )
     fold_batch_norm: bool = setting(
-        True, "Merge batch norms with the convolutions before them; equal to rounding.", "speed"
+        True,
+        "Merge batch norms with the convolutions before them; the results are equal up to "
+        "rounding.",
+        "speed",
     )
 
     def __post_init__(self):
@@ -46,11 +55,11 @@ class ExportSettings:
                 "model.ckpt-667589. `python -m hmr_tf2.quickstart` trains a small one."
             )
         if not self.export_dir:
-            raise ValueError("--export_dir is needed: the folder that gets <version>/.")
+            raise ValueError("--export_dir is needed: the folder in which <version>/ is made.")
 
 
 def main(settings: ExportSettings) -> None:
-    import tensorflow as tf  # takes seconds that --help should not
+    import tensorflow as tf  # takes seconds, which --help should not
 
     from hmr_tf2 import loading, serving
     from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE
@@ -64,14 +73,14 @@ def main(settings: ExportSettings) -> None:
         encoder=fast_encoder(model.encoder, dtype, settings.fold_batch_norm), tolerance=tolerance,
     )  # fmt: skip
     print(
-        f"Wrote {folder}; reloaded, it gives the Keras model's numbers to {tolerance:g} of "
-        "each output's largest, at least 1."
+        f"Wrote {folder}; after reloading, each output equals the Keras model's to within "
+        f"{tolerance:g} of its largest value or of 1, if that is larger."
     )
     print(
-        f"Look at it: saved_model_cli show --dir {folder} --tag_set serve "
+        f"To inspect it: saved_model_cli show --dir {folder} --tag_set serve "
         "--signature_def serving_default"
     )
-    print(f"Serve it: docker compose -f {folder.parent / 'server' / 'docker-compose.yml'} up")
+    print(f"To serve it: docker compose -f {folder.parent / 'server' / 'docker-compose.yml'} up")
 
 
 if __name__ == "__main__":

@@ -56,4 +56,4 @@ def test_an_argument_that_is_no_parameter_is_noticed():
 
     faults = list(make_docs.docstring_faults(pdoc.doc.Function("m", "scaled", scaled, ("m", ""))))
     assert len(faults) == 1
-    assert "'factor', which is no parameter" in faults[0]
+    assert "'factor', which is not a parameter" in faults[0]

@@ -2,7 +2,7 @@
 
 For clusters: Beam spreads the work over its workers, which share the folder of the records with
 this process. Results come back through files there, and the same writer puts them into the same
-shards; so records, manifests and resuming are those of any other run. Needs the extra `beam`.
+shards; so records, manifests and resuming are as in any other run. This needs the extra `beam`.
 """
 
 import logging
@@ -19,16 +19,16 @@ from tfrecords_tools import quiet_import
 from tfrecords_tools.files import write_bytes
 from tfrecords_tools.plan import ConversionError
 
-# A file holds so many chunks: a cluster likes fewer and larger pieces of work than a pool.
+# Chunks per file: a cluster does better with fewer and larger pieces of work than a pool does.
 _CHUNKS_PER_FILE = 8
 
 
 class BeamWorkers:
-    """Has the `map` of `pool.Workers`.
+    """Offers the `map` of `pool.Workers`, run by Beam.
 
     Attributes:
-        folder: for files between the processes; all workers must see it under this name.
-        options: Beam's pipeline options, as `direct_num_workers=2`, without the dashes.
+        folder: where the processes exchange files; all workers must see it under this path.
+        options: Beam's pipeline options without the dashes, such as `direct_num_workers=2`.
     """
 
     def __init__(self, folder: pathlib.Path, options: Sequence[str]):
@@ -67,7 +67,7 @@ class BeamWorkers:
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
 
-        # Each worker of Beam tells of its every step otherwise.
+        # Otherwise each of Beam's workers logs its every step.
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
         with beam.Pipeline(options=PipelineOptions(self._options)) as pipeline:
             _ = (
@@ -91,10 +91,10 @@ def _write_inputs(
 
 
 def _convert_file(file: str, is_quiet: bool) -> None:
-    """Runs in Beam's workers. Beam may run a piece twice: both give the same file."""
+    """Runs in Beam's workers. Beam may run a piece twice: both runs write the same file."""
     if is_quiet:
         quiet_import.install()
-    # One thread a worker: the workers are the parallelism.
+    # One thread per worker: the workers are the parallelism.
     cv2.setNumThreads(1)
     function, items = pickle.loads(pathlib.Path(file).read_bytes())
     results = [function(item) for item in items]

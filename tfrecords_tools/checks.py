@@ -1,4 +1,4 @@
-"""Which kind of record one is, and what its values must be like."""
+"""Tells which kind of record an Example is, and whether its values are plausible."""
 
 import re
 import struct
@@ -16,17 +16,19 @@ SPECS = {
     "mocap": records.mocap_spec,
 }
 
-# No joint is so far from the camera, no axis-angle so long, no shape so odd.
+# Values beyond these are damage: no joint is as far from the camera, no axis-angle (radians) as
+# long, no shape coefficient (standard deviations) as large.
 MAX_JOINT_M = 100.0
 MAX_POSE = 100.0
 MAX_SHAPE = 100.0
 
-# Start-of-frame markers of JPEG: C0 to CF without the three that mean something else.
+# Start-of-frame markers of JPEG (ITU-T T.81, table B.1): C0 to CF without the three that mean
+# something else (C4 Huffman tables, C8 reserved, CC arithmetic coding).
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
 def schema_of(serialized: bytes) -> str:
-    """The kind of an Example, told by its features: a key of `SPECS`."""
+    """The kind of an Example, judged by its features: a key of `SPECS`."""
     names = tf.train.Example.FromString(serialized).features.feature
     if "image/encoded" not in names:
         return "mocap"
@@ -53,12 +55,12 @@ def faults(serialized: Sequence[bytes], schema: str) -> Iterator[tuple[int, str,
     values = {name: value.numpy() for name, value in parsed.items()}
     for feature, what, wrong in _value_faults(values, schema):
         for row in np.flatnonzero(wrong):
-            yield numbers[row], feature, f"{what}: {_shown(values[feature][row])}"
+            yield numbers[row], feature, f"{what}, got {_shown(values[feature][row])}"
 
 
 def _named(message: str) -> tuple[str, str]:
     found = re.search(r"(?:Feature|Key): ([\w/]+)", message)
-    what = "missing" if "could not be found" in message else "of another type or length"
+    what = "missing" if "could not be found" in message else "wrong type or length"
     return (found.group(1), what) if found else ("Example", "cannot be parsed")
 
 
@@ -66,8 +68,8 @@ def _value_faults(
     values: Mapping[str, np.ndarray], schema: str
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     if schema == "mocap":
-        yield "pose", "no angles", _beyond(values["pose"], MAX_POSE)
-        yield "shape", "no shape coefficients", _beyond(values["shape"], MAX_SHAPE)
+        yield "pose", _within(MAX_POSE, "radians"), _beyond(values["pose"], MAX_POSE)
+        yield "shape", _within(MAX_SHAPE), _beyond(values["shape"], MAX_SHAPE)
         return
     yield from _image_faults(values)
     if schema == "image_3d":
@@ -76,33 +78,37 @@ def _value_faults(
 
 def _image_faults(values):
     px = images.MAX_COORDINATE_PX
-    yield "image/x", "no pixels", _beyond(values["image/x"], px)
-    yield "image/y", "no pixels", _beyond(values["image/y"], px)
-    yield "image/face_pts", "no pixels", _beyond(values["image/face_pts"], px)
-    yield "image/center", "no pixels", _beyond(values["image/center"], px)
+    for name in ("image/x", "image/y", "image/face_pts", "image/center"):
+        yield name, _within(px, "pixels"), _beyond(values[name], px)
     visibility = values["image/visibility"]
-    yield "image/visibility", "not 0, 1 or 2", ~np.isin(visibility, (0, 1, 2)).all(axis=1)
-    yield "image/format", "not JPEG", values["image/format"] != b"JPEG"
+    yield "image/visibility", "expected 0, 1 or 2", ~np.isin(visibility, (0, 1, 2)).all(axis=1)
+    yield "image/format", "expected JPEG", values["image/format"] != b"JPEG"
     sizes = np.array([jpeg_size(data) or (-1, -1) for data in values["image/encoded"]])
-    yield "image/encoded", "no JPEG", sizes[:, 0] < 0
+    yield "image/encoded", "expected a JPEG file", sizes[:, 0] < 0
     for name, size in (("image/height", sizes[:, 0]), ("image/width", sizes[:, 1])):
-        yield name, "not that of the picture", (size >= 0) & (values[name] != size)
+        yield name, "expected that of the JPEG", (size >= 0) & (values[name] != size)
 
 
 def _image_3d_faults(values):
     has_smpl = values["meta/has_3d"]
     without = has_smpl == 0
-    yield "meta/has_3d", "not 0 or 1", ~np.isin(has_smpl, (0, 1))
-    yield "mosh/pose", "no angles", _beyond(values["mosh/pose"], MAX_POSE)
-    yield "mosh/shape", "no shape coefficients", _beyond(values["mosh/shape"], MAX_SHAPE)
+    yield "meta/has_3d", "expected 0 or 1", ~np.isin(has_smpl, (0, 1))
+    yield "mosh/pose", _within(MAX_POSE, "radians"), _beyond(values["mosh/pose"], MAX_POSE)
+    yield "mosh/shape", _within(MAX_SHAPE), _beyond(values["mosh/shape"], MAX_SHAPE)
     for name in ("mosh/pose", "mosh/shape"):
         differs = (values[name] != records.NO_SMPL).any(axis=1)
-        yield name, "not -1 though meta/has_3d is 0", without & differs
-    yield "mosh/gt3d", "no metres", _beyond(values["mosh/gt3d"], MAX_JOINT_M)
-    yield "image/cam", "no camera", ~np.isfinite(values["image/cam"]).all(axis=1)
-    yield "image/cam", "focal length not positive", ~(values["image/cam"][:, 0] > 0)
+        yield name, "expected only -1, because meta/has_3d is 0", without & differs
+    yield "mosh/gt3d", _within(MAX_JOINT_M, "metres"), _beyond(values["mosh/gt3d"], MAX_JOINT_M)
+    cam = values["image/cam"]
+    yield "image/cam", "expected finite numbers", ~np.isfinite(cam).all(axis=1)
+    yield "image/cam", "expected a positive focal length", ~(cam[:, 0] > 0)
     scale = values["meta/scale_factors"]
-    yield "meta/scale_factors", "not positive", ~((scale > 0) & np.isfinite(scale)).all(axis=1)
+    is_factor = (scale > 0) & np.isfinite(scale)
+    yield "meta/scale_factors", "expected positive, finite numbers", ~is_factor.all(axis=1)
+
+
+def _within(limit: float, unit: str = "") -> str:
+    return f"expected numbers from {-limit:.0f} to {limit:.0f} {unit}".rstrip()
 
 
 def _beyond(values: np.ndarray, limit: float) -> np.ndarray:
@@ -117,7 +123,7 @@ def _shown(value: bytes | np.ndarray) -> str:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width that a JPEG announces; None if it is none."""
+    """The height and width in the header of a JPEG; None if `data` is not a JPEG."""
     if data[:2] != b"\xff\xd8":
         return None
     position = 2

@@ -12,7 +12,7 @@ COLUMNS = 8
 _TITLE_PX = 30
 _CROP_PX = 224
 
-# BGR. Right is warm, left is cold, what has no side is light.
+# In BGR order. The right side is warm, the left side cold, and what has no side is light.
 _RIGHT = (40, 80, 255)
 _LEFT = (255, 160, 30)
 _MIDDLE = (220, 235, 220)
@@ -41,7 +41,7 @@ def sheet(groups: Mapping[str, Sequence[Mapping[str, np.ndarray]]]) -> np.ndarra
 
 
 def _cell(row: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The 224 px around the person that the trainer would cut out, made smaller."""
+    """The 224 px around the person that the trainer would cut out, scaled down to a cell."""
     picture = cv2.imdecode(np.frombuffer(row["image/encoded"], np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         cell = _blank(CELL_PX, CELL_PX)
@@ -66,7 +66,7 @@ def _cell(row: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def draw_skeleton(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray) -> None:
-    """Draws the visible ones of `keypoints` [19, 2] (`joints.COCO_PLUS`) and their limbs."""
+    """Draws the visible points of `keypoints` [19, 2] (`joints.COCO_PLUS`) and their limbs."""
     points = [tuple(int(v) for v in np.round(np.nan_to_num(point))) for point in keypoints]
     names = joints.COCO_PLUS.names
     for a, b in joints.LSP_LIMBS:

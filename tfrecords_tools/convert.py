@@ -1,10 +1,8 @@
-"""Converts raw data sets to records: a command only calls `convert(ConvertSettings(...))`."""
+"""Converts raw data sets to records; the command only calls `convert(ConvertSettings(...))`."""
 
 import dataclasses
 import pathlib
 from collections.abc import Callable
-
-from absl import logging
 
 from tfrecords_tools import writer
 from tfrecords_tools.beam_workers import BeamWorkers
@@ -31,14 +29,14 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a conversion made; `str` gives the table for the user."""
+    """What a conversion made; `str` gives the table that the user sees."""
 
     data_dir: pathlib.Path
     results: tuple[writer.Result, ...]
 
     @property
     def examples(self) -> dict[str, int]:
-        """Examples of each data set and split."""
+        """The number of examples of each data set and split."""
         return {result.name: result.manifest.examples for result in self.results}
 
     def __str__(self) -> str:
@@ -62,7 +60,7 @@ def convert(settings: ConvertSettings) -> Summary:
     """Converts the data sets of `settings`; all raw folders are checked before work starts.
 
     Raises:
-        ConversionError: something the user can mend; the message says what.
+        ConversionError: there is something for the user to fix; the message says what.
         OSError: a file cannot be read or written.
     """
     data_dir = pathlib.Path(settings.data_dir).expanduser()
@@ -71,7 +69,6 @@ def convert(settings: ConvertSettings) -> Summary:
     results = []
     with _workers(settings, data_dir) as workers:
         for plan in plans:
-            logging.info("%s: %s", plan.name, dict(plan.settings))
             results.append(
                 writer.write(
                     plan,

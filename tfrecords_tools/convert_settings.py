@@ -1,4 +1,4 @@
-"""Settings of a conversion: one field a flag, checked before any work."""
+"""The settings of a conversion: each field is a flag, and is checked before any work starts."""
 
 import dataclasses
 from typing import Any
@@ -13,72 +13,89 @@ def _folder(help: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class ConvertSettings:
-    """What to convert, from where, to where.
+    """What to convert, from where and to where.
 
     Raises:
         ValueError: a value is outside its limits; the message names the flag.
     """
 
-    datasets: tuple[str, ...] = setting((), "Data sets to convert.", "what", choices=RAW_DATASETS)
-    data_dir: str = setting(
-        "", "Folder that the records are written to, for the trainer to read.", "what"
+    datasets: tuple[str, ...] = setting(
+        (), "Data sets to convert, separated by commas.", "what", choices=RAW_DATASETS
     )
-    overwrite: bool = setting(False, "Start afresh, whatever is in --data_dir.", "what")
+    data_dir: str = setting(
+        "", "Folder to write the records to; the trainer reads them from there.", "what"
+    )
+    overwrite: bool = setting(
+        False,
+        "Delete the records of these data sets in --data_dir and start from the beginning. "
+        "Without it, a conversion continues where it was stopped.",
+        "what",
+    )
     max_skipped: float = setting(
         0.01,
-        "Share of samples that may be unusable; more is an error at the end.",
+        "Share of the samples, from 0 to 1, that may be unusable. If more are, the conversion "
+        "ends with an error.",
         "what",
         minimum=0,
         maximum=1,
     )
 
-    lsp_dir: str | None = _folder("Folder of LSP, with joints.mat and images/.")
-    lsp_ext_dir: str | None = _folder("Folder of LSP-extended, with joints.mat and images/.")
-    mpii_dir: str | None = _folder("Folder of MPII, with annotations/ and images/.")
-    coco_dir: str | None = _folder(
-        "Folder of COCO 2014, with annotations/ and images/train2014 or train2014."
+    lsp_dir: str | None = _folder("Folder of LSP, which holds joints.mat and images/.")
+    lsp_ext_dir: str | None = _folder(
+        "Folder of LSP-extended, which holds joints.mat and images/."
     )
-    mpi_inf_3dhp_dir: str | None = _folder("Folder of MPI-INF-3DHP, with S1/ to S8/.")
+    mpii_dir: str | None = _folder("Folder of MPII, which holds annotations/ and images/.")
+    coco_dir: str | None = _folder(
+        "Folder of COCO 2014, which holds annotations/ and images/train2014/ or train2014/."
+    )
+    mpi_inf_3dhp_dir: str | None = _folder("Folder of MPI-INF-3DHP, which holds S1/ to S8/.")
     h36m_dir: str | None = _folder(
-        "Folder of Human3.6M: S1/, S5/ ... with Videos/ and MyPoseFeatures/."
+        "Folder of Human3.6M, which holds S1/, S5/ ... with Videos/ and MyPoseFeatures/ in each."
     )
     mosh_dir: str | None = _folder(
-        "Folder of neutrMosh, with neutrSMPL_CMU/, neutrSMPL_H3.6/ and neutrSMPL_jointLim/. With "
-        "it, h36m gets the SMPL labels of neutrSMPL_H3.6."
+        "Folder of neutrMosh, which holds neutrSMPL_CMU/, neutrSMPL_H3.6/ and "
+        "neutrSMPL_jointLim/. If it is given, h36m gets the SMPL labels of neutrSMPL_H3.6."
     )
 
     mpi_inf_3dhp_split: str = setting(
         "train",
-        "Subjects of MPI-INF-3DHP to train on: S1 to S7, or S8 too.",
+        "Subjects of MPI-INF-3DHP to convert for training: S1 to S7, or S1 to S8 for trainval.",
         "choices",
         choices=("train", "trainval"),
     )
     h36m_frame_step: int = setting(
         5,
-        "Take every so many frames of Human3.6M's 50 a second: 5 gives 10 a second.",
+        "Keep one frame of Human3.6M out of this many. The videos have 50 frames per second, so "
+        "5 keeps 10 per second.",
         "choices",
         minimum=1,
     )
-    seed: int = setting(0, "Seed of the shuffles of mpi_inf_3dhp and mosh.", "choices", minimum=0)
-    examples_per_shard: int = setting(
-        500, "Examples in a shard of a data set with pictures.", "choices", minimum=1
+    seed: int = setting(
+        0, "Random seed for shuffling mpi_inf_3dhp and mosh.", "choices", minimum=0
     )
-    mocap_per_shard: int = setting(10000, "Poses in a shard of mosh.", "choices", minimum=1)
+    examples_per_shard: int = setting(
+        500, "Number of examples per shard of a data set with pictures.", "choices", minimum=1
+    )
+    mocap_per_shard: int = setting(
+        10000, "Number of poses per shard of mosh, the motion capture.", "choices", minimum=1
+    )
 
     workers: int = setting(
         0,
-        "Worker processes; 0 means one a core. The records do not depend on it.",
+        "Number of worker processes; 0 starts one per core. The records do not depend on it.",
         "speed",
         minimum=0,
     )
     runner: str = setting(
         "local",
-        "Whether to work in processes of this machine or by Apache Beam.",
+        "What does the work: local processes on this machine, or Apache Beam.",
         "speed",
         choices=("local", "beam"),
     )
     beam_options: tuple[str, ...] = setting(
-        (), "Beam's own options without dashes, as runner=FlinkRunner,parallelism=8.", "speed"
+        (),
+        "Options for Beam itself, without dashes, such as runner=FlinkRunner,parallelism=8.",
+        "speed",
     )
 
     def __post_init__(self):

@@ -1,6 +1,6 @@
-"""Every data set once: what it is called, where its records lie, and what is known in them.
+"""Describes every data set once: its name, where its records lie, and what they hold.
 
-A new data set takes an entry in `DATA_SETS`, a reader in `readers/`, the flag of its raw folder in
+A new data set needs an entry in `DATA_SETS`, a reader in `readers/`, the flag of its raw folder in
 `convert_settings.py` and its plans in `convert.PLANS`; flags, help and messages follow from these.
 """
 
@@ -10,7 +10,7 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-# What one record holds: a person in a picture, or a pose of motion capture without one.
+# What one record holds: a person in a picture, or a motion capture pose without a picture.
 PICTURE, MOCAP = "picture", "mocap"
 
 
@@ -19,13 +19,13 @@ class DataSet:
     """One data set as records.
 
     Attributes:
-        name: as flags and results have it.
-        train: glob pattern of the training records below the data folder; None without any.
-        test: the same of the people that are set aside for testing.
+        name: as it appears in flags and results.
+        train: glob pattern of the training records below the data folder; None if it has none.
+        test: the same for the people who are set aside for testing.
         kind: `PICTURE` or `MOCAP`.
         has_3d: whether the records have 3-D joints.
-        part_of: the raw data that several data sets are made of, if it is not alone in them.
-        has_standin: whether `hmr_tf2.standin` writes raw data that lie like these.
+        part_of: name of the raw data, if several data sets are made from the same.
+        has_standin: whether `hmr_tf2.standin` can write raw data in this layout.
     """
 
     name: str
@@ -38,7 +38,7 @@ class DataSet:
 
     @property
     def raw(self) -> str:
-        """What `convert_datasets --datasets` calls the raw data that it is made of."""
+        """What `convert_datasets --datasets` calls the raw data that it is made from."""
         return self.part_of or self.name
 
     @property
@@ -47,7 +47,7 @@ class DataSet:
         return self.test is not None
 
     def pattern(self, split: str) -> str | None:
-        """`train` or `test`, by name."""
+        """The pattern `train` or `test`, chosen by name."""
         return {"train": self.train, "test": self.test}[split]
 
 
@@ -64,7 +64,7 @@ DATA_SETS: Mapping[str, DataSet] = {
         DataSet(
             "coco", "coco/train_*_wmeta.tfrecord", "coco/val_*_wmeta.tfrecord", has_standin=True
         ),
-        # Human3.6M, with the SMPL labels that MoSh gave it.
+        # Human3.6M, with the SMPL labels that MoSh fitted to its markers.
         DataSet(
             "h36m",
             "tf_records_human36m_wjoints/train/*.tfrecord",
@@ -79,7 +79,7 @@ DATA_SETS: Mapping[str, DataSet] = {
             has_3d=True,
             has_standin=True,
         ),
-        # Motion capture of three sources, fitted with SMPL by MoSh.
+        # Motion capture from three sources, to which MoSh fitted SMPL.
         *(
             DataSet(
                 name,
@@ -110,7 +110,7 @@ def names_of(**attributes: object) -> tuple[str, ...]:
 DATASETS = names_of(kind=PICTURE)
 DATASETS_3D = names_of(kind=PICTURE, has_3d=True)
 MOCAP_DATASETS = names_of(kind=MOCAP)
-# As the converter knows them: by what one downloads.
+# The names for the converter: one for each raw data set that can be downloaded.
 RAW_DATASETS = tuple(dict.fromkeys(data_set.raw for data_set in DATA_SETS.values()))
 STANDIN_DATASETS = tuple(dict.fromkeys(DATA_SETS[name].raw for name in names_of(has_standin=True)))
 
@@ -130,8 +130,8 @@ def find_files(
 
     Raises:
         ValueError: `data_dir` is not given, or a data set is unknown or has no such split.
-        FileNotFoundError: data sets without files, all of them; tells what is there, and how
-            to make the others.
+        FileNotFoundError: some data sets have no files; the message lists all of these, what is
+            there, and how to make the rest.
     """
     if not data_dir:
         raise ValueError("--data_dir is needed: the folder that convert_datasets wrote.")
@@ -149,9 +149,9 @@ def _check_split(name: str, split: str) -> None:
         raise ValueError(f"There is no data set {name!r}; there are {', '.join(DATA_SETS)}.")
     if DATA_SETS[name].pattern(split) is None:
         possible = [other for other, about in DATA_SETS.items() if about.pattern(split)]
-        remedy = " Its training people can be measured with --split=train."
+        remedy = " It can be evaluated on its training set, with --split=train."
         raise ValueError(
-            f"{name!r} has no {split} records; {', '.join(possible)} have."
+            f"{name!r} has no {split} records; {', '.join(possible)} have them."
             + (remedy if split == "test" else "")
         )
 
@@ -176,6 +176,6 @@ def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: s
             *lines,
             f"Present in {data_dir}: {', '.join(present) or 'nothing'}.",
             f"Write them with `python -m hmr_tf2.convert_datasets --datasets={raw}`, or leave "
-            "them out; docs/data.md says which raw files each takes.",
+            "them out; docs/data.md says which raw files each needs.",
         ]
     )

@@ -1,7 +1,7 @@
 """Whole or not at all: a file or folder appears under its name only once it is complete.
 
 Whatever ends a program early (an error, a kill, a full disk, a power cut), the old file or none is
-left under the name, and never half of the new one. Everything that writes goes through here.
+left under the name, and never half of the new one. All code that writes files goes through here.
 
     with files.replacing("out/results.npz") as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)
@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 
 Path = str | os.PathLike
 
-# Bytes of the target's name in that of its temporary: a whole long name could get too long.
+# How many bytes of the target's name go into the temporary one, which is longer: a long name could
+# exceed what the file system allows.
 _MAX_NAME = 100
 _TOKEN_BYTES = 4
 
@@ -36,8 +37,8 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[pathlib.Path
     Several programs may write one `path` at a time: each has a temporary file of its own.
 
     Args:
-        path: the file; one that is there is replaced. Its folder must exist: a misspelled one
-            should be told of and not be made, so callers that want to make folders do it.
+        path: the file; an existing one is replaced. Its folder must exist: a misspelled one should
+            be reported and not be created, so callers that want to create folders do so.
         keep_suffix: let the temporary name end as `path` does, for writers that take the format
             from it. Otherwise it ends in `.partial`, so that no pattern such as `*.tfrecord`
             takes half a file for a whole one.
@@ -60,7 +61,7 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[pathlib.Path
 def making_folder(path: Path) -> Iterator[pathlib.Path]:
     """Yields a temporary folder beside `path`, which gets that name when the block ends well.
 
-    An error in the block (or Ctrl-C) removes the folder with all that is in it.
+    An error in the block (or Ctrl-C) removes the folder with everything in it.
 
     Args:
         path: the folder, which must not exist; the one that holds it must.
@@ -97,7 +98,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def partial_path(path: Path, keep_suffix: bool = False) -> pathlib.Path:
-    """A temporary name beside `path`: hidden, and another one at each call.
+    """A temporary name beside `path`: hidden, and a different one at each call.
 
     For writers whose file stays open over several calls; all others use `replacing`.
     """
@@ -129,17 +130,17 @@ def remove_leftovers(path: Path) -> None:
 
 @contextlib.contextmanager
 def named_errors(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Makes of the system's errors in the block one sentence about `path`, which it writes.
+    """Turns system errors in the block, which writes `path`, into one sentence about `path`.
 
-    Errors pass as they are if they name a file that is neither `path` nor `partial` (or in it),
-    and if the program put them in words itself: these tell of something else.
+    Errors pass unchanged if they name a file that is neither `path` nor `partial` (nor inside it),
+    or if the program worded them itself: those are about something else.
     """
     try:
         yield
     except OSError as error:
         if error.errno is None or not _is_about(error.filename, path, partial):
             raise
-        # The words of the system, as some libraries' own repeat the temporary name.
+        # The system's own words, because some libraries put the temporary name into theirs.
         reason = os.strerror(error.errno)
         raise OSError(f"{os.fspath(path)} cannot be written: {reason}.") from error
 
@@ -154,12 +155,12 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: bool = True) -> str:
-    """A hash of the names, sizes and content of `files`; large ones by their ends only.
+    """A hash of the names, sizes and content of `files`; of large ones only the ends are read.
 
     Args:
-        root: a folder that holds all of them; names count from there.
-        files: in any order.
-        contents: without it, names and sizes alone decide.
+        root: a folder that holds all of them; names are relative to it.
+        files: the files, in any order.
+        contents: whether content counts; if not, names and sizes alone decide.
     """
     digest = hashlib.sha256()
     for path in sorted(files):
@@ -178,12 +179,12 @@ def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: boo
 
 
 def _beginning(path: pathlib.Path) -> str:
-    """As much of the name as goes into a temporary one, cut between characters."""
+    """The part of the name that goes into a temporary one, cut between characters."""
     return os.fsencode(path.name)[:_MAX_NAME].decode("utf-8", "ignore")
 
 
 def _is_about(filename: object, path: Path, partial: Path | None) -> bool:
-    """Whether an error is about writing `path`: that of a write names no file at all."""
+    """Whether an error is about writing `path`; the error of a write names no file at all."""
     if filename is None:
         return True
     named, own = pathlib.Path(str(filename)), pathlib.Path(path)

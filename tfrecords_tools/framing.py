@@ -1,7 +1,7 @@
 """How records lie in a TFRecord file: length, its checksum, data, its checksum.
 
-TensorFlow reads and writes the records; this module finds their borders, which TensorFlow does
-not tell, and so can count records quickly and name a damaged one.
+TensorFlow reads and writes the records; this module finds their boundaries, which TensorFlow does
+not reveal, and so can count records quickly and name a damaged one.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ class Span:
 
 
 class DamagedError(ValueError):
-    """A file whose records cannot be told apart from some point on.
+    """The records of a file cannot be separated from some point on.
 
     Attributes:
         where: the record and the byte, without the name of the file.
-        before: the records up to there.
+        before: the records up to that point.
     """
 
     def __init__(self, path: pathlib.Path, where: str, before: list[Span]):
@@ -43,7 +43,7 @@ def record_size(num_bytes: int) -> int:
 
 
 def spans(path: pathlib.Path) -> list[Span]:
-    """Where each record lies; only the headers are read.
+    """Finds where each record lies; only the headers are read.
 
     Raises:
         DamagedError: a header is damaged or the file is cut off.
@@ -76,5 +76,7 @@ def count_records(path: pathlib.Path) -> int:
 
 def masked_crc32c(data: bytes) -> int:
     """The checksum of TFRecord files: CRC-32C, rotated and offset."""
+    # As `Mask` of TensorFlow's tsl/lib/hash/crc32c.h: a plain CRC of data that itself holds CRCs
+    # is weak.
     crc = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

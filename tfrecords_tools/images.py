@@ -1,7 +1,7 @@
 """Pictures: TensorFlow's JPEG decoder and encoder, and the crop around a person.
 
-The stored bytes must equal the original's, so both directions are TensorFlow's and the resize is
-OpenCV's bilinear one (akanazawa/hmr src/datasets/common.py).
+The stored bytes must equal the original's, so TensorFlow decodes and encodes, and OpenCV resizes
+bilinearly (akanazawa/hmr src/datasets/common.py).
 """
 
 import pathlib
@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from tfrecords_tools.plan import Skip
 
-# A keypoint further out than this, or a person who would be blown up beyond it, is a mistake.
+# A keypoint farther out than this, or a picture that would be enlarged beyond it, is a mistake.
 MAX_COORDINATE_PX = 1e5
 MAX_SIDE_PX = 16384
 
-# Of a JPEG with colour at half the resolution, as TensorFlow encodes.
+# The block of a JPEG with colour at half the resolution (4:2:0), as TensorFlow encodes it.
 _BLOCK_PX = 16
 
 
@@ -42,7 +42,7 @@ def read_file(path: pathlib.Path) -> bytes:
 
 
 def decode(data: bytes, name: str) -> np.ndarray:
-    """uint8 [height, width, 3]; one that is cut off or no picture at all is a skip."""
+    """Decodes to uint8 [height, width, 3]; a picture that is cut off or is not one is a skip."""
     try:
         with tf.device("cpu"):
             return tf.io.decode_jpeg(data, channels=3).numpy()
@@ -59,19 +59,19 @@ def encode(image: np.ndarray, quality: int = 95) -> bytes:
 def recode(
     image: np.ndarray, start: np.ndarray, end: np.ndarray, factors: tuple[float, float], name: str
 ) -> np.ndarray:
-    """The picture as it is after it was a JPEG of quality 100, where a crop will look at it.
+    """Encodes as JPEG of quality 100 and decodes again, but only where a crop will look.
 
-    Elsewhere it holds anything.
+    The rest of the result is undefined.
 
-    The original does so with each whole frame of a 3-D data set before it crops. JPEG works on
-    blocks of 16 x 16 pixels, and its smooth colour reaches no further than the next block, so the
-    blocks around the crop, and one more on each side, give the same pixels.
+    The original does this to each whole frame of a 3-D data set before it crops. JPEG works on
+    blocks of 16 x 16 pixels, and its smoothed colour reaches no farther than the next block, so
+    the blocks around the crop, and one more on each side, give the same pixels.
 
     Args:
         image: uint8 [height, width, 3].
         start, end: corners x, y of the crop in the resized picture.
         factors: of height and width, from `image` to the resized picture.
-        name: of the picture.
+        name: the picture's name, for messages.
     """
     size = np.array(image.shape[1::-1])
     scale = np.array(factors[::-1])
@@ -88,7 +88,7 @@ def recode(
 
 
 def check_keypoints(keypoints: np.ndarray, name: str) -> None:
-    """Refuses keypoints that are not numbers or lie absurdly far out."""
+    """Raises `BadSampleError` for keypoints that are not numbers or lie absurdly far out."""
     if not np.all(np.abs(keypoints) < MAX_COORDINATE_PX):  # False for NaN too
         raise BadSampleError("keypoints absurd", name)
 
@@ -102,10 +102,10 @@ def box(points: np.ndarray) -> tuple[np.ndarray, float]:
 def target_size(
     image: np.ndarray, scale: float, name: str
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """The whole number of pixels below `scale` times the size.
+    """The size of `image` times `scale`, rounded down to whole pixels.
 
     Returns:
-        Height and width, and the factors by which they really differ from those of `image`.
+        Height and width, and their actual ratios to those of `image`.
     """
     size = np.array(image.shape[:2])
     if not np.isfinite(scale) or not np.all(size * scale < MAX_SIDE_PX):
@@ -117,14 +117,14 @@ def target_size(
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture in height and width `size`, as OpenCV's bilinear sampling has it."""
+    """The picture resized to height and width `size` by OpenCV's bilinear sampling."""
     return cv2.resize(image, size[::-1])
 
 
 def crop_bounds(
     size: tuple[int, int], center: np.ndarray, margin: int, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Corners x, y of `margin` pixels to each side of `center`, less where the picture ends."""
+    """Corners x, y of a crop `margin` pixels to each side of `center`, within the picture."""
     height, width = size
     start = np.maximum(center - margin, 0).astype(int)
     end = np.minimum((center + margin).astype(int), [width, height])
@@ -139,7 +139,7 @@ def crop(image: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def padded_crop(image: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The part between the corners x, y; the edge of the picture is repeated outside of it."""
+    """The part between the corners x, y; beyond the picture its edge pixels are repeated."""
     height, width = image.shape[:2]
     columns = np.clip(np.arange(start[0], end[0]), 0, width - 1)
     rows = np.clip(np.arange(start[1], end[1]), 0, height - 1)
@@ -150,6 +150,6 @@ def scale_points(points: np.ndarray, scale_factors: tuple[float, float]) -> np.n
     """`points` [n, 2] in the resized picture.
 
     The original multiplies x by the factor of the height and y by that of the width, which differ
-    by less than a pixel's worth; kept, as the records must equal its own.
+    by less than a pixel's worth. This is kept because the records must equal the original's.
     """
     return points * np.array(scale_factors)

@@ -20,12 +20,21 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("dir", help="folder with records")
-    parser.add_argument("--out", default="contact_sheet.png", help="the contact sheet, a PNG")
-    parser.add_argument("--samples", type=int, default=16, help="records drawn of each data set")
+    parser.add_argument("dir", help="Folder that holds the records.")
+    parser.add_argument(
+        "--out",
+        default="contact_sheet.png",
+        help="PNG file to write the contact sheet to (default: %(default)s).",
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=16,
+        help="Number of records to draw per data set (default: %(default)s).",
+    )
     options = parser.parse_args()
     quiet_import.install()
-    # TensorFlow takes seconds that --help should not.
+    # Imported here because TensorFlow takes seconds, which --help should not.
     from tfrecords_tools.inspection import inspect, table, write_sheet
 
     try:

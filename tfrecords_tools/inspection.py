@@ -1,4 +1,4 @@
-"""What is in records: a table and a contact sheet; `inspect` is the command for it."""
+"""Shows what records hold, as a table and a contact sheet; `inspect` is the command for it."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ _HEADINGS = ("data set", "examples", "shards", "MB", "kind", "joints", "3-D", "S
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The shards of one data set and split, and a few records out of all of them."""
+    """The shards of one data set and split, and a few records from all over them."""
 
     name: str
     shards: Sequence[pathlib.Path]
@@ -31,7 +31,7 @@ def inspect(folder: str | os.PathLike, num_samples: int = 16) -> list[Group]:
     """Looks at `num_samples` records of every group of shards below `folder`."""
     root = pathlib.Path(folder)
     if not root.is_dir():
-        raise ConversionError(f"{folder} is not a folder: expected one with records.")
+        raise ConversionError(f"{folder} is not a folder: expected a folder of records.")
     shards: dict[str, list[pathlib.Path]] = {}
     for path in sorted(root.rglob("*.tfrecord")):
         shards.setdefault(_group_name(root, path), []).append(path)
@@ -51,7 +51,7 @@ def _group_name(root: pathlib.Path, path: pathlib.Path) -> str:
 
 
 def _group(name: str, paths: list[pathlib.Path], num_samples: int) -> Group:
-    """Takes the samples at even distances over the shards, and at even distances in each."""
+    """Takes the samples evenly from the shards, and evenly within each."""
     chosen = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, num_samples, dtype=int))]
     per_shard = -(-num_samples // len(chosen))
     serialized = [data for path in chosen for data in _some_records(path, per_shard)]
@@ -79,7 +79,7 @@ def _some_records(path: pathlib.Path, count: int) -> list[bytes]:
 
 
 def table(groups: Sequence[Group]) -> str:
-    """The summary: counts of all records, the rest from the samples."""
+    """The summary: counts are of all records, the other columns of the samples."""
     rows = [_HEADINGS, *(_row(group) for group in groups)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     return "\n".join(
@@ -116,13 +116,13 @@ def _row(group: Group) -> tuple[str, ...]:
 
 
 def write_sheet(groups: Sequence[Group], path: pathlib.Path) -> None:
-    """Writes the contact sheet of all groups with pictures as PNG."""
+    """Writes the contact sheet of all groups with pictures as a PNG file."""
     drawn = {
         f"{group.name}: {manifest.count_examples(group.shards)} examples": group.samples
         for group in groups
         if group.schema in ("image", "image_3d")
     }
     if not drawn:
-        raise ConversionError("No record with a picture: there is nothing to draw.")
+        raise ConversionError("No record holds a picture, so there is nothing to draw.")
     encoded = cv2.imencode(".png", contact_sheet.sheet(drawn))[1].tobytes()
     write_bytes(path, encoded)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 @dataclasses.dataclass(frozen=True)
 class JointSet:
-    """An ordered set of joint names; sides are told by the prefixes `left_` and `right_`.
+    """An ordered set of joint names; the prefixes `left_` and `right_` give the side.
 
     >>> LSP.index("right_hip")
     2
-    >>> MPII.indices(LSP.names)[-2:]  # where MPII keeps the neck and the head top of LSP
+    >>> MPII.indices(LSP.names)[-2:]  # where MPII has the neck and the head top of LSP
     (8, 9)
     """
 
@@ -19,7 +19,7 @@ class JointSet:
     def __post_init__(self):
         if len(set(self.names)) != len(self.names):
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise ValueError(f"Joint names must be unique, got twice: {', '.join(twice)}.")
+            raise ValueError(f"Joint names must be unique; listed twice: {', '.join(twice)}.")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -29,7 +29,9 @@ class JointSet:
         try:
             return self.names.index(name)
         except ValueError:
-            raise ValueError(f"No joint {name!r} among {', '.join(self.names)}.") from None
+            raise ValueError(
+                f"There is no joint {name!r}; the joints are {', '.join(self.names)}."
+            ) from None
 
     def indices(self, names: Iterable[str]) -> tuple[int, ...]:
         """The positions of `names`: `array[raw.indices(LSP.names)]` brings `raw` to LSP order."""
@@ -70,7 +72,7 @@ SMPL = _joint_set(
     "left_elbow right_elbow left_wrist right_wrist left_hand right_hand"
 )
 
-# The points of an `annopoints.point` by their `id`; `neck` is called upper neck there.
+# The points of an `annopoints.point` in order of their `id`; `neck` is called upper neck there.
 MPII = _joint_set(
     "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax neck head_top "
     "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist"

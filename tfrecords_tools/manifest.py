@@ -1,4 +1,4 @@
-"""The manifest beside the shards: settings, counts, skips and hashes, and what counts records."""
+"""The manifest beside the shards: settings, counts, skips and hashes; and counting records."""
 
 import dataclasses
 import hashlib
@@ -15,7 +15,7 @@ from tfrecords_tools.plan import ConversionError
 
 FORMAT = 1
 SUFFIX = ".manifest.json"
-# Counts of records that came without a manifest, remembered by name, size and time.
+# Remembers the counts of files that came without a manifest, by name, size and time.
 COUNTS_FILE = "record_counts.json"
 
 
@@ -26,11 +26,12 @@ class Shard:
     Attributes:
         file: its name, in the folder of the manifest.
         examples: how many it holds.
-        size: bytes.
-        sha256: of its content.
-        next: the raw item that the next shard begins in, and how many of its Examples precede.
-        skipped: reason -> count, since the end of the shard before.
-        faults: `reason: what` of what could not be used, since then.
+        size: its size in bytes.
+        sha256: hash of its content.
+        next: the raw item in which the next shard begins, and how many Examples of that item are
+            written already.
+        skipped: reason -> count, since the end of the previous shard.
+        faults: `reason: what` for each sample that could not be used, since then.
     """
 
     file: str
@@ -44,7 +45,7 @@ class Shard:
 
 @dataclasses.dataclass
 class Manifest:
-    """All that is known of one set of shards; `tail` is what was skipped after the last one."""
+    """All that is known of one set of shards; `tail_*` is what was skipped after the last one."""
 
     name: str
     schema: str
@@ -97,7 +98,7 @@ def path_for(data_dir: pathlib.Path, shards: str) -> pathlib.Path:
 
 
 def load(path: pathlib.Path) -> Manifest:
-    """Reads a manifest that `Manifest.save` wrote; one that was altered since is refused."""
+    """Reads a manifest that `Manifest.save` wrote; one that was altered afterwards is refused."""
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text)
@@ -106,20 +107,23 @@ def load(path: pathlib.Path) -> Manifest:
         found = Manifest(**{name: values[name] for name in fields}, shards=shards)
         if values["format"] == FORMAT and found.as_text() == text:
             return found
-        cause = f"format {values['format']!r}, expected {FORMAT}; or it was altered"
+        if values["format"] != FORMAT:
+            cause = f"its format is {values['format']!r}, expected {FORMAT}"
+        else:
+            cause = "its content does not match its checksum"
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        cause = repr(error)
+        cause = f"{type(error).__name__}: {error}"
     raise ConversionError(
-        f"{path}: damaged, altered or of another version of this program ({cause}). Restore it, "
-        "or convert again with --overwrite."
+        f"{path} is damaged, was altered, or is from another version of this program ({cause}). "
+        "Restore it, or convert again with --overwrite."
     )
 
 
 def count_examples(paths: Iterable[str | os.PathLike]) -> int:
     """The number of Examples in the record files `paths`.
 
-    Taken from the manifest beside them. Files without one (made by the original's programs) are
-    counted once, and the count is remembered beside them if the folder can be written.
+    The manifest beside them gives it. Files without one (made by the original's programs) are
+    counted once, and the count is remembered beside them if the folder can be written to.
     """
     folders: dict[pathlib.Path, list[pathlib.Path]] = {}
     for path in map(pathlib.Path, paths):
@@ -145,7 +149,7 @@ def _count_in(folder: pathlib.Path, files: list[pathlib.Path]) -> int:
         try:
             write_text(folder / COUNTS_FILE, json.dumps(remembered | new, indent=1) + "\n")
         except OSError:
-            pass  # A read-only data folder: they are counted again next time.
+            pass  # The data folder is read-only: the records are counted again next time.
     return total
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 
 class ConversionError(ValueError):
-    """The user can mend it: the message names the file or flag and says how."""
+    """An error that the user can fix: the message names the file or flag and says how."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Skip:
-    """Something that became no record.
+    """Something that did not become a record.
 
     A skip by rule is the data set's normal case (a person too small). A fault is damage (a picture
     that is missing or cannot be read): it is logged by name and counts towards the limit.
@@ -35,9 +35,9 @@ class Converted:
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """Raw items in the order of the records; `skipped` are left out by rule already.
+    """Raw items in the order of the records; `skipped` counts those already left out by rule.
 
-    An item is small and can be pickled: it goes to a worker.
+    An item is small and can be pickled, because it is sent to a worker.
     """
 
     values: Sequence[Any]
@@ -49,16 +49,18 @@ class Plan:
     """One set of shards to write.
 
     Attributes:
-        name: the data set and its split, as `lsp/train`.
+        name: the data set and its split, such as `lsp/train`.
         schema: the kind of Example, a key of `checks.SPECS`.
-        shards: path pattern of a shard below the data directory, as `lsp/train_%03d.tfrecord`.
+        shards: path pattern of the shards below the data directory, such as
+            `lsp/train_%03d.tfrecord`.
         open_items: opens the raw items; called only when there is work to do.
         read: makes Examples of one item. It runs in the workers, so it is a function of a module
             or a `functools.partial` of one.
-        settings: whatever decides the content of the records; kept in the manifest.
-        examples_per_shard: a shard is closed when it holds so many.
+        settings: everything that decides the content of the records; kept in the manifest.
+        examples_per_shard: a shard is closed when it holds this many.
         keeps_items_whole: whether a shard closes only between items, and so can hold a few more.
-        shard_names: one shard an item, named so; `shards` is then a glob pattern of them.
+        shard_names: the name of each item's shard, where every item has its own; `shards` is then
+            a glob pattern that matches them.
         unit: what an item is, for the progress bar.
         items_at_once: how many items a worker gets at a time.
     """
@@ -77,12 +79,12 @@ class Plan:
 
 
 def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractContextManager[Items]]:
-    """`open_items` for a function that needs no cleaning up."""
+    """Makes `open_items` from a function that leaves nothing to clean up."""
     return lambda: contextlib.nullcontext(items())
 
 
 def existing_folder(path: str | os.PathLike | None, flag: str, what: str) -> pathlib.Path:
-    """`path` as a folder that is there, or an error that names the flag."""
+    """Returns `path` if it is an existing folder; otherwise the error names the flag."""
     if not path:
         raise ConversionError(f"--{flag} is not set: it names the folder of {what}.")
     folder = pathlib.Path(path).expanduser()
@@ -93,7 +95,7 @@ def existing_folder(path: str | os.PathLike | None, flag: str, what: str) -> pat
 
 
 def existing_file(path: pathlib.Path, what: str) -> pathlib.Path:
-    """`path` as a file that is there, or an error that lists what is there instead."""
+    """Returns `path` if it is an existing file; otherwise the error lists what is there."""
     if not path.is_file():
         folder = next(parent for parent in path.parents if parent.is_dir())
         present = sorted(entry.name for entry in folder.iterdir())

@@ -15,16 +15,16 @@ import cv2
 
 from tfrecords_tools import quiet_import
 
-# So many chunks a worker are under way or wait to be written: this bounds the memory.
+# How many chunks per worker are under way or wait to be written: this bounds the memory.
 _CHUNKS_PER_WORKER = 2
 
-# A pool takes seconds to start (each worker imports TensorFlow): less work than this many chunks
-# is done here. Items that come one at a time are long ones, such as videos.
+# A pool takes seconds to start (each worker imports TensorFlow), so work of fewer chunks than this
+# is done in this process. Items that come one at a time are long ones, such as videos.
 _MIN_CHUNKS = 8
 
 
 class Mapper(Protocol):
-    """What applies a function to many items: the processes below, or a cluster."""
+    """Anything that applies a function to many items: the processes below, or a cluster."""
 
     def map(
         self, function: Callable, items: Sequence[Any], start: int = 0, at_once: int = 8
@@ -33,7 +33,7 @@ class Mapper(Protocol):
 
 
 class Workers:
-    """A pool of processes that starts with the first work, or this process if there is one.
+    """A pool of processes that starts with the first work; a `count` of 1 is this process alone.
 
     >>> with Workers(1) as workers:
     ...     list(workers.map(len, ["a", "bc"]))
@@ -57,7 +57,7 @@ class Workers:
         """Yields `function(item)` for `items[start:]`, in their order.
 
         Results do not depend on the number of workers. At most a few chunks of `at_once` items
-        a worker are held at a time, however many items there are.
+        per worker are held at a time, however many items there are.
         """
         least = _MIN_CHUNKS * at_once if at_once > 1 and self._pool is None else 1
         if self.count == 1 or len(items) - start <= least:
@@ -100,7 +100,7 @@ class Workers:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -117,15 +117,15 @@ def _apply(function: Callable, chunk: list) -> list:
 def _prepare_worker(is_quiet: bool) -> None:
     """Runs first in each worker: makes it quiet like its command, and single-threaded.
 
-    Ctrl-C is for the main process, which ends the workers; they end with it if it is killed.
+    Ctrl-C is for the main process, which ends the workers; if it is killed, they end with it.
     """
     if is_quiet:
         quiet_import.install()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
-    assert parent is not None  # only the main process has none
+    assert parent is not None  # only the main process has no parent
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    # One thread a worker: the workers are the parallelism.
+    # One thread per worker: the workers are the parallelism.
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"

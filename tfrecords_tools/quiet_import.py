@@ -1,7 +1,7 @@
 """Keeps the import of TensorFlow quiet: CUDA, oneDNN and end-of-life notices are not for the user.
 
-For commands and their worker processes, which own their process; a library that is imported leaves
-the process of others as it is.
+Commands and their worker processes install it, because they own their process; a library that is
+imported must leave the process of others alone.
 
 TensorFlow's C++ side writes to file descriptor 2 before any setting of Python can reach it, so the
 descriptor points to a temporary file while the import runs. What was caught is shown if the import
@@ -19,7 +19,7 @@ import warnings
 
 def install() -> None:
     """Makes the first `import tensorflow` of this process a quiet one, wherever it happens."""
-    # Level 2 leaves errors; the remarks of the first op (CPU features, NUMA nodes) go.
+    # Level 2 keeps errors; the remarks of the first op (CPU features, NUMA nodes) are dropped.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has ended")
     if not is_installed():

@@ -1,7 +1,7 @@
 """The record schema: how an Example is built, and the feature spec that reads it back.
 
-Equal, feature by feature, to the records of akanazawa/hmr (src/datasets/common.py), so that files
-made by its converters load and ours equal them.
+It equals the schema of akanazawa/hmr (src/datasets/common.py) feature by feature, so that files
+made by its converters can be read here, and ours there.
 """
 
 import os
@@ -35,11 +35,11 @@ def image_example(
     Args:
         encoded: the picture as JPEG.
         filename: the file the picture came from; its last component is stored.
-        height: of the picture, pixels.
-        width: of the picture, pixels.
+        height: the picture's height in pixels.
+        width: the picture's width in pixels.
         keypoints: [14, 3] in the order `joints.LSP` or [19, 3] in `joints.COCO_PLUS`; x, y in
             pixels of the picture, visibility. The face points are stored apart.
-        center: x, y of the person's middle in pixels, truncated to whole ones.
+        center: x, y of the person's centre in pixels, truncated to whole ones.
     """
     return _serialize(_image_features(encoded, filename, height, width, keypoints, center))
 
@@ -66,15 +66,14 @@ def image_3d_example(
         encoded, filename, height, width, keypoints, center: as for `image_example`.
         joints_m: [14, 3] in the order `joints.LSP`, metres, camera frame.
         camera: focal length and principal point x, y in pixels of the stored picture.
-        scale_factors: of height and width, from the source picture to the stored one.
-        crop_start: x, y of the stored picture's corner in the resized one, pixels.
+        scale_factors: factors of height and width from the source picture to the stored one.
+        crop_start: x, y of the stored picture's corner in the resized one, in pixels.
         pose: [72] axis-angle pose, or None without SMPL labels.
         shape: [10] shape coefficients, or None without SMPL labels.
-        activity: number of what the person does, in the test set of MPI-INF-3DHP; not stored
-            elsewhere.
+        activity: number of the activity, in the test set of MPI-INF-3DHP; not stored elsewhere.
     """
     if (pose is None) != (shape is None):
-        raise ValueError(f"{filename}: SMPL labels need both a pose and a shape, got one of them.")
+        raise ValueError(f"{filename}: SMPL labels need both a pose and a shape; one is missing.")
     features = _image_features(encoded, filename, height, width, keypoints, center)
     features |= {
         "mosh/pose": _floats(_or_no_smpl(pose, POSE_SIZE), POSE_SIZE),
@@ -96,7 +95,7 @@ def mocap_example(pose: np.ndarray, shape: np.ndarray) -> bytes:
 
 
 def image_spec() -> dict[str, tf.io.FixedLenFeature]:
-    """Reads `image_example`; records without face points get zeros: invisible."""
+    """Reads `image_example`; records without face points get zeros, that is invisible ones."""
     return {
         "image/height": tf.io.FixedLenFeature([], tf.int64),
         "image/width": tf.io.FixedLenFeature([], tf.int64),

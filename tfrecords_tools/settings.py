@@ -2,7 +2,7 @@
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    workers: int = setting(0, "Worker processes; 0 means one a core.", "speed", minimum=0)
+    workers: int = setting(0, "Worker processes; 0 starts one per core.", "speed", minimum=0)
 
     def __post_init__(self):
         check_settings(self)
@@ -27,15 +27,16 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     """A dataclass field that is also a flag.
 
     Args:
-        default: value of the original's config.py where it has the flag.
-        help: one line for `--help`.
+        default: the value in the original's config.py, where that has the flag.
+        help: one or two sentences for `--help`.
         group: heading under which `--help` lists it.
         **limits: `choices` (of the value, or of each item of a list), `minimum`, `maximum`,
             `above` (a minimum it must exceed), `below` (a maximum it must not reach): see
-            `check_settings`; `free`, for a run that continues may have another value than before.
+            `check_settings`; `free`, if a run that is continued may have another value than
+            before.
 
     Raises:
-        TypeError: there is no such limit. A misspelled one would let every value pass.
+        TypeError: a limit is unknown. A misspelled one would let every value pass.
     """
     unknown = sorted(limits.keys() - _LIMITS)
     if unknown:
@@ -47,7 +48,7 @@ def check_settings(settings: Any) -> None:
     """Checks every field of a dataclass against its limits; None is within all of them.
 
     Raises:
-        ValueError: names the first field outside its limits, as a flag, and the limits.
+        ValueError: a field is outside its limits; the message names the first such flag and them.
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -65,6 +66,6 @@ def _check(flag: str, value: Any, limits: Mapping[str, Any]) -> None:
     if isinstance(value, (str, bool)):
         return
     for name, (holds, words) in _BOUNDS.items():
-        # NaN holds against no limit, so it is refused wherever there is one.
+        # NaN satisfies no comparison, so it is refused wherever there is a limit.
         if name in limits and not holds(value, limits[name]):
             raise ValueError(f"{flag} must be {words} {limits[name]}; got {value}.")

@@ -1,4 +1,4 @@
-"""One file of records, which appears under its name only once it is whole."""
+"""A file of records, which appears under its name only once it is whole."""
 
 import contextlib
 import pathlib
@@ -14,14 +14,14 @@ class ShardFile:
     """A shard under a temporary name until `commit`.
 
     Raises:
-        OSError: from every method; the shard cannot be written, and what there was of it is gone.
+        OSError: from every method, if the shard cannot be written; what there was is deleted.
     """
 
     def __init__(self, path: pathlib.Path):
         self.path = path
         self.examples = 0
         self._size = 0
-        # The conversion has the folder to itself, so what is left there is of one that was killed.
+        # The conversion has the folder to itself, so leftovers are from one that was killed.
         files.remove_leftovers(path)
         self._partial = files.partial_path(path)
         self._writer: Any = None  # a TFRecordWriter once it is open

@@ -1,6 +1,7 @@
 """Checks records: checksums, schema, values, counts and hashes; `verify` is the command for it.
 
-Records without a manifest, as the original's programs make them, are checked as far as that goes.
+Records without a manifest, such as those that the original's programs made, are checked as far as
+possible.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ Batch = tuple[Sequence[int], Sequence[bytes]]
 
 _BATCH = 256
 _MAX_DAMAGED = 20
-# Less than this is checked sooner than more processes start.
+# Fewer bytes than this are checked before more processes would have started.
 _WORTH_A_POOL = 500 << 20
 
 
@@ -32,8 +33,8 @@ class Report:
     """What was checked and found.
 
     Attributes:
-        shards, examples, size: how much was checked; size in bytes.
-        faults: each names file, record and feature as far as they apply.
+        shards, examples, size: how much was checked; the size is in bytes.
+        faults: what is wrong; each names the file, record and feature as far as they apply.
     """
 
     shards: int
@@ -45,7 +46,8 @@ class Report:
         about = f"{self.shards} shards, {self.examples} examples, {self.size / 1e6:.1f} MB"
         if not self.faults:
             return f"{about}: all is well."
-        return "\n".join([*self.faults, f"{about}: {len(self.faults)} faults."])
+        number = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return "\n".join([*self.faults, f"{about}: {number}."])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,7 @@ def verify(folder: str | os.PathLike, workers: int = 0) -> Report:
     """Checks every record file below `folder`."""
     root = pathlib.Path(folder)
     if not root.is_dir():
-        raise ConversionError(f"{folder} is not a folder: expected one with records.")
+        raise ConversionError(f"{folder} is not a folder: expected a folder of records.")
     expected, faults = _read_manifests(root)
     shards = sorted({*root.rglob("*.tfrecord"), *expected})
     if not shards and not faults:
@@ -99,7 +101,7 @@ def _read_manifests(root: pathlib.Path) -> tuple[dict[pathlib.Path, Expected], l
             faults.append(str(error))
             continue
         if not found.complete:
-            faults.append(f"{path}: the conversion is not complete: run it again to continue")
+            faults.append(f"{path}: the conversion is not complete; run it again to continue")
         for shard in found.shards:
             expected[path.parent / shard.file] = Expected(
                 found.schema, shard.examples, shard.size, shard.sha256
@@ -116,7 +118,7 @@ def check_shard(
     if wanted is not None:
         size = path.stat().st_size
         if size != wanted.size:
-            faults.append(f"{size} bytes, the manifest says {wanted.size}")
+            faults.append(f"the file has {size} bytes, the manifest says {wanted.size}")
         elif sha256_of(path) != wanted.sha256:
             faults.append("the content is not what was written (SHA-256 differs)")
     schema = wanted.schema if wanted else None
@@ -128,7 +130,7 @@ def check_shard(
         faults += damage
     faults += found
     if wanted is not None and count != wanted.examples:
-        faults.append(f"{count} whole records, the manifest says {wanted.examples}")
+        faults.append(f"the file has {count} whole records, the manifest says {wanted.examples}")
     return count, faults
 
 
@@ -148,7 +150,7 @@ def _check_batches(batches: Iterable[Batch], schema: str | None) -> tuple[int, l
 
 
 def _undamaged_batches(path: pathlib.Path) -> Iterator[Batch]:
-    """Yields numbers and data of the records, quickly, as long as all checksums are right."""
+    """Yields the numbers and data of the records, quickly, as long as all checksums are right."""
     count = 0
     for batch in tf.data.TFRecordDataset(str(path)).batch(_BATCH).as_numpy_iterator():
         yield range(count, count + len(batch)), batch
@@ -156,7 +158,7 @@ def _undamaged_batches(path: pathlib.Path) -> Iterator[Batch]:
 
 
 def _batches(path: pathlib.Path, faults: list[str]) -> Iterator[Batch]:
-    """Yields numbers and data of the whole records; what is damaged goes to `faults`."""
+    """Yields the numbers and data of the whole records; damage is added to `faults`."""
     numbers: list[int] = []
     batch: list[bytes] = []
     for number, data in _whole_records(path, faults):
@@ -170,7 +172,7 @@ def _batches(path: pathlib.Path, faults: list[str]) -> Iterator[Batch]:
 
 
 def _whole_records(path: pathlib.Path, faults: list[str]) -> Iterator[tuple[int, bytes]]:
-    """Reads through TensorFlow, which compares the checksums; goes on behind a damaged record."""
+    """Reads through TensorFlow, which compares the checksums; continues after a damaged record."""
     try:
         spans = framing.spans(path)
     except framing.DamagedError as error:
@@ -187,14 +189,15 @@ def _whole_records(path: pathlib.Path, faults: list[str]) -> Iterator[tuple[int,
             number += 1
             damaged += 1
             if damaged == _MAX_DAMAGED:
-                faults.append(f"perhaps more: the last {len(spans) - number} were not looked at")
+                left = len(spans) - number
+                faults.append(f"there may be more: the last {left} records were not checked")
                 return
 
 
 def _records_from(path: pathlib.Path, spans: list[framing.Span], first: int) -> Iterator[bytes]:
     """The data of the records `spans[first:]`."""
     if first == 0:
-        # Up to the last record that has a border: behind it nothing can be told apart.
+        # Up to the last record with a known end: beyond it, records cannot be separated.
         yield from tf.data.TFRecordDataset(str(path)).take(len(spans)).as_numpy_iterator()
         return
     # TensorFlow stops at a damaged record, so the rest goes to a file of its own.

@@ -1,10 +1,10 @@
-"""Checks records: checksums, schema, values, counts and hashes. Prints what is wrong.
+"""Checks records: checksums, schema, values, counts and hashes; prints what is wrong.
 
 python -m tfrecords_tools.verify DIR
 
 DIR is a folder with records, such as the --data_dir of a conversion, or one data set in it.
-The exit code is 0 if all is well, and 1 if anything is not. Records without a manifest, as the
-original's programs make them, are checked as far as that goes.
+The exit code is 0 if all is well, and 1 if anything is not. Records without a manifest, such as
+those that the original's programs made, are checked as far as possible.
 """
 
 import argparse
@@ -20,11 +20,16 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("dir", help="folder with records")
-    parser.add_argument("--workers", type=int, default=0, help="processes; 0 for one a core")
+    parser.add_argument("dir", help="Folder that holds the records.")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="Number of worker processes; 0, the default, starts one per core.",
+    )
     options = parser.parse_args()
     quiet_import.install()
-    # TensorFlow takes seconds that --help should not.
+    # Imported here because TensorFlow takes seconds, which --help should not.
     from tfrecords_tools.verification import verify
 
     try:

@@ -11,17 +11,17 @@ from tfrecords_tools.images import BadSampleError
 
 
 def frames(path: pathlib.Path, numbers: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (number, uint8 RGB picture) for the frames `numbers`, which ascend, from 0.
+    """Yields (number, uint8 RGB picture) for the frames `numbers`, which ascend and start at 0.
 
-    Every frame is passed over in turn: seeking is not exact in compressed video. Ends early where
-    the video does.
+    It steps through every frame, because seeking is not exact in compressed video, and ends early
+    where the video does.
 
     Raises:
-        BadSampleError: the file is missing or no video.
+        BadSampleError: the file is missing or is not a video.
     """
     if not path.is_file():
         raise BadSampleError("video missing", str(path))
-    # Read when OpenCV first opens a video: what is wrong with one is told by us, by its name.
+    # OpenCV reads this when it first opens a video. Damage is reported here, with the file's name.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:

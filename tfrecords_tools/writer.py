@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import tqdm
 from absl import logging
@@ -44,11 +45,12 @@ def write(
     """Writes the shards of `plan`, or continues with them, or finds that they are all there.
 
     Args:
-        overwrite: start afresh, whatever is there.
+        overwrite: delete what is there and start from the beginning.
         max_skipped: share of faults in all samples above which the run fails at its end.
 
     Raises:
-        ConversionError: other settings made what is there; too many faults; no Example at all.
+        ConversionError: what is there was made with other settings; there are too many faults, or
+            no Example at all.
         OSError: a file cannot be written; nothing that looks whole is left.
     """
     path = manifest.path_for(data_dir, plan.shards)
@@ -57,7 +59,9 @@ def write(
         remove_leftovers(path)
         state = _resume(plan, path, overwrite)
         was_complete = state.complete
-        if not was_complete:
+        if was_complete:
+            logging.info("%s: already complete in %s", plan.name, path.parent)
+        else:
             _write_missing(plan, path, state, workers)
     _check_result(state, path, max_skipped)
     return Result(plan.name, state, was_complete)
@@ -71,16 +75,20 @@ def _locked(folder: pathlib.Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConversionError(f"Another conversion writes to {folder}: wait for it.") from None
+            raise ConversionError(
+                f"Another conversion is writing to {folder}; wait until it has finished."
+            ) from None
         except OSError as error:  # some network file systems have no locks
-            logging.warning("%s cannot be locked (%s): start no second run there", folder, error)
+            logging.warning(
+                "%s cannot be locked (%s); do not start a second run there", folder, error
+            )
         yield
     finally:
         os.close(descriptor)
 
 
 def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifest:
-    """The state to go on from: all that is there of this plan up to the first missing shard."""
+    """The state to continue from: what is there of this plan up to the first missing shard."""
     fresh = manifest.Manifest(plan.name, plan.schema, dict(plan.settings))
     if overwrite:
         _remove(plan, path)
@@ -88,8 +96,9 @@ def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifes
         present = sorted(_shard_files(plan, path.parent))
         if present:
             raise ConversionError(
-                f"{present[0]} is there without a manifest: other records would be mixed with "
-                "the new ones. Move them away, choose another --data_dir, or give --overwrite."
+                f"{present[0]} exists without a manifest, so records of unknown origin would be "
+                "mixed with the new ones. Move them away, choose another --data_dir, or give "
+                "--overwrite."
             )
         fresh.save(path)
         return fresh
@@ -99,13 +108,13 @@ def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifes
     while whole < len(state.shards) and _is_there(path.parent, state.shards[whole]):
         whole += 1
     if whole < len(state.shards) or not state.complete:
-        logging.info("%s: continuing after %d shards", plan.name, whole)
+        logging.info("%s: continuing after %d finished shards", plan.name, whole)
         state = dataclasses.replace(fresh, shards=state.shards[:whole])
     return state
 
 
 def _remove(plan: Plan, path: pathlib.Path) -> None:
-    # The manifest goes first: if this is interrupted, the rest is records of unknown origin.
+    # The manifest goes first, so that after an interruption the rest counts as of unknown origin.
     path.unlink(missing_ok=True)
     for shard in _shard_files(plan, path.parent):
         shard.unlink()
@@ -128,15 +137,35 @@ def _check_settings(
 ) -> None:
     keys = sorted({*wanted.settings, *found.settings})
     differences = [
-        f"{key} was {found.settings.get(key)!r}, is {wanted.settings.get(key)!r}"
+        _difference(key, found.settings.get(key), wanted.settings.get(key))
         for key in keys
         if found.settings.get(key) != wanted.settings.get(key)
     ]
     if differences:
         raise ConversionError(
             f"{path} belongs to another conversion of {wanted.name}: {'; '.join(differences)}. "
-            "Use the same settings, another --data_dir, or --overwrite to start afresh."
+            "Use the same settings, another --data_dir, or --overwrite to start from the "
+            "beginning."
         )
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    """How a setting changed, in words; the hash of a fingerprint would tell a person nothing."""
+    if _is_hash(before) and _is_hash(now):
+        return f"the raw files of `{key}` have changed"
+    return f"{key} was {_in_words(before)} and is now {_in_words(now)}"
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) is not None
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if _is_hash(value):
+        return "given"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: float) -> None:
@@ -144,13 +173,15 @@ def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: flo
     if faults > max_skipped * samples:
         raise ConversionError(
             f"{state.name}: {faults} of {samples} samples could not be used, more than "
-            f"--max_skipped={max_skipped:g} allows. The first: {'; '.join(state.faults[:3])}. "
-            f"All are listed in {path}. Mend the data and give --overwrite, or raise it."
+            f"--max_skipped={max_skipped:g} allows. The first are: "
+            f"{'; '.join(state.faults[:3])}. All are listed in {path}. Fix the data and convert "
+            "again with --overwrite, or raise --max_skipped."
         )
     if not state.examples:
+        left_out = ", ".join(f"{count} ({reason})" for reason, count in state.skipped.items())
         raise ConversionError(
-            f"{state.name}: no Example was made; left out: {state.skipped or 'nothing'}. "
-            "Is the raw data set unpacked completely?"
+            f"{state.name}: no Example was made; left out: {left_out or 'nothing'}. Is the raw "
+            "data set unpacked completely?"
         )
 
 
@@ -161,6 +192,7 @@ def _write_missing(
         first, offset = state.shards[-1].next if state.shards else (0, 0)
         if not state.shards:
             state.tail_skipped = dict(items.skipped)
+        _log_start(plan, path.parent, len(items.values) - first)
         results = workers.map(plan.read, items.values, first, plan.items_at_once)
         bar = tqdm.tqdm(
             total=len(items.values), initial=first, desc=plan.name, unit=plan.unit, disable=None
@@ -173,6 +205,15 @@ def _write_missing(
             shards.finish(len(items.values))
 
 
+def _log_start(plan: Plan, folder: pathlib.Path, num_items: int) -> None:
+    """One line for people; the settings and hashes are in the manifest."""
+    shards = f"{plan.examples_per_shard:,} examples per shard"
+    if plan.shard_names is not None:
+        shards = f"one shard per {plan.unit}"
+    items = f"{num_items:,} {plan.unit}{'' if num_items == 1 else 's'}"
+    logging.info("%s: converting %s, %s, to %s", plan.name, items, shards, folder)
+
+
 class _OpenShards:
     """Receives the results item by item, and closes shards where the plan says."""
 
@@ -183,7 +224,7 @@ class _OpenShards:
         self._faults: list[str] = []
 
     def add(self, item: int, result: Converted, offset: int) -> None:
-        """Writes the Examples of one item, the first `offset` of which were written before."""
+        """Writes the Examples of one item, of which the first `offset` were written before."""
         if offset == 0:
             self._note_skips(result)
         whole = self._plan.keeps_items_whole or self._plan.shard_names is not None
@@ -205,7 +246,7 @@ class _OpenShards:
         self._state.save(self._path)
 
     def close(self) -> None:
-        """Gives up the shard that is open, if any."""
+        """Discards the open shard, if there is one."""
         if self._file:
             self._file.discard()
 

@@ -2,8 +2,8 @@
 
 python tools/draw_architecture.py
 
-A room stands one floor above the highest room that it imports from. Of the imports only those are
-drawn that no others imply: where A imports B and B imports C, the arrow from A to C is left out.
+A room stands one floor above the highest room that it imports from. Imports that others imply are
+not drawn: if A imports B and B imports C, the arrow from A to C is left out.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ from tools.rooms import Room  # noqa: E402
 PICTURE = rooms.ROOT / "docs" / "pictures" / "architecture.svg"
 OUTSIDE = ("benchmarks", "tools")  # not part of the house
 FLOOR_HEIGHT, BOX_HEIGHT, GAP, MARGIN = 128, 66, 26, 30
-BEND_WIDTH = 8  # what an arrow takes of a floor that it passes
+BEND_WIDTH = 8  # pixels that an arrow takes up on a floor that it passes
 SWEEPS = 40
-# Pixels of a letter at the sizes below, a little above the average of the usual fonts.
+# Pixels per letter at the sizes below, a little more than the average of the usual fonts.
 NAME_LETTER, PURPOSE_LETTER, MEMBER_LETTER = 8.4, 6.7, 5.9
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-# Inside and edge of a box, by what the room is part of.
+# Fill and edge of a box, depending on what the room is part of.
 RECORDS, HOUSE, PROGRAMS = ("#edf5ee", "#5d9464"), ("#eaf0f9", "#5579b0"), ("#fbf2e2", "#bd8a3a")
 INK, FAINT, LINE = "#1f2733", "#56616f", "#8d99a9"
 
@@ -35,12 +35,12 @@ class Spot:
     """A place on a floor: a room's box, or where an arrow passes that floor.
 
     Attributes:
-        floor: counted from the ground.
-        width: of the box, pixels.
-        room: none where an arrow passes.
+        floor: its number, counted from the ground.
+        width: width of the box in pixels.
+        room: the room; None where an arrow passes.
         below: spots of the floor below to which lines go.
         above: spots of the floor above from which lines come.
-        x: the middle.
+        x: the middle of the box.
     """
 
     floor: int
@@ -156,7 +156,7 @@ def _order(plan: list[list[Spot]]) -> None:
 
 
 def _place(plan: list[list[Spot]]) -> None:
-    """Moves each spot towards the middle of its neighbours; the order of a floor stays."""
+    """Moves each spot towards the middle of its neighbours, without changing a floor's order."""
     for floor in plan:
         _spread(floor, [spot.x * 200 for spot in floor])
     for sweep in range(SWEEPS):
@@ -169,10 +169,10 @@ def _place(plan: list[list[Spot]]) -> None:
 
 
 def _spread(floor: list[Spot], wanted: list[float]) -> None:
-    """Sets the spots as near to the places wanted as their widths allow.
+    """Puts the spots as near to the wanted places as their widths allow.
 
-    Places from left to right as far left as is allowed, the same from right to left, and the
-    middle of both: either keeps the distances, and so does their mean.
+    One pass from the left pushes spots apart to the right, one from the right to the left. Each
+    keeps the distances, and so does the mean of both, which is taken.
     """
     steps = [(a.width + b.width) / 2 + GAP for a, b in zip(floor, floor[1:], strict=False)]
     rightward = list(wanted)

@@ -1,7 +1,7 @@
 """Builds the API reference from the docstrings: python tools/make_docs.py [build/docs]
 
-Without network. A docstring that does not come out as it was written, and whatever else pdoc
-remarks on, is an error.
+It needs no network. A docstring that does not come out as it was written is an error, and so is
+everything that pdoc warns of.
 """
 
 import collections
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ("hmr_tf2", "tfrecords_tools")
 TEMPLATES = ROOT / "tools" / "docs_templates"
 DOCFORMAT = "google"
-# Where the classes that signatures name are public; they are defined elsewhere.
+# Where the classes that signatures name are public, although they are defined elsewhere.
 PUBLIC_HOMES = {
     "tf": "tensorflow",
     "tf.io": "tensorflow.io",
@@ -36,7 +36,7 @@ PUBLIC_HOMES = {
     "keras.callbacks": "tf_keras.callbacks",
     "keras.optimizers.schedules": "tf_keras.optimizers.schedules",
 }
-# What Python writes by itself where a NamedTuple has no text.
+# What Python writes by itself if a NamedTuple has no docstring.
 BOILERPLATE = ("Alias for field number", "Create new instance of")
 
 
@@ -53,7 +53,7 @@ def build(out: pathlib.Path) -> list[str]:
     """Writes the pages below `out`.
 
     Returns:
-        The faults that were found, a line each; the pages are written all the same.
+        The faults that were found, one line each; the pages are written all the same.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -70,7 +70,7 @@ def build(out: pathlib.Path) -> list[str]:
 
 
 def docstring_faults(documented: pdoc.doc.Doc) -> Iterator[str]:
-    """What is wrong with one docstring, a line each."""
+    """Yields what is wrong with one docstring, one line per fault."""
     lost = swallowed(documented.docstring)
     if lost:
         yield f"{documented.fullname}: markup swallows {' '.join(lost)}; use backticks."
@@ -78,7 +78,7 @@ def docstring_faults(documented: pdoc.doc.Doc) -> Iterator[str]:
         known = {name.lstrip("*") for name in documented.signature.parameters}
         for name in _names_in_section(documented.docstring, "Args"):
             if name.lstrip("*") not in known:
-                yield f"{documented.fullname}: Args names {name!r}, which is no parameter."
+                yield f"{documented.fullname}: Args names {name!r}, which is not a parameter."
 
 
 def swallowed(docstring: str) -> list[str]:
@@ -93,7 +93,7 @@ def swallowed(docstring: str) -> list[str]:
 
 def _modules() -> dict[str, pdoc.doc.Module]:
     package = importlib.import_module(PACKAGES[0])
-    # The package gives its names away on first use, and says nothing of its modules.
+    # The package imports its names on first use, and does not list its modules.
     for name in package.__all__:
         setattr(package, name, getattr(package, name))
     names = module_names()
@@ -107,7 +107,7 @@ def _write(modules: dict[str, pdoc.doc.Module], out: pathlib.Path) -> None:
         docformat=DOCFORMAT,
         footer_text=f"hmr_tf2 {importlib.import_module(PACKAGES[0]).__version__}",
         template_directory=TEMPLATES,
-        show_source=False,  # it lies beside the pages, and takes half of the time
+        show_source=False,  # it is in the repository, and would take half of the time
     )
     environment = pdoc.render.env
     replacements = _public_names()
@@ -125,7 +125,7 @@ def _write(modules: dict[str, pdoc.doc.Module], out: pathlib.Path) -> None:
 
 
 def _public_names() -> dict[str, str]:
-    """The name by which TensorFlow's users know a class, for that of the file it is defined in.
+    """Maps the name of a class in the file that defines it to the name that users know.
 
     A page has it as plain text, and in signatures with each part in a span of its own.
     """
@@ -141,7 +141,7 @@ def _public_names() -> dict[str, str]:
 
 
 def _documented(module: pdoc.doc.Module) -> Iterator[pdoc.doc.Doc]:
-    """The module, its public members and theirs, as far as they have a docstring of their own."""
+    """Yields the module, its public members and theirs, if they have a docstring of their own."""
     pending: list[pdoc.doc.Doc] = [module]
     while pending:
         documented = pending.pop()

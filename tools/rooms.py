@@ -1,6 +1,6 @@
 """The plan of the house: its rooms from the ground up, and who imports whom.
 
-`tests/test_architecture.py` holds the code to it, `tools/draw_architecture.py` draws it.
+`tests/test_architecture.py` checks the code against it, `tools/draw_architecture.py` draws it.
 """
 
 import ast
@@ -18,7 +18,7 @@ class Room:
     """A package, or a group of modules, that is one layer.
 
     Attributes:
-        name: the package, or what the group is called.
+        name: the package, or the name of the group.
         purpose: a few words for the picture.
         members: the modules of a group; empty for a package, whose modules are all its own.
         programs: whether every module is a program: reads flags, and prints.
@@ -35,7 +35,7 @@ class Room:
 
     @property
     def title(self) -> str:
-        """What the picture writes on the door."""
+        """The title of the room in the picture."""
         folder = self.name.removeprefix("hmr_tf2.").replace(".", "/")
         return self.name if self.members else f"{folder}/"
 
@@ -112,21 +112,21 @@ ROOMS = (
 
 
 def module_name(path: pathlib.Path) -> str:
-    """The module's name; a package's own is that of the package."""
+    """The module's name; that of a package's own file is the package's."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @functools.cache
 def modules() -> dict[str, pathlib.Path]:
-    """Every module of the repository that is no test, by name."""
+    """Every module of the repository except the tests, by name."""
     paths = [path for tree in TREES for path in ROOT.glob(f"{tree}/**/*.py")]
     return {module_name(path): path for path in sorted(paths)}
 
 
 @functools.cache
 def imports() -> dict[str, set[str]]:
-    """The modules of ours that each module imports, at its head or inside a function."""
+    """The modules of this repository that each module imports, at its top or inside a function."""
     homes = _lazy_homes()
     graph = {}
     for name, path in modules().items():
@@ -136,7 +136,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def room_of(module: str) -> Room | None:
-    """The room with the longest prefix of the module's name; none: it stands in no room."""
+    """The room with the longest prefix of the module's name; None if it is in no room."""
     found = [
         (len(prefix), room) for room in ROOMS for prefix in room.prefixes if _is_in(module, prefix)
     ]
@@ -159,7 +159,7 @@ def _is_in(module: str, prefix: str) -> bool:
 
 
 def _lazy_homes() -> dict[str, str]:
-    """Where the names are from that packages give away on first use: their tables `_HOMES`."""
+    """Where the names come from that packages import on first use: their tables `_HOMES`."""
     homes = {}
     for package, path in modules().items():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -175,12 +175,14 @@ def _imported_names(path: pathlib.Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                raise ValueError(f"{path}:{node.lineno}: a relative import; write the whole name.")
+                raise ValueError(
+                    f"{path}:{node.lineno} has a relative import; write the whole name."
+                )
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _module_of(name: str) -> str | None:
-    """The module that an imported name is, or is in; None where it is not one of ours."""
+    """The module that an imported name is, or is in; None if it is not in this repository."""
     while name and name not in modules():
         name = name.rpartition(".")[0]
     return name or None

@@ -1,1 +1,1 @@
-"""People in pictures and videos to bodies in files."""
+"""From people in pictures and videos to bodies in files."""

@@ -12,11 +12,11 @@ from hmr_tf2.predictor import Predictor
 from hmr_tf2.theta import split_theta
 from hmr_tf2.visualization.renderer import BODY_COLOR
 
-# The original draws with 500 pixels for a crop of 224; this is that for a crop of the whole
-# picture (akanazawa/hmr src/util/renderer.py).
+# The original draws with a focal length of 500 pixels for a crop of 224; this is the same for a
+# crop of the whole picture (akanazawa/hmr src/util/renderer.py).
 FOCAL_TO_SIDE = 500.0 / 224.0
 
-# Of several people; after the last the first follows again.
+# Colours for several people, which repeat after the last one.
 PERSON_COLORS = (
     BODY_COLOR,
     (0.95, 0.71, 0.53),
@@ -33,7 +33,7 @@ class Sighting(NamedTuple):
     """One person in one picture: what is kept of each frame of a video until it is drawn.
 
     `person` numbers the people of a picture or video from 0; `box` float64 [4] is x, y, width,
-    height in pixels; `score` is that of the box, NaN if nobody gave one; `theta` float32 [85].
+    height in pixels; `score` is that of the box, NaN if it has none; `theta` is float32 [85].
     """
 
     person: int
@@ -55,8 +55,9 @@ class Sighting(NamedTuple):
 class Body(NamedTuple):
     """A sighting with its body.
 
-    `verts` float32 [V, 3], `joints3d` [K, 3] in metres, in camera axes round the body's origin;
-    `rotations` [24, 3, 3]; `joints` [K, 2] in pixels of the crop, `joints_px` of the picture.
+    `verts` float32 [V, 3] and `joints3d` [K, 3] are in metres, in camera axes around the body's
+    origin; `rotations` is [24, 3, 3]; `joints` [K, 2] are in pixels of the crop, `joints_px` in
+    pixels of the picture.
     """
 
     sighting: Sighting
@@ -70,25 +71,25 @@ class Body(NamedTuple):
 
 
 def default_focal_length(size: tuple[int, int]) -> float:
-    """Pixels; for a picture of (width, height)."""
+    """The focal length in pixels for a picture of `size` (width, height)."""
     return FOCAL_TO_SIDE * max(size)
 
 
 def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str) -> Sighting:
-    """A sighting from what the network gave.
+    """Makes a sighting from the network's output.
 
     Raises:
-        ValueError: no body can be drawn of it; the message starts with `name`.
+        ValueError: no body can be drawn from it; the message starts with `name`.
     """
     if not np.isfinite(theta).all() or theta[0] == 0:
         raise ValueError(
             f"{name}: the network sees no body here: its camera scale is {theta[0]:g}, and "
-            f"{int((~np.isfinite(theta)).sum())} of its numbers are not finite."
+            f"{int((~np.isfinite(theta)).sum())} of its outputs are not finite."
         )
     if theta[0] < 0:
         logging.warning(
-            "%s: the network's camera scale is negative, as before training: "
-            "the body stands on its head.",
+            "%s: the network's camera scale is negative, as can happen before training, "
+            "so the body is upside down.",
             name,
         )
     return Sighting(person, np.asarray(box, np.float64), float(score), crop.place, theta)
@@ -111,10 +112,10 @@ def bodies_of(
     """The body of each sighting.
 
     Args:
-        sightings: in pictures of the same size.
-        predictor: gives the bodies.
+        sightings: people in pictures of the same size.
+        predictor: makes the bodies.
         size: (width, height) of the pictures.
-        focal_length: of the pinhole cameras, pixels.
+        focal_length: focal length of the pinhole cameras in pixels.
     """
     if not sightings:
         return []
@@ -126,14 +127,14 @@ def bodies_of(
 
 
 def rows_of(out: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """What a predictor returned, a dict for each person."""
+    """Splits what a predictor returned into one dict per person."""
     return [dict(zip(out, row, strict=True)) for row in zip(*out.values(), strict=True)]
 
 
 def body_of(
     sighting: Sighting, row: Mapping[str, np.ndarray], size: tuple[int, int], focal_length: float
 ) -> Body:
-    """The body of one sighting, as `bodies_of`.
+    """The body of one sighting; see `bodies_of`.
 
     Args:
         row: what the predictor returned for it, one of `rows_of`.

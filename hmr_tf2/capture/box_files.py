@@ -17,10 +17,10 @@ OPENPOSE_JOINTS = (18, 25)
 
 
 def read_boxes(path: pathlib.Path, min_score: float) -> BoxSource:
-    """OpenPose's files (one, or a folder of them), or one file of COCO-style detections.
+    """Reads OpenPose files (one, or a folder of them), or one file of COCO-style detections.
 
     Raises:
-        ValueError, OSError: it is neither.
+        ValueError, OSError: `path` is neither.
     """
     if path.is_dir():
         return OpenPoseFolder(path)
@@ -30,8 +30,8 @@ def read_boxes(path: pathlib.Path, min_score: float) -> BoxSource:
     if isinstance(content, list):
         return CocoDetections(content, path, min_score)
     raise ValueError(
-        f"{path} is neither a file of OpenPose ({{'people': [...]}}) nor a list of detections "
-        "([{'image_id': ..., 'bbox': [x, y, width, height], 'score': ...}, ...])."
+        f'{path} is neither an OpenPose file ({{"people": [...]}}) nor a list of detections '
+        '([{"image_id": ..., "bbox": [x, y, width, height], "score": ...}, ...]).'
     )
 
 
@@ -44,16 +44,16 @@ def read_json(path: str | os.PathLike):
     """
     try:
         return json.loads(pathlib.Path(path).read_bytes())
-    except ValueError as error:  # also of bytes that are no UTF-8
-        raise ValueError(f"{path} is no JSON file, or it is empty or cut off: {error}") from error
+    except ValueError as error:  # also for bytes that are not UTF-8
+        raise ValueError(f"{path} is not a JSON file, or is empty or cut off: {error}") from error
 
 
 def read_openpose(path: str | os.PathLike) -> Boxes:
-    """The boxes of a file of OpenPose, at least one.
+    """The boxes in an OpenPose file, at least one.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is none of OpenPose's, or shows nobody; the message names it.
+        ValueError: it is not an OpenPose file, or shows nobody; the message names it.
     """
     found = openpose_boxes(read_json(path), path)
     if not len(found.boxes):
@@ -62,21 +62,21 @@ def read_openpose(path: str | os.PathLike) -> Boxes:
 
 
 def openpose_boxes(content, path: str | os.PathLike) -> Boxes:
-    """The boxes round the visible keypoints of each person, the most confident first.
+    """The boxes around the visible keypoints of each person, the most confident first.
 
-    Source: akanazawa/hmr src/util/openpose.py (get_bbox), which takes the first of these alone.
+    Source: akanazawa/hmr src/util/openpose.py (get_bbox), which takes only the first of these.
 
     Args:
         content: what the file holds.
-        path: of the file, for messages.
+        path: path of the file, for messages.
 
     Raises:
-        ValueError: it is no file of OpenPose.
+        ValueError: it is not an OpenPose file.
     """
     boxes, scores = [], []
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list):
-        raise ValueError(f"{path} is no file of OpenPose: it has no list 'people'.")
+        raise ValueError(f"{path} is not an OpenPose file: it has no list 'people'.")
     for number, person in enumerate(people):
         points = _openpose_points(person, number, path)
         seen = points[points[:, 2] > VISIBLE]
@@ -108,10 +108,10 @@ def _openpose_points(person, number, path):
 
 
 class OpenPoseFolder:
-    """One file a picture, `<name>_keypoints.json` or `<name>.json`.
+    """One file per picture, `<name>_keypoints.json` or `<name>.json`.
 
-    Of a video, one file a frame, `<name>_<number>_keypoints.json` as OpenPose names them, or all
-    files of the folder in the order of their names.
+    For a video, one file per frame, `<name>_<number>_keypoints.json` as OpenPose names them, or
+    else all files of the folder in the order of their names.
     """
 
     is_per_frame = True
@@ -137,17 +137,18 @@ class OpenPoseFolder:
         raise FileNotFoundError(f"{path} has no keypoints: {tried[0]} does not exist.")
 
     def _frames(self, stem):
-        """Frame numbers to files."""
+        """Frame number -> file."""
         pattern = re.compile(re.escape(stem) + r"_(\d+)(_keypoints)?\.json")
         found = {int(m[1]): self._folder / m[0] for m in map(pattern.fullmatch, self._names) if m}
         return found or {k: self._folder / name for k, name in enumerate(self._names)}
 
 
 class CocoDetections:
-    """A list of `{image_id or file_name, bbox, score}`, of persons where `category_id` tells.
+    """A list of `{image_id or file_name, bbox, score}`; a `category_id` must be that of persons.
 
-    A picture is told by `file_name`, or by `image_id` as its name, its name without the ending, or
-    the number in it (COCO_val2014_000000000139.jpg has 139); a video's frame by its number.
+    A picture is identified by `file_name`, or by an `image_id` that is its name, its name without
+    the suffix, or the number in it (COCO_val2014_000000000139.jpg has 139); a frame of a video is
+    identified by its number.
     """
 
     is_per_frame = True
@@ -167,7 +168,9 @@ class CocoDetections:
             if key in self._boxes:
                 return Boxes.of(*zip(*self._boxes[key], strict=True))
         if frame is None:
-            raise ValueError(f"{path}: {self._path} has nobody for it with a high enough score.")
+            raise ValueError(
+                f"{path}: {self._path} has nobody for it with a score of at least --min_score."
+            )
         return Boxes.of([], [])
 
 
@@ -182,12 +185,12 @@ def _detection(entry, number, path):
     except (TypeError, KeyError, ValueError, AttributeError):
         raise ValueError(
             f"{path}: entry {number} must have 'image_id' or 'file_name', 'bbox' "
-            f"[x, y, width, height] and 'score'; got {str(entry)[:120]}."
+            f"[x, y, width, height] and 'score'; got {json.dumps(entry)[:120]}."
         ) from None
     return str(key), box, score
 
 
 def _keys_of(path):
-    """What may name a picture in a file of detections, the surest first."""
+    """The keys that may name a picture in a file of detections, the surest first."""
     numbers = re.findall(r"\d+", path.stem)
     return [str(path), path.name, path.stem, *(str(int(n)) for n in numbers[-1:])]

@@ -1,4 +1,4 @@
-"""Boxes round people, and what finds them: a protocol that files and detectors fulfil."""
+"""Bounding boxes around people, and the protocol of the files and detectors that provide them."""
 
 import pathlib
 from typing import NamedTuple, Protocol
@@ -7,14 +7,14 @@ import numpy as np
 
 
 class Boxes(NamedTuple):
-    """`boxes` float64 [P, 4] x, y, width, height in pixels; `scores` float64 [P], best first."""
+    """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first."""
 
     boxes: np.ndarray
     scores: np.ndarray
 
     @classmethod
     def of(cls, boxes, scores) -> "Boxes":
-        """From any sequences; sorted by score."""
+        """Takes any sequences, and sorts them by score."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64).reshape(-1)
         order = np.argsort(-scores, kind="stable")
@@ -24,29 +24,29 @@ class Boxes(NamedTuple):
 class BoxSource(Protocol):
     """Finds people.
 
-    `is_per_frame`: it knows the people of every frame of a video. `is_for_one`: what it knows
-    holds for one picture or video only.
+    `is_per_frame` says that it knows the people in every frame of a video, `is_for_one` that what
+    it knows is for one picture or video only.
     """
 
     is_per_frame: bool
     is_for_one: bool
 
     def find(self, path: pathlib.Path, picture: np.ndarray, frame: int | None = None) -> Boxes:
-        """The people of a picture, at least one; or of a video's frame (from 0), maybe none.
+        """The people in a picture, at least one; or in a frame of a video, possibly none.
 
         Args:
-            path: of the picture or video.
+            path: path of the picture or video.
             picture: RGB uint8 [H, W, 3].
-            frame: its number in the video; None for a picture.
+            frame: its number in the video, from 0; None for a picture.
 
         Raises:
-            ValueError, OSError: nobody is in the picture, or what should tell is missing or
-                damaged; the message names the file.
+            ValueError, OSError: nobody is in the picture, or a file that should say where people
+                are is missing or damaged; the message names the file.
         """
 
 
 class GivenBoxes:
-    """Boxes that were typed in, or of one file; of a video, those in its first frame."""
+    """Boxes that were typed in or read from one file; in a video, those of its first frame."""
 
     is_per_frame = False
     is_for_one = True
@@ -59,10 +59,10 @@ class GivenBoxes:
 
 
 def parse_boxes(text: str) -> Boxes:
-    """Boxes from 'x,y,w,h', several separated by ';'.
+    """Boxes from 'x,y,w,h', several of them separated by ';'.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text is anything else.
     """
     try:
         rows = [[float(number) for number in part.split(",")] for part in text.split(";")]
@@ -70,7 +70,7 @@ def parse_boxes(text: str) -> Boxes:
             raise ValueError
     except ValueError:
         raise ValueError(
-            f"--bbox={text} must be x,y,width,height in pixels; several are separated by ';'."
+            f"--bbox={text} must be x,y,width,height in pixels; separate several by ';'."
         ) from None
     return Boxes.of(rows, np.ones(len(rows)))
 

@@ -1,4 +1,4 @@
-"""What the demo and the client share as commands: where people are, and what is written where."""
+"""What the commands demo and client share: where people are, and what is written where."""
 
 import dataclasses
 import pathlib
@@ -7,7 +7,7 @@ import webbrowser
 
 from tfrecords_tools.settings import setting
 
-if typing.TYPE_CHECKING:  # it takes seconds that --help should not
+if typing.TYPE_CHECKING:  # importing it takes seconds, which --help should not
     from hmr_tf2.capture.results_file import ResultsFile
 
 
@@ -16,28 +16,35 @@ class CaptureSettings:
     """The pictures, the people in them, and their results."""
 
     img_path: str | None = setting(
-        None, "A picture, a folder of them, or a pattern such as 'in/*.jpg'.", "input"
+        None, "Picture to read, a folder of pictures, or a pattern such as 'in/*.jpg'.", "input"
     )
 
     bbox: str | None = setting(
         None,
-        "Box of the person: x,y,width,height in pixels; several are separated by ';'.",
+        "Bounding box of the person as x,y,width,height in pixels; separate several by ';'.",
         "people",
     )
     json_path: str | None = setting(
-        None, "OpenPose's file, or folder of files, or a list of COCO-style detections.", "people"
+        None,
+        "File that says where people are: an OpenPose file, a folder of them, or a list of "
+        "COCO-style detections.",
+        "people",
     )
     detector: str = setting(
-        "none", "OpenCV's detector of people who stand.", "people", choices=("none", "hog")
+        "none",
+        "Detector that finds the people: hog is OpenCV's detector of standing people.",
+        "people",
+        choices=("none", "hog"),
     )
     min_score: float = setting(
-        0.3, "Detections of json_path with a lower score are left out.", "people"
+        0.3, "Detections in --json_path with a lower score than this are ignored.", "people"
     )
 
-    out_dir: str = setting("capture_out", "Folder for the results.", "output")
+    out_dir: str = setting("capture_out", "Folder to write the results to.", "output")
     focal_length: float | None = setting(
         None,
-        "Of the camera, pixels; none means 500/224 of the picture's longer side.",
+        "Focal length of the camera in pixels; the default is 500/224 of the picture's longer "
+        "side.",
         "output",
         above=0,
     )
@@ -45,7 +52,7 @@ class CaptureSettings:
 
 
 def box_source(settings: CaptureSettings):
-    """What finds people, as the flags say; None if they say nothing.
+    """What finds people, as the flags say; None if they do not say.
 
     Raises:
         ValueError, OSError: flags exclude each other, or a file cannot be read.
@@ -59,7 +66,7 @@ def box_source(settings: CaptureSettings):
     }
     given = [flag for flag, value in asked.items() if value]
     if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} exclude each other.")
+        raise ValueError(f"{' and '.join(given)} exclude each other; give only one of them.")
     if settings.bbox:
         return boxes.GivenBoxes(boxes.parse_boxes(settings.bbox))
     if settings.json_path:
@@ -68,7 +75,7 @@ def box_source(settings: CaptureSettings):
 
 
 def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
-    """A folder in `out` for each file, named as the file; alike ones keep their ending."""
+    """A folder in `out` for each file, named after it; files of the same stem keep the suffix."""
     stems = [path.stem for path in files]
     folders, taken = {}, set()
     for path in files:
@@ -83,7 +90,7 @@ def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:
 def summary(
     out: pathlib.Path, folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile"
 ) -> str:
-    """What was recovered, and where it lies."""
+    """Says what was recovered, and where it is."""
     done = _done(folders, results)
     lines = [
         f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
@@ -98,7 +105,7 @@ def summary(
 def finish(
     settings: CaptureSettings, folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile"
 ) -> None:
-    """Opens the first result in a browser where --show asks for it.
+    """Opens the first result in a browser if --show asks for it.
 
     Raises:
         ValueError: something failed; the message lists it.

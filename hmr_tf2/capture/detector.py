@@ -5,14 +5,14 @@ import numpy as np
 
 from hmr_tf2.capture.boxes import Boxes, overlap
 
-_MAX_SIDE = 800
-# Its windows have a margin round the person: shares of their width and height.
+_MAX_SIDE = 800  # pixels; larger pictures are shrunk first
+# The detector's windows have a margin around the person: shares of their width and height.
 _INSET = np.array([0.1, 0.07])
 _OVERLAP = 0.4
 
 
 class HogDetector:
-    """OpenCV's detector of people who stand (Dalal and Triggs 2005); quick and often wrong."""
+    """OpenCV's detector of standing people (Dalal and Triggs, 2005); quick and often wrong."""
 
     is_per_frame = False
     is_for_one = False
@@ -25,7 +25,7 @@ class HogDetector:
         factor = min(1.0, _MAX_SIDE / max(picture.shape[:2]))
         small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         width, height = self._hog.winSize
-        # The person must fit a window, however small the picture.
+        # The person must fit into a window, however small the picture is.
         rim = [
             max(0, side - have) // 2 + 16
             for side, have in zip((height, width), small.shape[:2], strict=True)
@@ -42,7 +42,8 @@ class HogDetector:
         found = _without_overlaps(Boxes.of(boxes / factor, scores))
         if frame is None and not len(found.boxes):
             raise ValueError(
-                f"{path}: --detector=hog found nobody; without it the whole picture is taken."
+                f"{path}: --detector=hog found nobody. Without it, one person is assumed to fill "
+                "the picture."
             )
         return found
 

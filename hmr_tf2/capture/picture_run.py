@@ -29,7 +29,7 @@ from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
 VIEW_PX = 448
 # Box, score and crop of a person.
 Cut = tuple[np.ndarray, float, Crop]
-# A person with what the network gave for the crop.
+# A person with the network's output for the crop.
 Seen = tuple[Sighting, dict[str, np.ndarray]]
 
 
@@ -40,14 +40,14 @@ def run(
     results: ResultsFile,
     focal_length: float | None,
 ) -> None:
-    """Writes what was seen of each picture to its folder; one that fails is noted in `results`.
+    """Writes what was seen in each picture to its folder; failures are noted in `results`.
 
     Args:
-        folders: of the results of each picture.
-        predictor: sees the bodies.
-        source: tells where people are; none means one person, who fills the picture.
+        folders: the folder for the results of each picture.
+        predictor: recovers the bodies.
+        source: says where people are; None means one person, who fills the picture.
         results: collects all people.
-        focal_length: of the pinhole cameras, pixels; none means `default_focal_length`.
+        focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
     """
     with tqdm(total=len(folders), unit="picture", desc="Pictures") as progress:
         for path, seen in _see_all(folders, predictor, source):
@@ -64,10 +64,10 @@ def run(
 def write_drawings(
     folder: pathlib.Path, picture: np.ndarray, bodies: list[Body], faces: np.ndarray
 ) -> None:
-    """Writes overlay.png, viewer.html, and of each person a panel, an OBJ and a GLB file.
+    """Writes overlay.png, viewer.html, and for each person a panel, an OBJ and a GLB file.
 
     Args:
-        folder: made where it is missing.
+        folder: the folder to write to; it is created if it is missing.
         picture: RGB uint8 [H, W, 3].
         bodies: the people in it.
         faces: int [F, 3].
@@ -100,8 +100,8 @@ def write_drawings(
 
 
 def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
-    """What a crop shows, uint8 [side, side, 3], with what the picture has of its resolution."""
-    zoom = side / place.img_size * place.scale  # pixels of the result for one of the picture
+    """What a crop shows, uint8 [side, side, 3], but with the resolution of the picture."""
+    zoom = side / place.img_size * place.scale  # pixels of the result per pixel of the picture
     shrink = min(1.0, 2.0 * float(zoom.max()))
     if shrink < 1:  # sampling single points of a far larger picture would show a moiré
         small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
@@ -123,9 +123,9 @@ def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
 def _see_all(
     files: Iterable[pathlib.Path], predictor: CropPredictor, source: BoxSource | None
 ) -> Iterator[tuple[pathlib.Path, list[Seen] | Exception]]:
-    """Each picture with the people seen in it, or with what went wrong.
+    """Yields each picture with the people seen in it, or with what went wrong.
 
-    Pictures are taken together until their crops fill a batch. Only the crops wait for that: the
+    Pictures are collected until their crops fill a batch. Only the crops are kept meanwhile: the
     pictures, which may be large, are read again for drawing.
     """
     together: list[tuple[pathlib.Path, list[Cut] | Exception]] = []
@@ -179,7 +179,7 @@ def _cuts_of(path, img_size, source) -> list[Cut]:
 
 
 def _those_that_succeed(function, people) -> list:
-    """`function` of each of `people`; who fails is told of, and fails the picture if all do."""
+    """`function` of each of `people`; failures are logged, or raised if nobody succeeds."""
     done, errors = [], []
     for person in people:
         try:

@@ -18,14 +18,14 @@ from tfrecords_tools.files import replacing
 
 FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
-# Micrometres and millionths of a pixel: float32 holds no more.
+# Micrometres and millionths of a pixel: float32 is no more precise.
 _DECIMALS = 6
 
 
 class ResultsFile:
-    """Collects people as they come; the two files appear when the block ends, however it ends.
+    """Collects people one by one; the two files appear when the block ends, however it ends.
 
-    Vertices wait in a temporary file, as those of a long video do not fit into memory.
+    Vertices wait in a temporary file, because those of a long video do not fit into memory.
 
     >>> with ResultsFile("out", predictor.faces, load_path) as results:
     ...     results.add("a.jpg", None, (640, 480), bodies)
@@ -53,11 +53,11 @@ class ResultsFile:
             try:
                 self._write()
             except OSError:
-                if kind is None:  # else what ended the block is to be told
+                if kind is None:  # otherwise the error that ended the block is the one to report
                     raise
 
     def add(self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]) -> None:
-        """Adds the people of a picture, or of a video's frame (from 0), in their order there."""
+        """Adds the people in a picture, or in a frame (from 0) of a video, ordered by number."""
         people = []
         for body in sorted(bodies, key=lambda body: body.sighting.person):
             entry = _arrays(body)
@@ -87,7 +87,7 @@ class ResultsFile:
 
     @property
     def failed(self) -> list[dict[str, str]]:
-        """`file` and `error` of what failed."""
+        """`file` and `error` of each file that failed."""
         return self._failed
 
     @property
@@ -151,7 +151,7 @@ def _arrays(body: Body) -> dict[str, np.ndarray]:
 
 
 def _as_json(entry) -> dict:
-    """The same as results.json has it: numbers as lists, the cameras in one place."""
+    """The same in the form of results.json: numbers as lists, the cameras in one place."""
     number = {name: _plain(value) for name, value in entry.items()}
     return {
         **{

@@ -1,4 +1,4 @@
-"""The one-euro filter: smooth where a motion is slow, without delay where it is fast."""
+"""The one-euro filter: smooth where a motion is slow, without lag where it is fast."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,11 @@ from hmr_tf2.capture.bodies import Sighting
 from hmr_tf2.crops import PictureCamera
 from hmr_tf2.theta import split_theta
 
-# Of what stands still, changes faster than this are taken for noise, Hz.
+# In what stands still, changes faster than this are taken for noise.
 MIN_CUTOFF_HZ = 1.0
-# How much the cut-off rises with speed: Hz for one unit (radian, metre) a second.
+# How much the cut-off rises with speed: Hz for one unit (radian, metre) per second.
 SPEED_TO_CUTOFF = 1.5
+# The speed itself is low-passed at this, because differences of frames amplify noise.
 SPEED_CUTOFF_HZ = 1.0
 
 
@@ -22,15 +23,15 @@ def one_euro(
     min_cutoff: float = MIN_CUTOFF_HZ,
     speed_to_cutoff: float = SPEED_TO_CUTOFF,
 ) -> np.ndarray:
-    """Filters each of a row's numbers on its own.
+    """Filters each number of a row on its own.
 
     Source: Casiez, Roussel, Vogel, "1 euro filter" (CHI 2012), algorithm 1.
 
     Args:
-        values: float [T, ...], in time.
-        fps: rows a second.
-        min_cutoff: Hz, for what stands still.
-        speed_to_cutoff: what a speed of one unit a second adds to the cut-off, Hz.
+        values: float [T, ...], in the order of time.
+        fps: rows per second.
+        min_cutoff: cut-off in Hz for what stands still.
+        speed_to_cutoff: what a speed of one unit per second adds to the cut-off, in Hz.
 
     Returns:
         float64 [T, ...].
@@ -47,13 +48,14 @@ def one_euro(
 
 
 def smooth_track(track: Sequence[Sighting], fps: float) -> list[Sighting]:
-    """Filters turns, shape and camera of one person through consecutive frames.
+    """Filters the joint rotations, shape and camera of one person over consecutive frames.
 
-    Turns are filtered as matrices, which know no jump at half a turn, and made orthogonal again;
-    the camera as the body's place in the picture and its size there.
+    Rotations are filtered as matrices, which unlike axis-angle vectors do not jump at half a turn,
+    and are then made orthogonal again. The camera is filtered as the body's place and size in the
+    picture: `[s, tx, ty]` also changes with the crop.
     """
     theta = np.stack([sighting.theta for sighting in track]).astype(np.float64)
-    cams, poses, shapes = split_theta(theta)  # views
+    cams, poses, shapes = split_theta(theta)  # views, so that writing to them changes theta
     turns = Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()
     turns = _nearest_rotations(one_euro(turns.reshape(len(track), -1, 3, 3), fps))
     poses[:] = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(poses.shape)
@@ -68,8 +70,8 @@ def smooth_track(track: Sequence[Sighting], fps: float) -> list[Sighting]:
 
 def _smooth_cameras(cameras, fps):
     scale = np.stack([camera.scale for camera in cameras])
-    # The pixel on which the body's origin falls. Both are filtered in bodies of the usual size,
-    # so that a speed is one in metres a second.
+    # The pixel onto which the body's origin falls. Both are divided by the usual scale, in pixels
+    # per metre, so that their speeds are in metres per second, as the filter expects.
     origin = scale * np.stack([camera.translation for camera in cameras])
     unit = np.median(np.abs(scale))
     scale, origin = (unit * one_euro(values / unit, fps) for values in (scale, origin))
@@ -77,12 +79,14 @@ def _smooth_cameras(cameras, fps):
 
 
 def _share(cutoff, fps):
-    """The weight of a new value in a low pass of `cutoff` Hz."""
+    """The weight of a new value in a low pass of `cutoff` Hz (alpha in the paper)."""
     return 1.0 / (1.0 + fps / (2 * np.pi * cutoff))
 
 
 def _nearest_rotations(matrices):
+    """The nearest in the sense of least squares, by a singular value decomposition."""
     left, _, right = np.linalg.svd(matrices)
+    # Without this the product could be a reflection, whose determinant is -1.
     flip = np.linalg.det(left @ right)
     left[..., -1] *= flip[..., np.newaxis]
     return left @ right

@@ -22,9 +22,9 @@ MAX_FPS = 1000.0
 
 
 class VideoInfo(NamedTuple):
-    """`size` (width, height) in pixels, `fps` frames a second.
+    """`size` (width, height) in pixels, and the frame rate `fps` in frames per second.
 
-    `num_frames` is what the header says, or where it says nothing, what was counted.
+    `num_frames` is the number in the header, or was counted if the header has none.
     """
 
     size: tuple[int, int]
@@ -35,7 +35,7 @@ class VideoInfo(NamedTuple):
 def find_files(img_path: str) -> list[pathlib.Path]:
     """The files that `img_path` (a file, a folder or a pattern such as 'in/*.jpg') means, sorted.
 
-    Of a folder, those whose names end as pictures and videos do.
+    In a folder, these are the files that have the suffix of a picture or video.
 
     Raises:
         FileNotFoundError: there are none.
@@ -44,10 +44,10 @@ def find_files(img_path: str) -> list[pathlib.Path]:
     if path.is_dir():
         suffixes = PICTURE_SUFFIXES + VIDEO_SUFFIXES
         found = [p for p in path.iterdir() if _suffix(p) in suffixes]
-        problem = f"no picture or video ({', '.join(suffixes)}) lies in it"
+        problem = f"the folder holds no picture or video ({', '.join(suffixes)})"
     else:
         found = [path] if path.exists() else map(pathlib.Path, glob.glob(img_path))
-        problem = "no such file, folder or match of a pattern"
+        problem = "there is no such file or folder, and no file matches it as a pattern"
     files = sorted(p for p in found if p.is_file())
     if not files:
         raise FileNotFoundError(f"--img_path={img_path}: {problem}.")
@@ -55,16 +55,16 @@ def find_files(img_path: str) -> list[pathlib.Path]:
 
 
 def is_video(path: pathlib.Path) -> bool:
-    """Whether the name of the file ends as a video's."""
+    """Whether the file has the suffix of a video."""
     return _suffix(path) in VIDEO_SUFFIXES
 
 
 def video_info(path: str | os.PathLike) -> VideoInfo:
-    """What the first frame and the header tell.
+    """Reads the first frame and the header.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is no video, or has no frame.
+        ValueError: it is not a video, or has no frame.
     """
     first = next(frames(path), None)
     if first is None:
@@ -74,7 +74,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
     capture.release()
     if not 0 < fps <= MAX_FPS:
         logging.warning(
-            "%s does not tell its frames a second; %g are assumed.", path, FALLBACK_FPS
+            "%s does not state its frame rate; assuming %g frames per second.", path, FALLBACK_FPS
         )
         fps = FALLBACK_FPS
     count = int(count) if count > 0 else sum(1 for _ in frames(path))
@@ -86,11 +86,11 @@ def frames(path: str | os.PathLike, limit: int | None = None) -> Iterator[np.nda
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is no video.
+        ValueError: it is not a video.
     """
     numbers = itertools.count() if limit is None else range(limit)
     if not pathlib.Path(path).is_file():
-        raise FileNotFoundError(f"No video at {path}.")
+        raise FileNotFoundError(f"There is no video at {path}.")
     try:
         for _, picture in video.frames(pathlib.Path(path), numbers):
             yield picture
@@ -102,13 +102,13 @@ def record_webcam(device: int, path: pathlib.Path, num_frames: int) -> None:
     """Records the camera `device` to an MP4 file; Ctrl-C ends it early.
 
     Raises:
-        OSError: there is no such camera, or it gives no pictures.
+        OSError: there is no such camera, or it delivers no pictures.
     """
     camera = cv2.VideoCapture(device)
     try:
         ok, picture = camera.read()
         if not ok:
-            raise OSError(f"--webcam={device}: no camera of this number gives pictures.")
+            raise OSError(f"--webcam={device}: no camera with this number delivers pictures.")
         fps = camera.get(cv2.CAP_PROP_FPS)
         fps = fps if 0 < fps <= MAX_FPS else FALLBACK_FPS
         logging.info(

@@ -1,4 +1,4 @@
-"""Who is who from frame to frame of a video."""
+"""Tracks people from frame to frame of a video."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,27 +11,27 @@ from hmr_tf2.capture.boxes import Boxes, overlap
 from hmr_tf2.crops import crop_box, crop_whole_picture
 from hmr_tf2.predictor import Predictor
 
-# Boxes of one person in two frames overlap by this much at least.
+# Overlaps are intersections over unions. Two boxes of one person overlap by at least this much.
 SAME_PERSON = 0.3
 # Frames for which a detector may lose a person; boxes in between are interpolated.
 MAX_GAP = 10
 # Followed boxes that overlap by this much have come to follow the same person.
 MERGED = 0.8
-# A person smaller than this, or larger than this many pictures, is not followed on.
+# A person smaller than this, or larger than this many pictures, is no longer followed.
 MIN_SIDE_PX, MAX_PICTURES = 10.0, 2.0
 
 Tracked = tuple[int, np.ndarray, float]
 
 
 def link(found: list[Boxes]) -> list[list[Tracked]]:
-    """Gives the boxes of each frame to persons, and fills short gaps.
+    """Assigns the boxes of each frame to people, and fills short gaps.
 
-    A box goes to the person whose last box, at most `MAX_GAP` frames ago, it overlaps most, all
-    boxes of a frame considered together; others are new persons.
+    A box goes to the person whose last box, at most `MAX_GAP` frames ago, it overlaps most; all
+    boxes of a frame are assigned together. The boxes that are left over are new people.
 
     Returns:
-        For each frame (person, box [4], score) of everyone in it, ordered by person; of a box that
-        was filled in, the score is NaN.
+        For each frame (person, box [4], score) of everyone in it, ordered by person; the score of
+        a box that was filled in is NaN.
     """
     frames: list[list[Tracked]] = [[] for _ in found]
     last: dict[int, tuple[int, np.ndarray]] = {}
@@ -57,15 +57,15 @@ def follow(
     find_every: int | None,
     name: str,
 ) -> Iterator[list[Sighting]]:
-    """Follows people by their predicted joints: those of a frame tell the boxes of the next.
+    """Follows people by their predicted joints: those of a frame give the boxes of the next.
 
     Args:
         pictures: the frames, RGB uint8 [H, W, 3].
-        predictor: sees the bodies.
-        find: gives the boxes of a frame with its number; none means that one person fills the
+        predictor: recovers the bodies.
+        find: gives the boxes of a frame and its number; None means that one person fills the
             whole picture, in the first frame and whenever nobody is left.
-        find_every: frames after which `find` looks for newcomers; none means only in frame 0.
-        name: of the video.
+        find_every: `find` looks for newcomers once in so many frames; None means only in frame 0.
+        name: the video's name, for messages.
 
     Yields:
         The people of each frame.
@@ -85,7 +85,7 @@ def follow(
 
 
 def box_round(points: np.ndarray) -> np.ndarray:
-    """x, y, width, height of the box round points [K, 2]: float [4]."""
+    """x, y, width, height of the box around points [K, 2]: float [4]."""
     low = points.min(axis=0)
     return np.concatenate([low, points.max(axis=0) - low])
 
@@ -95,6 +95,8 @@ def _owners(boxes, candidates) -> dict[int, int]:
     if not len(boxes) or not candidates:
         return {}
     shared = overlap(boxes, np.stack(candidates))
+    # The pairs of the largest total overlap (the Hungarian method): box by box, the first could
+    # take away the only match of the second.
     pairs = zip(*linear_sum_assignment(-shared), strict=True)
     return {int(k): int(c) for k, c in pairs if shared[k, c] >= SAME_PERSON}
 
@@ -120,7 +122,7 @@ def _newcomers(boxes, picture, number, find, find_every):
 
 
 def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarray]]:
-    """Everyone who is seen in the frame, with their joints [K, 2] in its pixels."""
+    """Yields everyone who is seen in the frame, with their joints [K, 2] in its pixels."""
     crops = {
         person: crop_whole_picture(picture, predictor.img_size)
         if box is None
@@ -141,7 +143,7 @@ def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarra
 
 
 def _still_there(boxes, size):
-    """The boxes that can be cropped in the next frame and do not follow somebody followed."""
+    """The boxes that can be cropped in the next frame, each following a different person."""
     kept: dict[int, tuple[np.ndarray, float]] = {}
     for person, (box, score) in boxes.items():
         middle, extent = box[:2] + box[2:] / 2, np.hypot(*box[2:])

@@ -1,4 +1,4 @@
-"""Recovers and follows everyone in a video: a film with their bodies, and their motions."""
+"""Recovers and follows everyone in a video; writes a film with their bodies, and their motions."""
 
 import pathlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from hmr_tf2.theta import split_theta
 from hmr_tf2.visualization import bvh, gltf, motion, overlay
 from hmr_tf2.visualization.video_file import video_writer
 
-# Seconds after which a detector that is not asked in every frame looks for newcomers.
+# A detector that is not asked in every frame looks for newcomers once in so many seconds.
 FIND_EVERY_SECONDS = 1.0
 
 
@@ -42,24 +42,24 @@ def run(
     smooth: bool = False,
     max_frames: int | None = None,
 ) -> None:
-    """Writes overlay.mp4, and of each person a BVH and a GLB file with the motion.
+    """Writes overlay.mp4, and for each person a BVH and a GLB file with the motion.
 
     The video is read twice, first to see the people and then to draw them, so that its length
-    does not matter and that smoothing may look at all of it.
+    does not matter and smoothing can look at all of it.
 
     Args:
         path: the video.
-        folder: for the results.
-        predictor: sees the bodies.
-        source: tells where people are; none means one person, who fills the first frame and is
+        folder: the folder for the results.
+        predictor: recovers the bodies.
+        source: says where people are; None means one person, who fills the first frame and is
             followed from there.
         results: collects all people of all frames.
-        focal_length: of the pinhole cameras, pixels; none means `default_focal_length`.
-        smooth: pass motions through the one-euro filter.
-        max_frames: frames to read; none means all.
+        focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
+        smooth: whether to pass motions through the one-euro filter.
+        max_frames: number of frames to read; None means all.
 
     Raises:
-        ValueError, OSError: it is no video, nobody is in it, or nothing can be written.
+        ValueError, OSError: it is not a video, nobody is in it, or nothing can be written.
     """
     info = sources.video_info(path)
     focal_length = focal_length or default_focal_length(info.size)
@@ -77,7 +77,7 @@ def run(
 
 
 def tracks_of(seen: list[list[Sighting]]) -> dict[int, list[tuple[int, Sighting]]]:
-    """Of each person the frames, which are consecutive, and the sightings there."""
+    """For each person the numbers of the frames, in order, with the sightings there."""
     tracks: dict[int, list[tuple[int, Sighting]]] = {}
     for number, sightings in enumerate(seen):
         for sighting in sightings:
@@ -153,7 +153,7 @@ def _write_film(path, target, info, seen, predictor, results, focal_length):
 
 
 def _bodies_by_frame(seen, predictor, size, focal_length) -> Iterator[list[Body]]:
-    """The bodies of each frame, made for several frames at once."""
+    """Yields the bodies of each frame, made for several frames at once."""
     for start in range(0, len(seen), predictor.batch_size):
         frames = seen[start : start + predictor.batch_size]
         bodies = iter(
@@ -164,7 +164,7 @@ def _bodies_by_frame(seen, predictor, size, focal_length) -> Iterator[list[Body]
 
 
 def _write_motion(name, track, info, predictor, focal_length):
-    """Writes BVH and GLB of one person, with the mean of the shapes seen; gaps hold the pose."""
+    """Writes BVH and GLB of one person, with the mean of the shapes; gaps hold the last pose."""
     numbers, sightings = (list(column) for column in zip(*track, strict=True))
     rig, theta = predictor.rig, np.stack([sighting.theta for sighting in sightings])
     translations = np.stack(

@@ -1,4 +1,4 @@
-"""Crops of a batch of encoded pictures, of which each may be broken without harm to the others."""
+"""Crops a batch of encoded pictures; a broken one does no harm to the others."""
 
 from typing import NamedTuple
 
@@ -7,15 +7,15 @@ import tensorflow as tf
 from hmr_tf2.serving.cropping import Crop, crop_box, crop_whole_picture
 from hmr_tf2.serving.decoding import decode_picture
 
-# What bounds the memory of a request: a decoded picture is dropped once it is cropped.
+# This bounds the memory of a request: a decoded picture is dropped once it is cropped.
 DECODED_AT_ONCE = 4
 
 
 class CropBatch(NamedTuple):
-    """Crops of N pictures, zeros where one is not `valid`; at least one row, also for N = 0.
+    """Crops of N pictures, zeros where one is not `valid`; at least one row, even for N = 0.
 
-    `pixels` uint8 [max(N, 1), S, S, 3]; `scale` and `start` float64 [max(N, 1), 2] as
-    `crops.Crop`'s; `valid` bool [max(N, 1)].
+    `pixels` uint8 [max(N, 1), S, S, 3]; `scale` and `start` float64 [max(N, 1), 2] as in
+    `crops.Crop`; `valid` bool [max(N, 1)].
     """
 
     pixels: tf.Tensor
@@ -30,11 +30,11 @@ def crop_batch(
     """Decodes and crops pictures, several at once.
 
     A kernel that meets a broken picture fails its whole graph. Inside a `tf.data.Dataset` it fails
-    one element, which `ignore_errors` drops; all of that are TensorFlow's own kernels.
+    one element, which `ignore_errors` drops. All the kernels involved are TensorFlow's own.
 
     Args:
         image_bytes: string [N]; JPEG or PNG.
-        boxes: float32 [N, 4], x, y, width, height in pixels; none means the whole pictures.
+        boxes: float32 [N, 4], x, y, width, height in pixels; None means the whole pictures.
         img_size: side S of a crop.
     """
     count = tf.size(image_bytes)
@@ -54,7 +54,7 @@ def crop_batch(
         tf.data.Dataset.from_tensor_slices(elements)
         .map(crop, num_parallel_calls=DECODED_AT_ONCE)
         .ignore_errors()
-        # So that there is an element where all are broken. The sum below adds its zeros to row 0.
+        # So that there is an element even if all are broken. `_in_place` adds its zeros to row 0.
         .concatenate(tf.data.Dataset.from_tensors((0, 0, _nothing(img_size))))
         .batch(tf.cast(count, tf.int64) + 1)
     )

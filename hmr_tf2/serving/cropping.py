@@ -14,7 +14,7 @@ WEIGHT_ONE = 2**11
 
 
 class Crop(NamedTuple):
-    """A square cut from a resized and edge-padded picture; fields as `crops.Crop`'s.
+    """A square cut from a resized and edge-padded picture; the fields are those of `crops.Crop`.
 
     `pixels` uint8 [S, S, 3]; `scale` and `start` float64 [2].
     """
@@ -61,8 +61,9 @@ def crop_box(picture: tf.Tensor, box: tf.Tensor, img_size: int) -> Crop:
 
 
 def _scale_and_crop(picture, scale, center, img_size) -> Crop:
-    """`crops.scale_and_crop`, in the same order of the same float64 operations."""
+    """`crops.scale_and_crop`: the same float64 operations in the same order."""
     limit = _size_of(picture)
+    # As there, only the part around the crop is resized if the whole would become too large.
     whole = tf.reduce_prod(limit * scale) <= MAX_RESIZED_PX
     side = img_size / scale
     low = tf.clip_by_value(tf.floor(center - side), 0.0, limit - 1.0)
@@ -84,16 +85,17 @@ def _resized_pixels(picture, low, high, size, positions):
     Args:
         picture: uint8 [H, W, 3].
         low: corner of the part, float64 [2]; x, y as in all that follow.
-        high: its other corner, outside of it.
-        size: to which it is resized.
+        high: its opposite corner, exclusive.
+        size: the size to which it is resized.
         positions: float64 [S, 2], whole columns and rows of the resized part.
     """
+    # Rounds as OpenCV does, which inverts the factor in float64 and keeps positions as float32.
     step = 1.0 / (size / (high - low))
     source = tf.cast((positions + 0.5) * step - 0.5, tf.float32)
     first = tf.floor(source)
     last = tf.cast(high - low, tf.float32) - 1.0
     part = source - first
-    # OpenCV clamps columns before they are weighted, rows after.
+    # OpenCV clamps columns before they are weighted, but rows afterwards.
     part_x = tf.where((first[:, 0] < 0) | (first[:, 0] >= last[0]), 0.0, part[:, 0])
     columns = _pairs(first[:, 0], last[0], low[0])
     rows = _pairs(first[:, 1], last[1], low[1])
@@ -102,18 +104,20 @@ def _resized_pixels(picture, low, high, size, positions):
     left_weight, right_weight = (w[:, tf.newaxis] for w in _weights(part_x))
     upper, lower = tf.split(left * left_weight + right * right_weight, 2)
     upper_weight, lower_weight = (w[:, tf.newaxis, tf.newaxis] for w in _weights(part[:, 1]))
+    # The fixed-point arithmetic of OpenCV's vertical pass, which drops low bits of each row first
+    # (VResizeLinear for 8 bits in modules/imgproc/src/resize.cpp).
     blended = (upper // 2**4) * upper_weight // 2**16 + (lower // 2**4) * lower_weight // 2**16
     return tf.cast((blended + 2) // 2**2, tf.uint8)
 
 
 def _pairs(first, last, offset):
-    """Indices [2 S] of the pixels before and behind each of S points, inside the part."""
+    """Indices [2 S] of the pixels before and after each of S points, inside the part."""
     both = tf.clip_by_value(tf.concat([first, first + 1.0], 0), 0.0, last)
     return tf.cast(both, tf.int32) + tf.cast(offset, tf.int32)
 
 
 def _weights(part):
-    """Weights of the pixels before and behind a point, rounded apart as OpenCV does."""
+    """Weights of the pixels before and after a point, each rounded on its own as in OpenCV."""
     return [tf.cast(tf.round(w * WEIGHT_ONE), tf.int32) for w in (1.0 - part, part)]
 
 

@@ -1,8 +1,8 @@
-"""Bytes of a JPEG or PNG to pixels, in the graph; what is not one of these raises."""
+"""Decodes the bytes of a JPEG or PNG in the graph; anything else raises an error."""
 
 import tensorflow as tf
 
-# A square of 8192 pixels. Larger ones are refused by their header, before memory is taken.
+# A square of 8192 pixels. Larger ones are refused by their header, before memory is allocated.
 MAX_PIXELS = 2**26
 
 JPEG_START = b"\xff\xd8\xff"
@@ -12,8 +12,8 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 def decode_picture(data: tf.Tensor) -> tf.Tensor:
     """Decodes one picture as `hmr_tf2.pictures.read_picture` does, but as it is stored.
 
-    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped. The EXIF entry
-    that says how the camera was held is not followed.
+    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped. The EXIF
+    orientation, which says how the camera was held, is ignored.
 
     Args:
         data: string []; a JPEG or a PNG.
@@ -22,7 +22,7 @@ def decode_picture(data: tf.Tensor) -> tf.Tensor:
         uint8 [H, W, 3].
 
     Raises:
-        tf.errors.InvalidArgumentError: it is neither, damaged, cut off, or larger than
+        tf.errors.InvalidArgumentError: it is neither, or it is damaged, cut off or larger than
             `MAX_PIXELS`.
     """
     is_png = tf.equal(tf.strings.substr(data, 0, len(PNG_START)), PNG_START)
@@ -30,7 +30,7 @@ def decode_picture(data: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_png(data):
-    # Width and height lie at byte 16 of any PNG, big-endian.
+    # Width and height are at byte 16 of any PNG, big-endian.
     size_bytes = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.uint8)
     places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
     size = tf.linalg.matvec(tf.reshape(tf.cast(size_bytes, tf.int64), [2, 4]), places)

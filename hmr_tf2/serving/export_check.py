@@ -1,4 +1,4 @@
-"""Compares what was written with the Keras model and with the demo's crops."""
+"""Compares an export with the Keras model and with the demo's crops."""
 
 import io
 import os
@@ -14,7 +14,8 @@ from hmr_tf2.theta import decode_theta, pose_to_rotations, split_theta
 # Float32 rounding between Keras' graph and the exported one: millionths of the values (metres,
 # pixels up to 224).
 TOLERANCE = 1e-4
-# 8 bits of mantissa through up to 50 layers: tells a wrong network, not one slightly worse.
+# With 8 bits of mantissa through up to 50 layers, this detects a wrong network, not one that is
+# slightly worse.
 BFLOAT16_TOLERANCE = 0.1
 PICTURE_SIZE = (180, 240)
 BOX = (60.0, 20.0, 80.0, 150.0)
@@ -24,12 +25,13 @@ def check_export(model: HMR, folder: str | os.PathLike, tolerance: float = TOLER
     """Loads the folder again and compares all outputs of all signatures with the model's.
 
     Args:
-        model: what was exported.
+        model: the model that was exported.
         folder: the version's folder.
-        tolerance: of each output, as a share of its largest value, at least 1.
+        tolerance: how far an output may differ, as a share of its largest value, or of 1 if that
+            is larger.
 
     Raises:
-        ValueError: an output differs; names it and by how much.
+        ValueError: an output differs; the message says which one and by how much.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     size = model.config.img_size
@@ -74,9 +76,9 @@ def _check_mesh(model, signatures):
 
 
 def _compare(signature, got, model, images, tolerance, to_picture=lambda joints: joints):
-    """Theta is compared with the model's; the rest with the body of the exported theta.
+    """Compares theta with the model's, and the rest with the body of the exported theta.
 
-    Before training the pose may turn by many circles, where a rounding of theta moves a hand.
+    Before training a pose may be many full turns, and then a rounding of theta moves a hand.
     """
     theta = got["theta"]
     expected = {
@@ -93,7 +95,10 @@ def _compare(signature, got, model, images, tolerance, to_picture=lambda joints:
 def _compare_values(signature, got, expected, tolerance):
     missing = set(expected) - set(got) - {"verts"}
     if missing or set(got) - set(expected):
-        raise ValueError(f"{signature} has the outputs {sorted(got)}, not {sorted(expected)}.")
+        raise ValueError(
+            f"The exported {signature} has the outputs {', '.join(sorted(got))}; expected "
+            f"{', '.join(sorted(expected))}."
+        )
     for name, value in got.items():
         error = float(np.max(np.abs(np.float32(value) - expected[name]), initial=0.0))
         largest = float(np.max(np.abs(expected[name]), initial=1.0))

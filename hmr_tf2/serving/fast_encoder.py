@@ -1,7 +1,7 @@
 """The image encoder as a graph for inference alone: constants, folded batch norms, bfloat16.
 
-oneDNN brings the weights of a convolution into the order that its kernels read. Of constants it
-keeps the result; of variables it makes it anew in every call, which at batch 1 takes as long as
+oneDNN brings the weights of a convolution into the order that its kernels read. For constants it
+keeps the result; for variables it repeats this in every call, which at batch 1 takes as long as
 the arithmetic.
 """
 
@@ -17,19 +17,20 @@ def fast_encoder(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Copies an encoder, as it is now, into a function for inference.
 
-    A batch norm that alone reads a convolution becomes part of its weights and bias. Those before
-    the units of a pre-activation ResNet read a sum, and stay operations of their own.
+    A batch norm that is the only reader of a convolution becomes part of its weights and bias.
+    Those before the units of a pre-activation ResNet read a sum, and remain operations of their
+    own.
 
-    All up to the first sum, in a ResNet-50 10 % of the arithmetic, is float32 in any case: in
-    bfloat16 it alone would double the error of the joints.
+    Everything up to the first sum, 10 % of the arithmetic of a ResNet-50, is float32 in any case:
+    in bfloat16 it alone would double the error of the joints.
 
     >>> features = fast_encoder(model.encoder, tf.bfloat16)(images)
 
     Args:
-        encoder: a functional model of one input and one output, each layer used once.
-        dtype: of weights, convolutions and what lies between them, behind the first sum; bfloat16
-            is fast on CPUs with AVX512_BF16 or AMX and correct on all.
-        fold_batch_norm: equal to rounding.
+        encoder: a functional model with one input and one output, each layer used once.
+        dtype: type of the weights, the convolutions and what lies between them, after the first
+            sum; bfloat16 is fast on CPUs with AVX512_BF16 or AMX and correct on all.
+        fold_batch_norm: whether to merge batch norms; the results are equal up to rounding.
 
     Returns:
         A concrete function from float32 [N, S, S, 3] in [-1, 1] to float32 features [N, F]; it has
@@ -60,7 +61,7 @@ def fast_encoder(
 
 
 def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.layers.Layer]]:
-    """For each convolution, the layers that become part of it: padding before, norm behind."""
+    """For each convolution, the layers that become part of it: padding before, norm after."""
     read_by = {name: [] for name in parents}
     for name, sources in parents.items():
         for source in sources:
@@ -80,7 +81,7 @@ def _merged_layers(encoder, parents, fold_batch_norm) -> dict[str, list[keras.la
 
 
 def _dtypes(encoder, dtype) -> dict[str, tf.DType]:
-    """Of each layer by name: float32 up to the first sum, `dtype` behind it."""
+    """The type of each layer by name: float32 up to the first sum, `dtype` after it."""
     kinds = [type(layer) for layer in encoder.layers]
     sum_at = kinds.index(keras.layers.Add) if keras.layers.Add in kinds else -1
     return {
@@ -98,7 +99,9 @@ def _step(layer, merged, dtype) -> Callable[..., tf.Tensor]:
     if isinstance(layer, keras.layers.BatchNormalization):
         return _batch_norm(layer)
     if layer.weights:
-        raise ValueError(f"No fast form of the layer {layer.name} ({type(layer).__name__}).")
+        raise ValueError(
+            f"The layer {layer.name} ({type(layer).__name__}) has no form for fast inference."
+        )
     if isinstance(layer, keras.layers.Add):
         return lambda *inputs: layer.call(list(inputs))
     if isinstance(layer, (keras.layers.GlobalAveragePooling2D, keras.layers.Flatten)):
@@ -118,7 +121,7 @@ def _convolution(layer, merged, dtype):
             kernel, bias = kernel * scale, bias * scale + shift
 
     def convolve(x):
-        # Constants must be made inside the function: those from outside would be its inputs.
+        # Constants must be made inside the function: from outside they would become its inputs.
         x = tf.nn.conv2d(x, tf.constant(kernel, dtype), layer.strides, padding)
         return tf.nn.bias_add(x, tf.constant(bias, dtype))
 
@@ -136,7 +139,8 @@ def _batch_norm(layer):
     weights = layer.get_weights()
 
     def normalise(x):
-        # One pass over x with the relu behind it, in float32 inside; a product and a sum are two.
+        # One pass over x together with the relu after it, in float32 inside; a product and a sum
+        # would be two passes.
         return tf.compat.v1.nn.fused_batch_norm(
             x, *map(tf.constant, weights), epsilon=layer.epsilon, is_training=False
         )[0]

@@ -1,4 +1,4 @@
-"""Calls a model that TF Serving, or what speaks like it, has loaded: by gRPC or REST.
+"""Calls a model on TF Serving, or on a server with the same interface, by gRPC or REST.
 
 Both kinds of caller take and return arrays: `call(signature, inputs) -> outputs`.
 """
@@ -13,14 +13,14 @@ import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
 Caller = Callable[[str, Arrays], dict[str, np.ndarray]]
-# A message holds a batch of crops, 0.6 MB each, or of bodies; gRPC's own limit is 4 MB.
+# A message holds a batch of crops, 0.6 MB each, or of bodies; gRPC's default limit is 4 MB.
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
 )  # fmt: skip
 
 
 class RefusedError(ValueError):
-    """The server has the model, which has not this signature or not such inputs."""
+    """The server has the model, but the model lacks the signature or refuses the inputs."""
 
 
 def grpc_caller(server: str, model_name: str, deadline: float) -> Caller:
@@ -28,11 +28,11 @@ def grpc_caller(server: str, model_name: str, deadline: float) -> Caller:
 
     Args:
         server: host:port.
-        model_name: as in the server's configuration.
+        model_name: the name in the server's configuration.
         deadline: seconds that an answer may take.
 
-    The caller raises OSError where nobody answers in time, ValueError where the server has no such
-    model, and RefusedError where the model has no such signature or refuses the inputs.
+    The caller raises OSError if nobody answers in time, ValueError if the server has no such
+    model, and RefusedError if the model has no such signature or refuses the inputs.
     """
     import grpc
     import tensorflow as tf
@@ -85,11 +85,11 @@ def rest_caller(server: str, model_name: str, deadline: float) -> Caller:
             raise _unreachable(server, error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"--server={server} answers with something else than TF Serving's JSON. Its REST "
-                "port is 8501, that of gRPC 8500."
+                f"--server={server} does not answer with TF Serving's JSON. Its default port for "
+                "REST is 8501, for gRPC 8500."
             ) from error
         if not isinstance(outputs, dict):
-            raise ValueError(f"{model_name} at {server} has one output only: another model?")
+            raise ValueError(f"{model_name} at {server} has only one output: is it another model?")
         return {name: np.array(value) for name, value in outputs.items()}
 
     return call
@@ -133,12 +133,12 @@ def _no_model(server, model_name, reason) -> ValueError:
 def _too_late(server, deadline) -> OSError:
     return TimeoutError(
         f"{server} did not answer within --deadline={deadline:g} seconds. The first request after "
-        "a start without warm-up takes longest."
+        "a start without warm-up takes the longest."
     )
 
 
 def _unreachable(server, reason) -> OSError:
     return ConnectionError(
-        f"No answer from --server={server} ({reason}). TF Serving's port is 8500 for "
+        f"No answer from --server={server} ({reason}). TF Serving's default port is 8500 for "
         "--protocol=grpc and 8501 for --protocol=rest."
     )

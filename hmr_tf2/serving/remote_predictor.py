@@ -1,4 +1,4 @@
-"""A predictor whose network runs on a server: what demo and client draw with is the same."""
+"""A predictor whose network runs on a server, so that the client can draw as the demo does."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from hmr_tf2.smpl import SMPL
 from hmr_tf2.theta import decode_theta
 
 MESH_OUTPUTS = ("faces", "img_size")
-# And `verts`, which a server may leave out.
+# There is also `verts`, which a server may leave out.
 BODY_OUTPUTS = ("theta", "cams", "joints", "joints3d", "rotations")
 
 
@@ -21,10 +21,10 @@ def remote_predictor(
     batch_size: int = 8,
     smpl_model_path: str | None = None,
 ) -> CropPredictor:
-    """Connects to a served model, and asks for its mesh to see that it is there.
+    """Connects to a served model, and asks for its mesh to see whether it is there.
 
-    Crops are sent rather than pictures: they are smaller, and the server sees the demo's pixels
-    whatever the file's format.
+    Crops are sent rather than pictures: they are smaller, and the server sees the same pixels as
+    the demo, whatever the format of the file.
 
     Args:
         server: `host:port`.
@@ -36,7 +36,7 @@ def remote_predictor(
             server sends no vertices.
 
     Raises:
-        ValueError, OSError: the server or its model does not answer; it sends no vertices and
+        ValueError, OSError: the server or its model does not answer, or it sends no vertices and
             there is no SMPL file to make them with.
     """
     connect = remote.grpc_caller if protocol == "grpc" else remote.rest_caller
@@ -75,7 +75,7 @@ def _mesh(call, model) -> tuple[np.ndarray, int]:
 
 
 def _named(outputs, names, model):
-    """Picks some outputs; raises ValueError where one is missing."""
+    """Picks some outputs; raises ValueError if one is missing."""
     if not set(names) <= set(outputs):
         raise ValueError(
             f"{model} is not an HMR model: its outputs are {', '.join(sorted(outputs))}."

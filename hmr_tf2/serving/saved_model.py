@@ -1,4 +1,4 @@
-"""Writes a SavedModel that TF Serving loads as it is, after comparing it with the Keras model."""
+"""Writes a SavedModel that TF Serving loads as it is; before that, compares it with the model."""
 
 import contextlib
 import os
@@ -32,18 +32,18 @@ def export(
     `<export_dir>/server/`.
 
     Args:
-        model: what to export.
+        model: the model to export.
         export_dir: folder of the versions.
-        version: a positive number; none means the next one.
-        vertices: whether the signatures return `verts`, which are nearly all of an answer.
-        encoder: as of `serving_module`.
-        tolerance: as of `check_export`.
+        version: a positive number; None means the next one.
+        vertices: whether the signatures return `verts`, which make up nearly all of an answer.
+        encoder: as for `serving_module`.
+        tolerance: as for `check_export`.
 
     Returns:
         The folder of the version.
 
     Raises:
-        FileExistsError: the version is there already.
+        FileExistsError: the version exists already.
         ValueError: `version` is not positive, or the check failed.
     """
     export_dir = pathlib.Path(export_dir)
@@ -52,7 +52,7 @@ def export(
         raise ValueError(f"--version must be at least 1; got {version}.")
     if target.exists():
         raise FileExistsError(
-            f"{target} exists: give another --version, or none for the next one."
+            f"{target} exists: give another --version, or omit it to get the next one."
         )
     export_dir.mkdir(parents=True, exist_ok=True)
     with making_folder(target) as partial:
@@ -75,7 +75,7 @@ def export(
 
 @contextlib.contextmanager
 def _only_errors_logged():
-    """TensorFlow remarks on names it mends and files it writes, which nobody can act on."""
+    """Silences remarks on names that TensorFlow changes and files that it writes."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:

@@ -72,7 +72,7 @@ services:
 
 
 def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
-    """Writes those files that are not there yet to `<export_dir>/server/`; keeps what one edited.
+    """Writes the files that are missing in `<export_dir>/server/`; existing ones are kept.
 
     The model is served under the name of `export_dir`.
 
@@ -100,7 +100,7 @@ def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
 
 
 def served_name(export_dir: str | os.PathLike) -> str:
-    """The model's name: that of the folder of versions, with letters a URL and YAML take."""
+    """The model's name: that of the folder of versions, in characters safe in a URL and YAML."""
     return re.sub(r"[^\w.-]", "_", pathlib.Path(export_dir).resolve().name, flags=re.A) or "hmr"
 
 
@@ -108,13 +108,14 @@ def batch_sizes(export_dir: str | os.PathLike) -> list[int]:
     """The sizes that the batching file allows.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the file names none.
     """
     path = pathlib.Path(export_dir) / FOLDER / BATCHING_FILE
     text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
     sizes = sorted({int(size) for size in re.findall(r"allowed_batch_sizes\s*:\s*(\d+)", text)})
     if not sizes or sizes[0] < 1:
         raise ValueError(
-            f"{path} must name its allowed_batch_sizes, each at least 1: the export warms them up."
+            f"{path} must name its allowed_batch_sizes, each at least 1, because the export "
+            "writes a warm-up request for each."
         )
     return sizes

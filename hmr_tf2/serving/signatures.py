@@ -1,4 +1,4 @@
-"""The functions that a server offers: encoded pictures, boxes in them, or crops to bodies; and
+"""The functions that a server offers: from pictures, pictures with boxes, or crops to bodies; and
 the mesh that these bodies share.
 """
 
@@ -20,15 +20,15 @@ Bodies = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 def serving_module(
     model: HMR, vertices: bool = True, encoder: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> tf.Module:
-    """A module with the variables of prediction, the `SIGNATURES`, and the body's `rig`.
+    """A module with the variables for prediction, the `SIGNATURES`, and the body's `rig`.
 
-    No Keras objects: these would bring the training graph with them.
+    It holds no Keras objects, which would bring the training graph with them.
 
     Args:
-        model: what to serve.
+        model: the model to serve.
         vertices: whether the signatures return `verts`, and `mesh` its triangles.
-        encoder: from crops [N, S, S, 3] in [-1, 1] to what `model.encoder` gives for them, with
-            the `variables` it reads; none means the model's own.
+        encoder: computes from crops [N, S, S, 3] in [-1, 1] what `model.encoder` does, and has the
+            `variables` that it reads; None means the model's own.
     """
     size = model.config.img_size
     module = tf.Module(name="hmr")
@@ -59,7 +59,7 @@ def _crops_spec(size) -> tf.TensorSpec:
 def _bodies_function(model, vertices, encoder) -> Bodies:
     """From crops to bodies; `joints` are in pixels of the crop.
 
-    A function of its own, so that the signatures that call it share one copy of its graph.
+    It is a function of its own, so that the signatures that call it share one copy of its graph.
     """
     size = model.config.img_size
 
@@ -115,7 +115,7 @@ def _predict_crops(bodies, size):
 
 
 def _mesh(all_faces, vertices, size):
-    """The triangles of `verts`, none where the bodies have none, and the side of a crop."""
+    """The triangles of `verts`, none if the bodies have none, and the side of a crop."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "rows")])
     def mesh(rows):

@@ -6,13 +6,13 @@ import pathlib
 
 import hmr_tf2
 
-# TensorFlow leaves the folder `assets.extra` of a SavedModel to whoever has something to add, and
-# servers pass over the names there that they do not know.
+# TensorFlow leaves the folder `assets.extra` of a SavedModel to anyone who has something to add,
+# and servers ignore the names there that they do not know.
 VERSION_FILE = pathlib.PurePath("assets.extra", "hmr_tf2.json")
 
 
 def write_version(folder: str | os.PathLike) -> None:
-    """Writes `assets.extra/hmr_tf2.json`. It holds no date: equal exports have equal files.
+    """Writes `assets.extra/hmr_tf2.json`, without a date, so that equal exports have equal files.
 
     Args:
         folder: the version's folder.
@@ -37,4 +37,6 @@ def read_version(folder: str | os.PathLike) -> str | None:
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["hmr_tf2"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error!r}); export the model again.") from error
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}: {error}); export the model again."
+        ) from error

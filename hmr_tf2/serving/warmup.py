@@ -24,7 +24,7 @@ def write_warmup(
     Args:
         folder: the version's folder.
         model_name: the name under which it is served.
-        batch_sizes: those that the server's batching makes.
+        batch_sizes: the sizes of the batches that the server forms.
         img_size: side of a crop, pixels.
     """
     path = pathlib.Path(folder) / WARMUP_FILE
@@ -49,7 +49,7 @@ def _requests(batch, img_size) -> Iterator[tuple[str, dict]]:
     yield "serving_default", {"image_bytes": image_bytes}
     boxes = tf.make_tensor_proto([BOX] * batch)
     yield "predict_boxes", {"image_bytes": image_bytes, "boxes": boxes}
-    # One value stands for all: 20 bytes rather than 19 MB.
+    # One value stands for all, which takes 20 bytes rather than 19 MB.
     yield (
         "predict_crops",
         {"images": tf.make_tensor_proto(0.0, shape=[batch, img_size, img_size, 3])},

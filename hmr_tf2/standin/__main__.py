@@ -17,40 +17,57 @@ from tfrecords_tools.settings import check_settings, setting
 class StandinSettings:
     """How many people, how they look, and where they go."""
 
-    out: str | None = setting(None, "Folder for the raw data sets.", "output")
-    models: str | None = setting(None, "Folder for the body's files, if wanted.", "output")
+    out: str | None = setting(None, "Folder to write the raw data sets to.", "output")
+    models: str | None = setting(
+        None, "Folder to write the body's model files to; the default writes none.", "output"
+    )
     sheet: str | None = setting(
-        None, "PNG or JPEG that shows body and people, if wanted.", "output"
+        None,
+        "PNG or JPEG file to write a picture of the body and people to; the default writes none.",
+        "output",
     )
 
     datasets: tuple[str, ...] = setting(
-        STANDIN_DATASETS, "Which to write.", "people", choices=STANDIN_DATASETS
+        STANDIN_DATASETS,
+        "Data sets to write, separated by commas.",
+        "people",
+        choices=STANDIN_DATASETS,
     )
-    people: int = setting(500, "Pictures a data set (clips, for mosh).", "people", minimum=1)
-    plain: bool = setting(False, "Bare scenery, nothing before the people, no noise.", "people")
+    people: int = setting(
+        500, "Number of pictures per data set (for mosh, of motion clips).", "people", minimum=1
+    )
+    plain: bool = setting(
+        False,
+        "Draw bare scenery, with nothing in front of the people and without camera noise.",
+        "people",
+    )
     turn: int = setting(
         180,
-        "How far, in degrees, people may face away from the camera.",
+        "How far people may face away from the camera, in degrees.",
         "people",
         minimum=1,
         below=181,
     )
-    seed: int = setting(0, "The same seed gives the same files.", "people", minimum=0)
+    seed: int = setting(0, "Random seed; the same seed gives the same files.", "people", minimum=0)
 
-    workers: int = setting(0, "Threads that draw; 0: one a core.", "speed", minimum=0)
+    workers: int = setting(
+        0, "Number of threads that draw; 0 starts one per core.", "speed", minimum=0
+    )
 
     def __post_init__(self):
         check_settings(self)
         if not self.out:
             raise ValueError("--out is needed: the folder for the raw data sets.")
         if not self.datasets:
-            raise ValueError("--datasets names no data set.")
+            raise ValueError(
+                f"--datasets names no data set; it accepts {', '.join(STANDIN_DATASETS)}."
+            )
         if self.sheet and not self.sheet.lower().endswith((".png", ".jpg", ".jpeg")):
             raise ValueError(f"--sheet must end with .png or .jpg; got {self.sheet!r}.")
 
 
 def main(settings: StandinSettings) -> None:
-    # SciPy, numba and OpenCV take seconds that --help should not.
+    # Importing SciPy, numba and OpenCV takes seconds, which --help should not.
     from hmr_tf2.standin import body, contact_sheet, people, raw_layouts
 
     start = time.perf_counter()

@@ -35,7 +35,7 @@ _HAIR = np.array(
 
 @dataclasses.dataclass(frozen=True)
 class Atlas:
-    """Where a vertex lies on the body: float32 [V] each, from the template."""
+    """Where a vertex is on the body: float32 [V] each, from the template."""
 
     x: np.ndarray
     y: np.ndarray

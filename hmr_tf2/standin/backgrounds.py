@@ -1,17 +1,17 @@
-"""Procedural scenery: what stands behind and before people. No photograph is involved."""
+"""Procedural scenery behind and in front of people. No photograph is involved."""
 
 import cv2
 import numpy as np
 
-_GRAIN = 131  # noise repeats after so many pixels, which nobody sees
+_GRAIN = 131  # the noise repeats after this many pixels, which nobody notices
 
 
 def background(
     rng: np.random.Generator, height: int, width: int, clutter: float = 1.0
 ) -> np.ndarray:
-    """uint8 [height, width, 3]: a wall and a floor, clouds of colour, and some boxy things.
+    """uint8 [height, width, 3]: a wall and a floor, clouds of colour, and some simple objects.
 
-    `clutter` from 0 (only the wall and the floor) to 1 says how much of it there may be.
+    `clutter` from 0 (only the wall and the floor) to 1 says how much of the rest there may be.
     """
     # Painted small and enlarged: nothing behind a person needs sharp pixels everywhere.
     scale = max(1.0, max(height, width) / 160)
@@ -28,16 +28,16 @@ def background(
 
 
 def occlude(rng: np.random.Generator, image: np.ndarray, box) -> np.ndarray:
-    """Puts an object before a part of `box` (x0, y0, x1, y1) in pixels, in place.
+    """Puts an object in front of a part of `box` (x0, y0, x1, y1) in pixels, in place.
 
     Returns:
-        bool [H, W]: what it hides.
+        bool [H, W]: the pixels that it hides.
     """
     height, width = image.shape[:2]
     x0, y0, x1, y1 = box
     size = np.array([x1 - x0, y1 - y0]) * rng.uniform(0.15, 0.55, 2)
     centre = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
-    if rng.random() < 0.35:  # a table or a wall that comes from below
+    if rng.random() < 0.35:  # a table or a wall that rises from below
         centre[1], size[1] = y1, (y1 - y0) * rng.uniform(0.2, 0.9)
     mask = np.zeros((height, width), np.uint8)
     if rng.random() < 0.5:
@@ -96,7 +96,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
-        raise OSError(f"OpenCV could not encode a picture of {image.shape}.")
+        raise OSError(f"OpenCV could not encode a picture of shape {list(image.shape)}.")
     return data.tobytes()
 
 
@@ -112,7 +112,7 @@ def _wall_and_floor(rng, h, w):
 
 
 def _muted(rng):
-    """A colour 0-255 as rooms and streets have them: mostly little saturated."""
+    """A colour from 0 to 255 as in rooms and streets: mostly with little saturation."""
     color, grey = rng.uniform(10, 245, 3), rng.uniform(15, 240)
     return np.clip(grey + rng.beta(1.0, 2.5) * (color - grey), 0, 255)
 
@@ -127,7 +127,7 @@ def _clouds(rng, h, w, cells):
 
 
 def _thing(rng, picture):
-    """A door, picture, lamp, pole, box or plant: only shapes."""
+    """A door, picture, lamp, pole, box or plant, of which only the outline is drawn."""
     height, width = picture.shape[:2]
     color = tuple(float(q) for q in _muted(rng))
     x, y = (int(q) for q in rng.uniform(0, [width, height]))

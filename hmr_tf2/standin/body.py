@@ -95,7 +95,7 @@ def write_model_files(folder) -> str:
     """Writes the two model files that a run needs into `folder`.
 
     Returns:
-        The path of the body, `neutral_smpl_with_cocoplus_reg.pkl`; the mean lies beside it.
+        The path of the body, `neutral_smpl_with_cocoplus_reg.pkl`; the mean is beside it.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,24 +103,25 @@ def write_model_files(folder) -> str:
     with replacing(mean) as partial, h5py.File(partial, "w") as file:
         for key, value in mean_parameters().items():
             file[key] = value
-    # The body comes last: where it is, the mean is too.
+    # The body comes last, so that a folder that has it also has the mean.
     with replacing(path) as partial, open(partial, "wb") as file:
         pickle.dump(make_body(), file, protocol=2)
     return str(path)
 
 
 def _mean_weights(vertices, point, num_near):
-    """Weights >= 0 of nearby vertices, as even as can be, whose mean is `point`.
+    """Weights >= 0 of nearby vertices, as even as possible, whose mean is `point`.
 
     The vertices closest to the point in every direction enclose it, so that it is reached exactly.
     """
     offset = vertices - point
     distance = np.linalg.norm(offset, axis=1)
     directions = offset / np.maximum(distance, 1e-9)[:, None]
-    # One near vertex for each of many directions: a ring round the limb and not a patch of it.
+    # One near vertex for each of many directions: a ring around the limb, not a patch on it.
     wanted = _sphere(num_near)
     score = directions @ wanted.T - 1.5 * distance[:, None] / (distance.min() + 0.05)
     near = np.unique(score.argmax(0))
+    # Even weights are a wish; that they sum to one and that their mean is `point` is demanded.
     strong = 1e3
     system = np.vstack(
         [np.eye(len(near)), strong * np.ones(len(near)), strong * 20 * offset[near].T]
@@ -132,7 +133,7 @@ def _mean_weights(vertices, point, num_near):
 
 
 def _sphere(count):
-    """float64 [count, 3]: directions spread evenly (a spiral)."""
+    """float64 [count, 3]: directions spread evenly over the sphere, along a golden spiral."""
     k = np.arange(count) + 0.5
     polar, azimuth = np.arccos(1 - 2 * k / count), np.pi * (1 + 5**0.5) * k
     return np.stack(

@@ -29,7 +29,7 @@ def contact_sheet(seed: int = 0) -> np.ndarray:
 
 
 def write_contact_sheet(path, seed: int = 0):
-    """Writes `contact_sheet` as a PNG or JPEG, whatever `path` ends with."""
+    """Writes `contact_sheet` as a PNG or JPEG file, depending on the suffix of `path`."""
     write_picture(path, contact_sheet(seed))
 
 

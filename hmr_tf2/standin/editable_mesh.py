@@ -16,7 +16,7 @@ class Mesh:
                 self.around[v].add(k)
 
     def arrays(self):
-        """vertices float64 [V, 3] and faces int64 [F, 3] without the removed ones."""
+        """Vertices float64 [V, 3] and faces int64 [F, 3] without the removed ones."""
         faces = np.array(list(self.faces.values()))
         used, packed = np.unique(faces, return_inverse=True)
         return np.array(self.points)[used], packed.reshape(-1, 3)
@@ -48,12 +48,15 @@ class Mesh:
         return new
 
     def collapse(self, a: int, b: int) -> bool:
-        """Merges edge (a, b) into one vertex `a`, if the mesh stays a sane manifold."""
+        """Merges edge (a, b) into one vertex `a`, if the mesh remains a sound manifold."""
         shared = self.around[a] & self.around[b]
         na, nb = self.neighbours(a), self.neighbours(b)
         border_a, border_b = self.is_border(a), self.is_border(b)
+        # The link condition: a common neighbour outside the shared faces would end up on an edge
+        # of three or more faces, as would a bridge between two places of the border.
         if len(na & nb) != len(shared) or (border_a and border_b and len(shared) != 1):
             return False
+        # A vertex of three faces would keep two, which lie upon each other.
         if any(len(self.around[v]) <= 3 for v in na & nb) or len(na | nb) < 6:
             return False
         target = (self.points[a] + self.points[b]) / 2
@@ -70,7 +73,7 @@ class Mesh:
         return True
 
     def flip(self, a: int, b: int) -> bool:
-        """Turns edge (a, b) if that evens out the valences and folds nothing."""
+        """Flips edge (a, b) if that evens out the valences and folds nothing over."""
         shared = self.around[a] & self.around[b]
         if len(shared) != 2:
             return False
@@ -80,6 +83,7 @@ class Mesh:
         c, d = _third(self.faces[k], a, b), _third(self.faces[m], a, b)
         if d in self.neighbours(c):
             return False
+        # The valences of a regular triangle mesh: six inside, four on a straight border.
         goal = [4 if self.is_border(v) else 6 for v in (a, b, c, d)]
         now = [len(self.neighbours(v)) for v in (a, b, c, d)]
         change = np.array([-1, -1, 1, 1])

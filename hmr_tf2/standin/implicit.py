@@ -1,7 +1,7 @@
 """Implicit solids that blend smoothly: the clay that the stand-in body is modelled from.
 
-A solid is a function from points float64 [N, 3] to about the signed distance float64 [N] (metres,
-negative inside). Each comes with a box outside of which it need not be asked.
+A solid is a function from points float64 [N, 3] to the approximate signed distance float64 [N]
+(metres, negative inside). Each comes with a box outside of which it need not be evaluated.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-FAR = 1.0
+FAR = 1.0  # metres; the distance where no solid is near
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sweep(start, end, side, stations, blend=0.02, power=2.0) -> Solid:
         end: centre of the last one.
         side: direction of a cross-section's first half-width; the "front" is side x axis.
         stations: rows of (t, half-width sideways, front, back), t from 0 at `start` to 1.
-        blend: width of the melting into neighbours.
+        blend: width over which it melts into its neighbours.
         power: 2 for ellipses, more for boxier sections.
     """
     start, end, side = (np.asarray(q, float) for q in (start, end, side))
@@ -91,7 +91,7 @@ def sweep(start, end, side, stations, blend=0.02, power=2.0) -> Solid:
 
 
 def melt(solids: list[Solid]) -> Callable[[np.ndarray], np.ndarray]:
-    """The union of `solids` in turn (minus the cut ones), each blended over its own width."""
+    """The union of `solids` one after the other (minus the cut ones), each with its own blend."""
 
     def distance(points):
         total = np.full(len(points), FAR)
@@ -122,6 +122,7 @@ def project(distance, points: np.ndarray, rounds=4) -> np.ndarray:
     """Moves points near the surface onto it (Newton steps along the gradient, at most 8 mm)."""
     for _ in range(rounds):
         slope = gradient(distance, points)
+        # Where solids melt, the gradient can vanish; the bound keeps the step finite.
         square = np.maximum((slope**2).sum(1), 0.05)
         step = (distance(points) / square)[:, None] * slope
         size = np.linalg.norm(step, axis=1, keepdims=True)
@@ -130,7 +131,10 @@ def project(distance, points: np.ndarray, rounds=4) -> np.ndarray:
 
 
 def _scaled_distance(q, radii, power=2.0):
-    """First-order distance to |q / radii| = 1 (after Quilez, "ellipsoid distance")."""
+    """First-order distance to |q / radii| = 1 (after Quilez, "ellipsoid distance").
+
+    `level` is 1 on the surface; divided by its slope, the difference from 1 is in metres.
+    """
     ratio = np.abs(q / radii)
     level = (ratio**power).sum(1) ** (1 / power)
     slope = np.sqrt(((q / radii**2) ** 2).sum(1))
@@ -139,6 +143,6 @@ def _scaled_distance(q, radii, power=2.0):
 
 
 def _smooth_min(a, b, width):
-    """Polynomial minimum that rounds the seam over `width`."""
+    """Polynomial minimum that rounds the seam over `width` (Quilez, "smooth minimum", cubic)."""
     h = np.maximum(width - np.abs(a - b), 0) / width
     return np.minimum(a, b) - h**3 * width / 6

@@ -39,7 +39,7 @@ class Angles:
         self.values = np.zeros((len(times), len(skeleton.NAMES), 3))
 
     def add(self, joint: str, x=0.0, y=0.0, z=0.0):
-        """Adds to a joint; a side's name ("left_knee") or a pair's ("knee": both, mirrored)."""
+        """Adds to one joint ("left_knee") or to a pair of them ("knee": both, mirrored)."""
         if joint not in skeleton.NAMES:
             self.add(f"left_{joint}", x, y, z)
             self.add(f"right_{joint}", x, y, z)
@@ -63,7 +63,7 @@ class Angles:
 
 @functools.lru_cache(maxsize=1)
 def limits() -> tuple[np.ndarray, np.ndarray]:
-    """float64 [24, 3] lowest and highest angle of every joint (the root's are not used)."""
+    """The lowest and highest angles of every joint, float64 [24, 3] (the root's are not used)."""
     low, high = np.zeros((24, 3)), np.zeros((24, 3))
     for j, name in enumerate(skeleton.NAMES):
         table = _DEGREES.get(name.split("_")[-1])
@@ -100,7 +100,7 @@ def mirrored(joint: str) -> np.ndarray:
 
 
 def wave(times: np.ndarray, rng: np.random.Generator, hertz: float) -> np.ndarray:
-    """float64 [T]: smooth noise, about in [-1, 1], with frequencies round `hertz`."""
+    """float64 [T]: smooth noise, about in [-1, 1], with frequencies around `hertz`."""
     rates, phases = hertz * rng.uniform(0.4, 1.6, (3, 1)), rng.random((3, 1))
     return np.sin(2 * np.pi * (rates * times + phases)).sum(0) * 0.5
 

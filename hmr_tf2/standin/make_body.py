@@ -21,11 +21,13 @@ ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
 def make_mesh(cell=0.005):
     """The template: vertices float64 [6890, 3], faces [13776, 3], mirror permutation [6890]."""
     half = implicit.melt(sculpture.left_half())
+    # Only the half x >= 0 is meshed and then mirrored, so that the body is symmetric to the bit.
 
     def distance(points):
         return half(np.column_stack([np.abs(points[:, 0]), points[:, 1:]]))
 
     def project(points):
+        # Vertices on the seam stay on it, and no other one may reach it.
         seam = points[:, 0] == 0
         points = implicit.project(distance, points)
         points[seam, 0] = 0
@@ -43,7 +45,7 @@ def make_mesh(cell=0.005):
         small = remesh.remesh(vertices, faces, edge_length, project, rounds=10)
         border = (small[0][:, 0] == 0).sum()
         count = 2 * len(small[0]) - border
-        logging.info("edge scale %.3f: %d vertices", scale, count)
+        logging.info("An edge scale of %.3f gives %d vertices", scale, count)
         if NUM_VERTICES <= count <= NUM_VERTICES * 1.04:
             break
         scale *= np.sqrt(count / (NUM_VERTICES * 1.015))
@@ -75,7 +77,11 @@ def main():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "path", nargs="?", type=pathlib.Path, default=ASSET, help="the .npz file to write"
+        "path",
+        nargs="?",
+        type=pathlib.Path,
+        default=ASSET,
+        help="The .npz file to write; the default is the asset itself.",
     )
     path = parser.parse_args().path
     vertices, faces, permutation = make_mesh()

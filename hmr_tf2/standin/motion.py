@@ -27,11 +27,11 @@ def clip(
         kind: one of `KINDS`.
         num_frames: its length.
         rng: draws style, speed and phase.
-        fps: frames a second.
+        fps: frames per second.
         turn: how far (radians) the body may face away from +z at first.
     """
     if kind not in KINDS:
-        raise ValueError(f"No motion {kind!r} among {', '.join(KINDS)}.")
+        raise ValueError(f"There is no motion {kind!r}; there are {', '.join(KINDS)}.")
     times = rng.uniform(0, 60) + np.arange(num_frames) / fps
     angles = Angles(times)
     KINDS[kind](angles, times, rng)
@@ -41,7 +41,7 @@ def clip(
 
 
 def _sway(angles, times, rng):
-    """The small movements that no standing or moving body is without."""
+    """The small movements that every body makes, standing or moving."""
     for joint in ("spine1", "spine2", "spine3", "neck", "head"):
         angles.add(joint, *(np.deg2rad(4) * wave(times, rng, 0.3) for _ in range(3)))
     for side in ("left_", "right_"):
@@ -176,7 +176,7 @@ def _sit(angles, times, rng):
 
 
 def _jump(angles, times, rng):
-    """Crouch, fly stretched with arms up, land; over and over (star jumps now and then)."""
+    """Crouch, fly stretched with the arms up, land; again and again (some are star jumps)."""
     phase = 2 * np.pi * (rng.uniform(0.5, 0.8) * times + rng.random())
     depth = 0.6 * np.maximum(np.sin(phase), 0) ** 2
     flight = np.maximum(-np.sin(phase), 0)
@@ -196,7 +196,7 @@ def _dance(angles, times, rng):
 
 
 def _extremes(angles, times, rng):
-    """From one end of the joints' range to another, as in the joint-limit recordings."""
+    """From one end of the joints' ranges to the other, as in the joint-limit recordings."""
     _through_postures(angles, times, rng, seconds=1.5, extent=0.95)
 
 

@@ -1,10 +1,10 @@
-"""Pictures of people that never were, with everything about them known.
+"""Pictures of people who never existed, with everything about them known.
 
     photo = random_photo(np.random.default_rng(0), (224, 224))
     photo.image, photo.people[0].keypoints_px, photo.people[0].visible
 
-World axes: y up. Camera axes: x right, y down, z away; a person's `pose` is given in these, as HMR
-predicts it, so that SMPL(pose, shape) plus a shift is what the camera sees.
+World axes: y up. Camera axes: x right, y down, z away; a person's `pose` is given in camera axes,
+as HMR predicts it, so that SMPL(pose, shape) plus a shift is what the camera sees.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from tfrecords_tools import joints
 # From y up to y down: half a turn about x.
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 
-# How far (m) a keypoint may lie under the skin that hides it and still count as seen.
+# How far (m) a keypoint may lie under the skin that hides it and still count as visible.
 _DEPTH_INSIDE = {
     "ankle": 0.075,
     "knee": 0.10,
@@ -42,7 +42,7 @@ class Variety:
     """How much pictures may differ.
 
     `turn` is how far (radians) people may face away from the camera, `occluded` the chance of an
-    object before them, `clutter` from 0 to 1 how full the scenery and how bad the camera is.
+    object in front of them, `clutter` from 0 to 1 how full the scenery and how bad the camera is.
     """
 
     turn: float = np.pi
@@ -51,7 +51,7 @@ class Variety:
 
 
 EVERYDAY = Variety()
-# From which a network learns most in its first minutes.
+# The one from which a network learns most in its first minutes.
 PLAIN = Variety(occluded=0.0, clutter=0.0)
 
 
@@ -71,7 +71,7 @@ class Figure:
 
 
 class Person(NamedTuple):
-    """What is known of a person in a picture; joints.COCO_PLUS order for keypoints.
+    """What is known of a person in a picture; keypoints are in the order `joints.COCO_PLUS`.
 
     `keypoints_px` float32 [19, 2]; `visible` bool [19], seen and inside the picture;
     `keypoints_m` [19, 3] and `joints_m` [24, 3] in camera axes; `pose` [72] with the root in
@@ -88,7 +88,7 @@ class Person(NamedTuple):
 
 
 class Photo(NamedTuple):
-    """`image` uint8 [H, W, 3] and the `people` in it, as they were given."""
+    """`image` uint8 [H, W, 3], and the `people` in it in the order in which they were given."""
 
     image: np.ndarray
     people: list[Person]
@@ -106,14 +106,14 @@ def random_figure(
 
 
 def random_shape(rng) -> np.ndarray:
-    """float64 [10]: normal, at most two deviations out."""
+    """float64 [10]: normally distributed, at most two standard deviations from the mean."""
     return np.clip(rng.standard_normal(10), -2, 2)
 
 
 def frame_camera(rng, points, size, *, height_px, centre_px, pitch=None) -> Camera:
-    """A camera that sees `points` [N, 3] about `height_px` tall round `centre_px`.
+    """A camera that sees `points` [N, 3] about `height_px` tall around `centre_px`.
 
-    Pitch and roll vary as when people hold cameras; the focal length is that of a phone.
+    Pitch and roll vary as in the hands of people; the focal length is that of a phone.
     """
     pitch = rng.normal(0.06, 0.14) if pitch is None else pitch
     rotation = UPRIGHT @ _turn(0, pitch) @ _turn(2, rng.normal(0, 0.06))
@@ -141,8 +141,8 @@ def photograph(
 ) -> Photo:
     """Draws `figures` on a copy of `scenery` uint8 [H, W, 3], far ones first.
 
-    `shadow` from 0 to 1 darkens the floor under the people; `occluders` objects, drawn by `rng`,
-    are put before them.
+    `shadow` from 0 to 1 darkens the floor under the people; `occluders` is the number of objects,
+    drawn by `rng`, that are put in front of them.
     """
     if shadow > 0:
         for figure in figures:
@@ -163,7 +163,7 @@ def photograph(
 def random_photo(
     rng, size, num_people=1, height_share=(0.6, 0.92), variety: Variety = EVERYDAY
 ) -> Photo:
-    """A whole random picture, degraded as by a camera.
+    """A completely random picture, degraded as by a camera.
 
     Args:
         rng: draws everything.

@@ -4,21 +4,23 @@ import itertools
 
 import numpy as np
 
-# Six tetrahedra share the diagonal of a cube (Kuhn); corner numbers are bits (x, y, z).
+# Six tetrahedra share the diagonal of a cube (Kuhn), which makes neighbouring cubes fit together.
+# The bits of a corner's number are x, y, z.
 _TETRAHEDRA = np.array(
     [[0, 1 << a, (1 << a) | (1 << b), 7] for a, b in itertools.permutations(range(3), 2)]
 )
 
 
 def sample(distance, low, high, cell: float):
-    """Values on a grid of nodes from `low` to at least `high`.
+    """Samples `distance` on a grid of nodes from `low` to at least `high`.
 
     Returns:
-        nodes float64 [X, Y, Z, 3] and values float64 [X, Y, Z].
+        Nodes float64 [X, Y, Z, 3] and values float64 [X, Y, Z].
     """
     axes = [np.arange(a, b + cell, cell) for a, b in zip(low, high, strict=True)]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     values = np.stack([distance(slab.reshape(-1, 3)).reshape(slab.shape[:2]) for slab in nodes])
+    # No node may lie on the surface: it would have to be inside or outside.
     return nodes, np.where(np.abs(values) < 1e-9, 1e-9, values)
 
 
@@ -38,7 +40,10 @@ def triangulate(nodes: np.ndarray, values: np.ndarray):
 
 
 def _cut(tets, points, values):
-    """Triangles of all tetrahedra; corners of a tetrahedron are sorted inside first."""
+    """The triangles of all tetrahedra, whose corners are sorted with those inside first.
+
+    The surface cuts off one corner (a triangle), or separates two from two (a quadrilateral).
+    """
     order = np.argsort(values[tets], axis=1, kind="stable")
     tets = np.take_along_axis(tets, order, axis=1)
     below = (values[tets] < 0).sum(1)
@@ -54,6 +59,7 @@ def _cut(tets, points, values):
     )
     edges = np.sort(np.concatenate(edges), axis=2)
     keys, faces = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
+    # The zero between two nodes, kept off the nodes themselves, where triangles would degenerate.
     a, b = values[keys[:, 0]], values[keys[:, 1]]
     t = np.clip(a / (a - b), 0.02, 0.98)[:, None]
     vertices = points[keys[:, 0]] * (1 - t) + points[keys[:, 1]] * t
@@ -71,5 +77,6 @@ def _triangles(tets, *edges):
 
 
 def _outward(tets, points, num_inside):
+    """float64 [T, 3]: from the corners inside to those outside, for the triangles' orientation."""
     inner = points[tets[:, :num_inside]].mean(1)
     return points[tets[:, num_inside:]].mean(1) - inner

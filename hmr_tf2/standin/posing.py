@@ -1,7 +1,7 @@
 """Shapes and poses the stand-in body quickly: SMPL's function in NumPy and numba, float32.
 
 `hmr_tf2.smpl` holds the model that is trained; this one makes pictures in many processes at once
-and must start without TensorFlow. A test holds both to the same vertices.
+and must start without TensorFlow. A test makes sure that both give the same vertices.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ class Posed:
 
 
 class Poser:
-    """Poses a body file's content; see `pose`."""
+    """Poses the content of a body file; see `pose`."""
 
     def __init__(self, model: dict):
         self.faces = np.ascontiguousarray(model["f"], np.int32)
@@ -61,7 +61,7 @@ class Poser:
 
 @functools.lru_cache(maxsize=1)
 def standin_poser() -> Poser:
-    """The poser of `body.make_body()`, made once a process."""
+    """The poser of `body.make_body()`, made once per process."""
     return Poser(body.make_body())
 
 
@@ -85,6 +85,7 @@ def _rodrigues(vectors):
     out = np.empty((vectors.shape[0], 3, 3))
     for n in range(vectors.shape[0]):
         a, b, c = vectors[n, 0], vectors[n, 1], vectors[n, 2]
+        # The shift keeps the angle from zero, as in akanazawa/hmr (batch_rodrigues).
         angle = np.sqrt((a + 1e-8) ** 2 + (b + 1e-8) ** 2 + (c + 1e-8) ** 2)
         x, y, z = a / angle, b / angle, c / angle
         s, t = np.sin(angle), 1.0 - np.cos(angle)
@@ -123,7 +124,7 @@ def _chain(joints, turns, parents):
 def _sparse_correctives(posedirs):
     """Correctives as rows (vertex, joint) with float32 [3, 9] each, sorted by vertex."""
     by_joint = posedirs.reshape(len(posedirs), 3, 23, 9).transpose(0, 2, 1, 3)
-    used = np.abs(by_joint).max((2, 3)) > 2e-5
+    used = np.abs(by_joint).max((2, 3)) > 2e-5  # metres; less than that is not visible
     vertex, joint = np.nonzero(used)
     first = np.searchsorted(vertex, np.arange(len(posedirs) + 1)).astype(np.int32)
     return first, joint.astype(np.int32), by_joint[used].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Writes raw data sets of stand-in people, as the real ones lie on disk."""
+"""Writes raw data sets of stand-in people in the layouts of the real ones."""
 
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -39,26 +39,31 @@ def write_raw(
 
     Args:
         out_dir: where the folders of the data sets appear, each when it is complete.
-        people: pictures of each data set (clips, for mosh), or a number for each.
+        people: number of pictures per data set (for mosh, of clips), or a number for each by name.
         seed: the same seed gives the same bytes, whatever the number of workers.
         datasets: some of `STANDIN_DATASETS`.
         workers: threads that draw.
         variety: how much pictures differ; `people.PLAIN` is easiest to learn from.
 
     Returns:
-        The folder of each data set, as `convert_datasets` wants it.
+        The folder of each data set, as `convert_datasets` expects it.
     """
     datasets = list(datasets)
     unknown = sorted(set(datasets) - set(_FOLDERS))
     if unknown or not datasets:
-        raise ValueError(f"`datasets` must be of {', '.join(_FOLDERS)}, got {', '.join(unknown)}.")
+        raise ValueError(
+            f"`datasets` must be some of {', '.join(_FOLDERS)}, "
+            f"got {', '.join(unknown) or 'none'}."
+        )
     folders = {}
     for name in datasets:
         order = Order(people if isinstance(people, int) else people[name], seed, workers, variety)
         if order.people < 1 or workers < 1:
-            raise ValueError(f"`people` and `workers` must be positive, got {order}.")
+            raise ValueError(
+                f"`people` and `workers` must be positive, got {order.people} and {workers}."
+            )
         for folder, write in _FOLDERS[name].items():
-            # Human3.6M brings its own MoSh, of the very people in its videos.
+            # Human3.6M brings its own MoSh files, of the very people in its videos.
             if name != "h36m" and "h36m" in datasets and folder in _FOLDERS["h36m"]:
                 continue
             write_whole(pathlib.Path(out_dir) / folder, order, write)

@@ -1,7 +1,7 @@
-"""Isotropic remeshing of an open, orientable triangle mesh to wanted edge lengths and counts.
+"""Isotropic remeshing of an open, orientable triangle mesh to given edge lengths and counts.
 
-The classic recipe (Botsch and Kobbelt 2004): split long edges, collapse short ones, flip towards
-valence six, relax in the tangent plane, project. The border stays in the plane x = 0.
+This is the classic recipe (Botsch and Kobbelt, 2004): split long edges, collapse short ones, flip
+towards valence six, relax in the tangent plane, project. The border stays in the plane x = 0.
 """
 
 import numpy as np
@@ -30,7 +30,10 @@ def to_count(vertices, faces, edge_length, num_full: int):
     mesh = Mesh(vertices, faces)
     excess = _full_count(mesh) - num_full
     if excess < 0:
-        raise ValueError(f"The half mesh gives {num_full + excess} vertices, wanted {num_full}.")
+        raise ValueError(
+            f"The half mesh gives {num_full + excess} vertices; expected at least {num_full}."
+        )
+    # An edge on the border lowers the count by one, an edge inside by two.
     while excess:
         for a, b in _by_ratio(mesh, edge_length):
             on_border = mesh.is_border(a) + mesh.is_border(b)
@@ -44,7 +47,10 @@ def to_count(vertices, faces, edge_length, num_full: int):
 
 
 def relax(vertices: np.ndarray, faces: np.ndarray, amount=0.6) -> np.ndarray:
-    """Moves vertices to the mean of their neighbours, within the tangent plane."""
+    """Moves vertices towards the mean of their neighbours, within the tangent plane.
+
+    Those of the border look only at their neighbours there, so that the border does not shrink.
+    """
     edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     both = np.sort(edges, axis=1)
     unique, counts = np.unique(both, axis=0, return_counts=True)
@@ -112,6 +118,7 @@ def _by_ratio(mesh, edge_length):
 
 def _sorted_edges(mesh, edge_length, longest):
     edges, ratio = _ratios(mesh, edge_length)
+    # The limits of Botsch and Kobbelt: beyond them an edge is nearer to the goal after the change.
     chosen = ratio > 4 / 3 if longest else ratio < 4 / 5
     order = np.argsort(-ratio[chosen] if longest else ratio[chosen], kind="stable")
     return edges[chosen][order].tolist()

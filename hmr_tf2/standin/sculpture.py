@@ -1,6 +1,6 @@
 """The shape of the stand-in body: solids for the left half (x >= 0), modelled by eye.
 
-Lengths in metres; the joints of `skeleton` lie inside. Nothing here comes from a scan.
+Lengths are in metres; the joints of `skeleton` lie inside. Nothing here comes from a scan.
 """
 
 import numpy as np

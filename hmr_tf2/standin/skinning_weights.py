@@ -1,4 +1,4 @@
-"""Skinning weights of the stand-in: nearest bone, then heat that spreads over the surface."""
+"""Skinning weights of the stand-in: the nearest bone, then heat that spreads over the surface."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -54,7 +54,7 @@ _SPREAD = {
 
 
 def skinning_weights(vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """float64 [V, 24]: at most four joints a vertex, smooth over the mesh, rows sum to one."""
+    """float64 [V, 24]: at most four joints per vertex, smooth over the mesh, rows sum to one."""
     owner = _nearest_bone(vertices)
     start = np.zeros((len(vertices), len(skeleton.NAMES)))
     start[np.arange(len(vertices)), owner] = 1.0
@@ -68,18 +68,21 @@ def skinning_weights(vertices: np.ndarray, faces: np.ndarray, mirror: np.ndarray
 
 
 def diffuse(values, vertices, faces, spread) -> np.ndarray:
-    """Spreads `values` [V, C] over the surface by `spread` [V] metres (one implicit heat step)."""
+    """Spreads `values` [V, C] over the surface by about `spread` [V] metres, as heat spreads."""
     i, j = faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()
     corner = vertices[faces]
     # Cotangent of the angle opposite each edge (0,1), (1,2), (2,0).
     u, v = corner[:, [0, 1, 2]] - corner[:, [2, 0, 1]], corner[:, [1, 2, 0]] - corner[:, [2, 0, 1]]
     area = np.linalg.norm(np.cross(u, v), axis=2)
+    # Clipped, because an obtuse angle would have a negative weight, and weights below zero follow.
     cotangent = np.clip((u * v).sum(2) / np.maximum(area, 1e-12), 0.05, 5.0).ravel() / 2
+    # In a time t heat spreads by a standard deviation of sqrt(2 t).
     conduct = cotangent * ((spread[i] + spread[j]) / 2) ** 2 / 2
     n = len(vertices)
     flow = sp.coo_matrix((conduct, (i, j)), shape=(n, n))
     flow = (flow + flow.T).tocsr()
     mass = np.zeros(n)
+    # Each corner has a third of its triangles; `area` is that of the parallelogram, twice as much.
     np.add.at(mass, faces.ravel(), np.repeat(area[:, 0] / 6, 3))
     system = sp.diags(mass + np.asarray(flow.sum(1)).ravel()) - flow
     solver = splu(system.tocsc())

@@ -1,1 +1,1 @@
-"""Pictures of bodies: the renderer, overlays and mesh files."""
+"""Bodies in pictures and files: the renderer, overlays, pages, mesh and motion files."""

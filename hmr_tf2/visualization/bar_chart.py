@@ -20,13 +20,13 @@ _COVERED = 99.5  # per cent of the values that the bins span; the last one holds
 
 
 def draw_bars(title: str, names: Sequence[str], series: Sequence[np.ndarray], unit: str) -> str:
-    """An `<svg>` of horizontal bars: for each name one of each series, its value at the end.
+    """An `<svg>` of horizontal bars: for each name one per series, with its value at the end.
 
     Args:
-        title: for those who cannot see it.
-        names: N of them.
-        series: float [N] each; what is not finite has no bar.
-        unit: of the values.
+        title: describes the chart to those who cannot see it.
+        names: the N names beside the bars.
+        series: float [N] each; values that are not finite have no bar.
+        unit: unit of the values.
     """
     values = np.array(series, np.float64).reshape(len(series), len(names))
     pitch = max(_LINE, _BAR * len(series) + _GAP)
@@ -69,12 +69,12 @@ def _vertical_grid(ticks, end, height, unit) -> str:
 def draw_histogram(title: str, series: Sequence[np.ndarray], unit: str) -> str:
     """An `<svg>` of the shares of values, in per cent, over their size.
 
-    The bins begin at 0 and are the same for all series. The last one also holds what is larger.
+    The bins begin at 0 and are the same for all series. The last one also holds larger values.
 
     Args:
-        title: for those who cannot see it.
-        series: float [N] each, not negative; what is not finite is left out.
-        unit: of the values.
+        title: describes the chart to those who cannot see it.
+        series: float [N] each, not negative; values that are not finite are left out.
+        unit: unit of the values.
     """
     series = [values[np.isfinite(values)] for values in map(np.asarray, series)]
     largest = max((float(np.percentile(v, _COVERED)) for v in series if len(v)), default=0.0)

@@ -13,7 +13,7 @@ CENTIMETRES = 100.0
 # Channels in this order mean R = Rz Rx Ry.
 ORDER = "ZXY"
 _TURNS = " ".join(f"{axis}rotation" for axis in ORDER)
-# A bone that ends in nothing is drawn with this share of the length of the one before it.
+# A bone without a joint at its end gets this share of the length of the bone before it.
 _END_SHARE = 0.5
 
 
@@ -24,9 +24,9 @@ def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps:
 
     Args:
         path: the BVH file.
-        motion: a moment for each frame.
+        motion: the motion, one moment per frame.
         parents: int [24], -1 for the root.
-        fps: frames a second.
+        fps: frames per second.
     """
     offsets = CENTIMETRES * _offsets(motion.joints, parents)
     order, lines = [], ["HIERARCHY"]
@@ -40,14 +40,14 @@ def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps:
 
 
 def _offsets(joints, parents):
-    """float [24, 3]: from each parent; the root's is zero, as its channels say where it is."""
+    """float [24, 3]: from parent to joint; zero for the root, whose channels say where it is."""
     offsets = np.zeros_like(joints, dtype=np.float64)
     offsets[1:] = joints[1:] - joints[np.asarray(parents)[1:]]
     return offsets
 
 
 def _describe(joint, parents, offsets, depth, order, lines):
-    """Appends the lines of `joint` and of all below it, and their numbers in the same order."""
+    """Appends the lines of `joint` and of all below it, and their numbers to `order`."""
     order.append(joint)
     indent, name = "\t" * depth, joint_orders.SMPL.names[joint]
     is_root = depth == 0

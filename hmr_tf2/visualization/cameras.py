@@ -8,12 +8,13 @@ import dataclasses
 
 import numpy as np
 
+# Points less deep than this, in their own unit, count as behind the camera: no division by zero.
 NEAR = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """x_px = focal * (R X + t)[:2] / depth + principal_point; `depth` is 1 if not perspective.
+    """x_px = focal * (R X + t)[:2] / depth + principal_point; without perspective `depth` is 1.
 
     `focal` and `principal_point` are [2] in pixels, `rotation` [3, 3], `translation` [3] in the
     unit of the points.
@@ -43,8 +44,8 @@ def perspective(focal, principal_point, translation=(0, 0, 0), rotation=None) ->
     Args:
         focal: focal length in pixels, one number or (x, y).
         principal_point: (x, y) in pixels.
-        translation: of the points, after the rotation.
-        rotation: float [3, 3] world to camera; none means the identity.
+        translation: added to the points after the rotation.
+        rotation: float [3, 3] from world to camera; None means the identity.
     """
     return Camera(
         np.broadcast_to(np.asarray(focal, np.float64), 2),

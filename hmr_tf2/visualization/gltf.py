@@ -25,7 +25,7 @@ _NEAR_M = 0.01
 def write_body(
     path: str | os.PathLike, vertices, faces, translation, size, focal_length, color=BODY_COLOR
 ) -> None:
-    """Writes one body and the camera that saw it; opened from that camera it fills the picture.
+    """Writes one body and the camera that saw it, through which it looks as in the picture.
 
     Args:
         path: the GLB file; it appears when it is complete.
@@ -33,7 +33,7 @@ def write_body(
         faces: int [F, 3].
         translation: float [3], of the body in camera axes, metres.
         size: (width, height) of the picture.
-        focal_length: pixels.
+        focal_length: focal length in pixels.
         color: RGB in [0, 1].
     """
     file = _File(color)
@@ -49,15 +49,15 @@ def write_motion(
 ) -> None:
     """Writes a moving body: mesh, skeleton, skin and one animation with its path.
 
-    glTF's skinning mixes at most four bones a vertex (SMPL has no more) and knows no corrective
+    glTF's skinning mixes at most four bones per vertex (SMPL has no more) and has no corrective
     shapes, so that bent elbows and knees are a little thinner than in SMPL.
 
     Args:
         path: the GLB file; it appears when it is complete.
         motion: see `Motion`.
-        rig: what has `faces`, `parents` and `weights` (hmr_tf2.smpl.rig.Rig).
+        rig: anything with `faces`, `parents` and `weights` (hmr_tf2.smpl.rig.Rig).
         size: (width, height) of the picture.
-        focal_length: pixels.
+        focal_length: focal length in pixels.
         color: RGB in [0, 1].
     """
     file = _File(color)
@@ -81,7 +81,7 @@ def write_motion(
 
 
 class _File:
-    """A document and its one buffer while they grow."""
+    """A glTF document and its one buffer while they are being built."""
 
     def __init__(self, color):
         self.document = {
@@ -103,11 +103,12 @@ class _File:
         self._binary = bytearray()
 
     def accessor(self, array, target=None, has_bounds=False) -> int:
-        """Appends an array; returns the number to name it by."""
+        """Appends an array; returns its number, by which the document refers to it."""
         array = np.ascontiguousarray(array)
         view = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": array.nbytes}
         if target:
             view["target"] = target
+        # glTF requires that numbers of four bytes start at multiples of four.
         self._binary += array.tobytes() + b"\0" * (-array.nbytes % 4)
         entry = {
             "bufferView": len(self.document["bufferViews"]),
@@ -124,7 +125,7 @@ class _File:
 
     def mesh(self, vertices, faces, **attributes):
         normals = vertex_normals(vertices, faces).astype(np.float32)
-        # A vertex without a face has none; glTF wants unit length of every normal.
+        # A vertex without a face has no normal, but glTF requires one of unit length.
         normals[~normals.any(axis=1)] = [0, 1, 0]
         self.document["meshes"] = [
             {
@@ -158,8 +159,8 @@ class _File:
             self.node(name, translation=place.astype(float).tolist(), **more)
 
     def skin(self, joints) -> dict:
-        """What binds the mesh to the nodes of `skeleton`."""
-        # Column after column, as glTF stores matrices.
+        """Binds the mesh to the nodes of `skeleton`."""
+        # In column-major order, as glTF stores matrices: the last row is the translation.
         unbind = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
         unbind[:, 3, :3] = -joints
         return {
@@ -169,7 +170,7 @@ class _File:
         }
 
     def camera(self, size, focal_length) -> int:
-        """The pinhole at the origin that looks along -z, as glTF's cameras do."""
+        """A pinhole camera at the origin that looks along -z, as glTF's cameras do."""
         width, height = size
         self.document["cameras"] = [
             {
@@ -184,7 +185,7 @@ class _File:
         return 0
 
     def animation(self, motion) -> dict:
-        """Turns of every joint and the path of the root; joint j is node j."""
+        """The rotations of every joint and the path of the root; joint j is node j."""
         times = self.accessor(np.float32(motion.times), has_bounds=True)
         tracks = [(0, "translation", np.float32(motion.root))]
         for joint in range(len(motion.joints)):
@@ -214,13 +215,17 @@ def _strongest_bones(weights):
     """uint16 [V, 4] and float32 [V, 4]: the four bones that move a vertex most, shares of 1."""
     bones = np.argsort(-weights, axis=1, kind="stable")[:, :4]
     shares = np.take_along_axis(weights, bones, axis=1)
-    # glTF wants bone 0 where the share is 0.
+    # glTF requires bone 0 where the share is 0.
     bones = np.where(shares > 0, bones, 0).astype(np.uint16)
     return bones, (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _quaternions(rotations):
-    """float32 [T, 4] (x, y, z, w), of the two signs the one nearer to the moment before."""
+    """float32 [T, 4] (x, y, z, w), each with the sign that is nearer to the moment before.
+
+    q and -q are the same rotation, but a program that interpolates from one to the other would
+    turn the joint the long way round.
+    """
     q = Rotation.from_matrix(rotations).as_quat()
     turned = np.cumprod(np.where((q[1:] * q[:-1]).sum(axis=1) < 0, -1.0, 1.0))
     q[1:] *= turned[:, np.newaxis]

@@ -12,7 +12,7 @@ _WIDTH, _HEIGHT = 380, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 10, 42
 _MAX_POINTS = 800  # more cannot be told apart
 _SMOOTHED_FROM = 60
-_LOG_FROM = 100.0  # ratio of largest to smallest value that a linear axis does not show
+_LOG_FROM = 100.0  # ratio of largest to smallest value that a linear axis does not show well
 
 
 def color_class(k: int) -> str:
@@ -21,9 +21,9 @@ def color_class(k: int) -> str:
 
 
 def draw_lines(title: str, lines: Sequence[np.ndarray], across: str = "step") -> str:
-    """An `<svg>` of lines [N, 2] of (step, value); `across` is what the steps are.
+    """An `<svg>` of lines [N, 2] of (step, value); `across` names the steps.
 
-    Values that are not finite leave a gap. Long lines are drawn pale, their moving mean over them.
+    Values that are not finite leave a gap. Long lines are drawn pale, with a moving mean on top.
     Values that are all positive and differ widely get a logarithmic axis.
     """
     seen = np.concatenate([line[np.isfinite(line).all(1)] for line in [np.zeros((0, 2)), *lines]])
@@ -53,12 +53,12 @@ class _Axis:
             self._low, self._high = math.log10(low), math.log10(high)
         else:
             self.ticks, self._low, self._high = round_ticks(low, high)
-            if not may_be_log:  # steps fill the width, values get room to the next tick
+            if not may_be_log:  # steps fill the width, but values get room up to the next tick
                 self._low, self._high = low, high
                 self.ticks = [tick for tick in self.ticks if low <= tick <= high]
 
     def place(self, number):
-        """Coordinate of `number` [...]; the middle where all numbers are equal."""
+        """The coordinate of `number` [...]; the middle if all numbers are equal."""
         number = np.asarray(number, np.float64)
         if self.is_log:
             number = np.log10(np.where(number > 0, number, np.nan))
@@ -68,7 +68,7 @@ class _Axis:
 
 
 def round_ticks(low: float, high: float) -> tuple[list[float], float, float]:
-    """About five multiples of 1, 2 or 5 times a power of ten, and the ends they reach to."""
+    """About five multiples of 1, 2 or 5 times a power of ten, and the first and last of them."""
     if high <= low:
         return [low], low, low
     rough = (high - low) / 5
@@ -80,7 +80,7 @@ def round_ticks(low: float, high: float) -> tuple[list[float], float, float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """The powers of ten between, thinned to six."""
+    """The powers of ten between `low` and `high`, thinned out to about six."""
     exponents = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
     return [10.0**k for k in exponents[:: 1 + len(exponents) // 6]]
 
@@ -105,14 +105,14 @@ def _frame(steps, values, across) -> str:
 
 
 def tick_text(tick: float) -> str:
-    """A tick's number, short."""
+    """The number at a tick, in short form."""
     text = f"{tick:.6g}"
     whole, _, digits = text.partition("e")
     return f"{whole}e{int(digits)}" if digits else text
 
 
 def _line(line, steps, values, k) -> str:
-    """A polyline for every stretch of finite values; a dot where a stretch is one point."""
+    """A polyline for every stretch of finite values; a dot if a stretch is a single point."""
     if len(line) < _SMOOTHED_FROM:
         return _stretches(line, steps, values, color_class(k))
     thinned = line[:: math.ceil(len(line) / _MAX_POINTS)]
@@ -123,7 +123,7 @@ def _line(line, steps, values, k) -> str:
 def _smoothed(line) -> np.ndarray:
     """[M, 2]: moving means, M < N; windows shrink towards both ends, gaps stay out of them.
 
-    They end where a window is still half as wide as others: the last value alone is noise.
+    They end where a window is still half as wide as the others: the last value alone is noise.
     """
     number = len(line)
     finite = np.isfinite(line).all(1)

@@ -1,4 +1,4 @@
-"""Predictions drawn over their crop: skeleton, mesh, and the mesh from the side."""
+"""Draws predictions over their picture: skeleton, mesh, and the mesh from the side."""
 
 import cv2
 import numpy as np
@@ -16,11 +16,11 @@ def draw_skeleton(picture: np.ndarray, points: np.ndarray, visible=None) -> np.n
     Args:
         picture: RGB uint8 [H, W, 3].
         points: float [K, 2], K >= 14, pixels.
-        visible: bool [K]; limbs with a hidden end are left out. None means all are seen.
+        visible: bool [K]; limbs with a hidden end are left out. None means all are visible.
     """
     picture = picture.copy()
     visible = np.ones(len(points), bool) if visible is None else np.asarray(visible, bool)
-    # Points far outside would overflow OpenCV's fixed point.
+    # Points far outside would overflow OpenCV's fixed-point coordinates, sixteenths of a pixel.
     at = np.clip(np.nan_to_num(points), -1e4, 1e4)
     thickness = max(1, round(max(picture.shape[:2]) / 110))
     for start, end in joints.LSP_LIMBS:
@@ -35,7 +35,7 @@ def draw_skeleton(picture: np.ndarray, points: np.ndarray, visible=None) -> np.n
 def draw_mesh(
     picture: np.ndarray, vertices: np.ndarray, camera: np.ndarray, faces: np.ndarray
 ) -> np.ndarray:
-    """Renders the body over its crop with HMR's camera, where its 2-D joints say it is.
+    """Renders the body over its crop with HMR's camera, so that it matches its 2-D joints.
 
     Args:
         picture: RGB uint8 [S, S, 3], the crop.
@@ -91,8 +91,8 @@ def draw_bodies(picture: np.ndarray, bodies, faces: np.ndarray, alpha: float = 1
     Args:
         picture: RGB uint8 [H, W, 3].
         bodies: triples of vertices float [V, 3] in metres, the weak-perspective camera of the
-            picture (what has `scale` [2] in pixels a metre and `translation` [2] in metres), and
-            an RGB colour in [0, 1].
+            picture (anything with `scale` [2] in pixels per metre and `translation` [2] in
+            metres), and an RGB colour in [0, 1].
         faces: int [F, 3].
         alpha: opacity of the bodies.
     """
@@ -119,8 +119,8 @@ def six_views(
 ) -> np.ndarray:
     """The panel of the original's demo: RGB uint8 [2 S, 3 S, 3].
 
-    Above the input, its joints, the mesh over it; below the mesh alone, and turned by 60 and -60
-    degrees (akanazawa/hmr demo.py, visualize).
+    The upper row has the input, its joints, and the mesh over it; the lower row has the mesh
+    alone, and turned by 60 and -60 degrees (akanazawa/hmr demo.py, visualize).
 
     Args:
         cut: RGB uint8 [S, S, 3], what the crop shows, of any resolution.

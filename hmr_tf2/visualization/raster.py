@@ -1,7 +1,8 @@
 """The compiled loops of the renderer: a z-buffer, its average over pixels, vertex normals.
 
 The z-buffer takes points [V, 3] = (x, y in samples, nearness), where nearness is linear on the
-screen and grows towards the eye. Of two equally near triangles the first one wins.
+screen and grows towards the eye. Of two equally near triangles the first one wins. The sums are in
+a fixed order, so that a picture is the same to the bit on every run.
 """
 
 import numpy as np
@@ -21,11 +22,11 @@ def rasterize(points, faces, colors, height, width, cull):
         colors: float32 [V, 3], interpolated over a triangle.
         height: rows of samples.
         width: columns of samples.
-        cull: whether triangles that turn their back are left out.
+        cull: whether triangles that face away are left out.
 
     Returns:
-        nearness float64 [height, width], `EMPTY` where nothing is, and float32
-        [height, width, 3] of colour.
+        Nearness float64 [height, width], `EMPTY` where nothing is, and colour float32
+        [height, width, 3].
     """
     near = np.full((height, width), EMPTY)
     picture = np.zeros((height, width, 3), np.float32)
@@ -34,6 +35,8 @@ def rasterize(points, faces, colors, height, width, cull):
         ax, ay, az = points[a, 0], points[a, 1], points[a, 2]
         bx, by, bz = points[b, 0], points[b, 1], points[b, 2]
         cx, cy, cz = points[c, 0], points[c, 1], points[c, 2]
+        # Twice the signed area. As y points down, it is negative for corners that run
+        # counter-clockwise on the screen, which is how a triangle that faces the eye runs.
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if area == 0.0 or (cull and area > 0.0):
             continue
@@ -44,6 +47,7 @@ def rasterize(points, faces, colors, height, width, cull):
         y1 = int(max(min(np.floor(max(ay, max(by, cy))), height - 1.0), -1.0))
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):
+                # Barycentric coordinates: the shares of the area that lie opposite each corner.
                 u = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
                 v = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
                 w = 1.0 - u - v
@@ -59,7 +63,10 @@ def rasterize(points, faces, colors, height, width, cull):
 
 @compiled
 def corner_normals(vertices, faces):
-    """float64 [V, 3]: unit vertex normals, weighted by triangle areas."""
+    """float64 [V, 3]: unit vertex normals, weighted by triangle areas.
+
+    The weighting costs nothing: the cross product of two sides has twice the area as its length.
+    """
     normals = np.zeros((vertices.shape[0], 3))
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]

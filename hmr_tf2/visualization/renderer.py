@@ -3,7 +3,8 @@
     camera = hmr_perspective(cam, img_size=224)
     result = render(vertices, faces, camera, (224, 224), background=crop)
 
-Works on a CPU without any system library; the first call in a fresh install compiles for seconds.
+It needs only a CPU and no system library; the first call after an installation compiles for some
+seconds.
 """
 
 import dataclasses
@@ -38,8 +39,8 @@ BODY_COLOR = (0.65, 0.74, 0.86)
 class RenderResult(NamedTuple):
     """A picture with its geometry.
 
-    `image` is uint8 [H, W, 3]; `depth` float32 [H, W], the nearest surface of a pixel, inf where
-    there is none; `silhouette` float32 [H, W], the covered share of a pixel.
+    `image` is uint8 [H, W, 3]; `depth` float32 [H, W] is that of the nearest surface in a pixel,
+    inf where there is none; `silhouette` float32 [H, W] is the covered share of a pixel.
     """
 
     image: np.ndarray
@@ -67,7 +68,7 @@ class Lights:
     def shade(self, normals: np.ndarray) -> np.ndarray:
         """float [V, 3]: the factor of the surface colour for unit `normals` [V, 3]."""
         to_light = self.directions / np.linalg.norm(self.directions, axis=1, keepdims=True)
-        # Wrapped a little round the terminator, which looks more like skin than a hard edge.
+        # The light wraps a little around the edge of the shadow, which looks more like skin.
         facing = np.maximum((normals @ to_light.T + 0.15) / 1.15, 0.0)
         up = 0.5 - 0.5 * normals[:, 1:2]
         return facing @ self.colors + self.ambient + up * self.sky
@@ -98,12 +99,12 @@ def render(
         faces: int [F, 3], counter-clockwise seen from outside.
         camera: what `perspective`, `weak_perspective` or `hmr_perspective` returned.
         size: (height, width) of the picture.
-        colors: float [V, 3] or [3] in [0, 1]; none means `BODY_COLOR`.
-        background: uint8 [H, W, 3], an RGB colour in [0, 1], or none for white.
-        lights: none means three lamps as in a studio.
+        colors: float [V, 3] or [3] in [0, 1]; None means `BODY_COLOR`.
+        background: uint8 [H, W, 3], an RGB colour in [0, 1], or None for white.
+        lights: the lights; None means three lamps as in a studio.
         alpha: opacity of the mesh over the background.
-        samples: antialiasing by `samples` x `samples` rays a pixel.
-        cull: leave out triangles seen from behind (right for closed meshes).
+        samples: antialiasing by `samples` x `samples` rays per pixel.
+        cull: whether to leave out triangles seen from behind (right for closed meshes).
 
     Returns:
         A `RenderResult`.
@@ -160,13 +161,16 @@ def _blend(image, scene, alpha):
 
 
 def _to_samples(local, faces, camera, samples):
-    """float64 [V, 3]: sample coordinates and nearness; drops triangles behind the eye."""
+    """float64 [V, 3]: sample coordinates and nearness; and the faces in front of the eye."""
     points = np.empty_like(local)
+    # Centres of pixels and of samples both have whole coordinates, hence the half shifts.
     scale, shift = camera.focal * samples, (camera.principal_point + 0.5) * samples - 0.5
     if camera.is_perspective:
+        # A triangle with a corner behind the eye would be projected inside out.
         in_front = local[:, 2] > NEAR
         if not in_front.all():
             faces = faces[in_front[faces].all(1)]
+        # 1 / depth is linear on the screen, as the z-buffer demands; depth itself is not.
         points[:, 2] = 1.0 / np.maximum(local[:, 2], NEAR)
         points[:, :2] = local[:, :2] * points[:, 2:] * scale + shift
     else:
@@ -198,8 +202,8 @@ def _background(background, height, width):
     if background.ndim == 3:
         if background.shape[:2] != (height, width):
             raise ValueError(
-                f"`background` is {background.shape[1]}x{background.shape[0]}, "
-                f"the picture {width}x{height}."
+                f"`background` is {background.shape[1]}x{background.shape[0]} pixels; expected "
+                f"{width}x{height}, the size of the picture."
             )
         return background.astype(np.uint8)
     pixels = (background * 255 + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One HTML file that shows how a run went: curves, tables, pictures. It needs nothing beside it.
+"""One HTML file that shows how a run went: curves, tables, pictures. It needs no other file.
 
     write_results_page("results.html", title="Quickstart", notes=["Trained 400 steps."],
                        curves={"Losses": {"e_loss": [(1, 9.3), (2, 8.8)]}},
@@ -40,15 +40,15 @@ def write_results_page(
     """Writes the page; it appears under its name when it is complete.
 
     Args:
-        path: the HTML file; one that is there is replaced.
-        title: of the page.
+        path: the HTML file; an existing one is replaced.
+        title: title of the page.
         curves: chart title -> name of a line -> (step, value) pairs. Values that are not finite
-            leave a gap and are counted; long noisy lines are drawn pale with their mean over them.
+            leave a gap and are counted; long noisy lines are drawn pale with their mean on top.
         tables: (caption, header, rows); cells are text or numbers, the first column is a label.
         pictures: (caption, RGB uint8 [H, W, 3]), embedded without loss.
         notes: paragraphs of plain text under the title.
-        sections: (heading, HTML) of more parts, made with `chart_grid` and `gallery`; they stand
-            behind the tables.
+        sections: (heading, HTML) of more parts, made with `chart_grid` and `gallery`; they follow
+            the tables.
 
     Returns:
         `path`.
@@ -84,7 +84,7 @@ def _text(value) -> str:
 
 
 def _number(value: float) -> str:
-    """Short text of a number; those of ten and more get one decimal, which lines them up."""
+    """A number as short text; from ten on it has one decimal, so that columns line up."""
     if not math.isfinite(value):
         return "–"
     return f"{value:.1f}" if 10 <= abs(value) < 1e6 else f"{value:.3g}"
@@ -113,7 +113,7 @@ def gallery(pictures: Sequence[tuple[str, np.ndarray]], jpeg_quality: int | None
     for caption, picture in pictures:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(
-                f"Picture {caption!r} must be RGB uint8 [H, W, 3], "
+                f"The picture {caption!r} must be RGB uint8 [H, W, 3], "
                 f"got {picture.dtype} {list(picture.shape)}."
             )
     # Cells as wide as the widest picture wants, so that strips of several views stay legible.
@@ -139,7 +139,7 @@ def _figure(caption, picture, jpeg_quality) -> str:
 def _encoded(picture: np.ndarray, kind: str, options: list[int]) -> bytes:
     done, data = cv2.imencode(f".{kind}", np.ascontiguousarray(picture[..., ::-1]), options)
     if not done:
-        raise OSError(f"OpenCV could not encode a picture of {list(picture.shape)}.")
+        raise OSError(f"OpenCV could not encode a picture of shape {list(picture.shape)}.")
     return data.tobytes()
 
 
@@ -157,7 +157,7 @@ def chart_card(title: str, drawing: str, legend: str = "") -> str:
 
 
 def _chart(title, lines) -> str:
-    """Lines with a legend that tells the last values."""
+    """Lines with a legend that gives the last values."""
     data = {name: np.array(line, np.float64).reshape(-1, 2) for name, line in lines.items()}
     keys = "".join(_key(k, name, line[:, 1]) for k, (name, line) in enumerate(data.items()))
     return chart_card(title, draw_lines(title, list(data.values())), keys)
@@ -172,7 +172,7 @@ def _key(k, name, values) -> str:
 
 
 def legend_item(k: int, name: str, words: str = "", warning: str = "") -> str:
-    """HTML of what colour `k` stands for; `words` beside it, `warning` in red."""
+    """HTML that says what colour `k` stands for, with `words` beside it and `warning` in red."""
     warning = f" <em>{_text(warning)}</em>" if warning else ""
     return (
         f'<li><i class="{color_class(k)}"></i>{_text(name)} <span>{_text(words)}</span>'

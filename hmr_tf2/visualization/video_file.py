@@ -1,4 +1,4 @@
-"""H.264 videos that every browser plays, written by the FFmpeg that imageio-ffmpeg brings."""
+"""Writes H.264 videos that every browser plays, by the FFmpeg that imageio-ffmpeg brings."""
 
 import contextlib
 import os
@@ -10,9 +10,10 @@ import numpy as np
 
 from tfrecords_tools.files import replacing
 
-# Browsers play 4:2:0 only, which halves the colour and so needs even sides.
+# Browsers only play 4:2:0, which has colour at half the resolution and so needs even sides.
 _TO_EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
-# What FFmpeg makes of RGB. Untold, browsers take large videos for BT.709, whose reds are others.
+# The colours into which FFmpeg turns RGB. Without these marks browsers take large videos for
+# BT.709 and show other reds.
 _COLORS = ["-colorspace", "smpte170m", "-color_primaries", "bt709", "-color_trc", "iec61966-2-1"]
 
 
@@ -28,8 +29,8 @@ def video_writer(
     Args:
         path: the MP4 file.
         size: (width, height); odd ones gain a black column or row.
-        fps: frames a second.
-        crf: x264's quality, lower is better.
+        fps: frames per second.
+        crf: x264's constant rate factor; lower means better quality and larger files.
 
     Raises:
         OSError: FFmpeg is missing or failed.

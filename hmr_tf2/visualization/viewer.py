@@ -1,7 +1,7 @@
 """One HTML file that shows bodies over their picture, to be turned with the mouse or a finger.
 
-The page holds picture, meshes and a small WebGL program; it fetches nothing, and a content policy
-in it forbids that.
+The page holds the picture, the meshes and a small WebGL program. It fetches nothing, and a content
+policy in it forbids that.
 """
 
 import base64
@@ -16,7 +16,7 @@ from PIL import Image
 from tfrecords_tools.files import write_text
 
 TEMPLATE = pathlib.Path(__file__).with_name("viewer.html")
-# Where the page's scene goes, and its title.
+# The places in the template for the scene and the title.
 _SCENE_MARK, _TITLE_MARK = "__SCENE__", "__TITLE__"
 # Larger pictures are shown at this size: screens have no more pixels.
 MAX_SIDE = 2048
@@ -32,7 +32,7 @@ def write_viewer(
         picture: RGB uint8 [H, W, 3].
         bodies: as for `overlay.draw_bodies`, the farthest first.
         faces: int [F, 3].
-        title: of the page.
+        title: title of the page.
     """
     height, width = picture.shape[:2]
     num_vertices = len(bodies[0][0]) if len(bodies) else 0
@@ -40,7 +40,7 @@ def write_viewer(
         "width": width,
         "height": height,
         "picture": _jpeg(picture),
-        # WebGL 1 counts to 65535 unless the browser has an extension.
+        # The indices of WebGL 1 end at 65535 unless the browser has an extension.
         "faces": _base64(faces, np.uint16 if num_vertices <= 2**16 else np.uint32),
         "is_wide": num_vertices > 2**16,
         "bodies": [
@@ -53,7 +53,7 @@ def write_viewer(
             for vertices, camera, color in bodies
         ],
     }
-    # Within a script element '</' could end it.
+    # Inside a script element, '</' could end it.
     text = json.dumps(scene, allow_nan=False).replace("</", "<\\/")
     page = TEMPLATE.read_text(encoding="utf-8")
     page = page.replace(_TITLE_MARK, _escaped(title)).replace(_SCENE_MARK, text)

@@ -60,8 +60,8 @@ def test_people_without_visible_keypoints_are_passed_over(rng, tmp_path):
 @pytest.mark.parametrize(
     "content, reason",
     [
-        ("", "is no JSON file, or it is empty or cut off"),
-        ('{"people": [{"pose', "is no JSON file, or it is empty or cut off"),
+        ("", "is not a JSON file, or is empty or cut off"),
+        ('{"people": [{"pose', "is not a JSON file, or is empty or cut off"),
         ({"people": []}, "has no person with keypoints of a confidence over 0.2"),
         ({"people": [{"face": []}]}, "person 0 has neither pose_keypoints_2d nor pose_keypoints"),
         ({"people": [{"pose_keypoints": [1, 2, 3]}]}, "of 18 or 25 joints; got 3 numbers"),
@@ -78,7 +78,7 @@ def test_what_is_wrong_with_a_file_of_openpose_is_named(tmp_path, content, reaso
 
 def test_bytes_that_are_no_text_are_named(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(ValueError, match="a.json is no JSON file"):
+    with pytest.raises(ValueError, match="a.json is not a JSON file"):
         box_files.read_boxes(tmp_path / "a.json", 0.3)
 
 
@@ -168,7 +168,7 @@ def test_a_detection_that_is_none_is_named(tmp_path, entry):
 
 
 def test_a_file_of_neither_kind_is_named(tmp_path):
-    with pytest.raises(ValueError, match="neither a file of OpenPose .* nor a list of detections"):
+    with pytest.raises(ValueError, match="neither an OpenPose file .* nor a list of detections"):
         box_files.read_boxes(write(tmp_path / "a.json", {"boxes": []}), 0.3)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from hmr_tf2 import HMR, HMRConfig, client, demo, serving
 from hmr_tf2.serving import remote
+from hmr_tf2.serving.remote_predictor import remote_predictor
 
 CALLERS = {"grpc": remote.grpc_caller, "rest": remote.rest_caller}
 SERVERS = {"grpc": loopback.grpc_server, "rest": loopback.rest_server}
@@ -174,21 +175,20 @@ def faces_of_two(rows):
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 @pytest.mark.parametrize(("other", "message"), [
     ({"predict": lambda rows: {"a": rows, "b": rows}},
-     'is none that this version of hmr_tf2.export wrote: .*"mesh" not found'),
-    ({"mesh": lambda rows: {"a": rows, "b": rows}}, "is no HMR model: its outputs are a, b"),
+     'was not written by this version of hmr_tf2.export: .*"mesh" not found'),
+    ({"mesh": lambda rows: {"a": rows, "b": rows}}, "is not an HMR model: its outputs are a, b"),
     ({"mesh": faces_of_two, "predict_crops": lambda images: {"a": images, "theta": images}},
-     "is no HMR model: its outputs are a, theta"),
+     "is not an HMR model: its outputs are a, theta"),
 ])  # fmt: skip
 def test_a_model_that_is_not_hmr_is_named(protocol, other, message):
     with SERVERS[protocol](other) as address:
-        settings = client.ClientSettings(img_path="a.jpg", server=address, protocol=protocol)
         with pytest.raises(ValueError, match=message):
-            client.remote_predictor(settings).predict_crops(np.zeros((1, 8, 8, 3)))
+            remote_predictor(address, protocol).predict_crops(np.zeros((1, 8, 8, 3)))
 
 
 def test_an_only_output_without_a_name_is_another_model():
     with loopback.rest_server({"mesh": lambda rows: {"scores": rows}}) as address:
-        with pytest.raises(ValueError, match="hmr at .* has one output only: another model?"):
+        with pytest.raises(ValueError, match="hmr at .* has only one output: is it another model"):
             remote.rest_caller(address, "hmr", 20.0)("mesh", {"rows": np.zeros(2)})
 
 
@@ -209,9 +209,7 @@ def test_nobody_listening_is_an_error(protocol):
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
     with pytest.raises(ConnectionError, match=f"No answer from --server={address}"):
-        client.remote_predictor(
-            client.ClientSettings(img_path="a.jpg", server=address, protocol=protocol)
-        )
+        remote_predictor(address, protocol)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -124,10 +124,10 @@ def test_what_a_partial_download_lacks_is_told_in_few_short_lines(raw, tmp_path,
     (root / poses).unlink()
     found = human36m_recordings.find_recordings(root)
     count = len(found[human36m_recordings.MISSING])
-    lines = [line for line in caplog.messages if "not there" in line or "left out;" in line]
+    lines = [line for line in caplog.messages if "missing files" in line or "left out;" in line]
     assert len(lines) == len({r.subject for r in found[human36m_recordings.MISSING]}) + 1
     assert max(map(len, lines)) < 200
-    assert f"not there: {poses}, S9/Videos/" in caplog.text  # half there: told first
+    assert f"missing files: {poses}, S9/Videos/" in caplog.text  # half there: told first
     assert f"{count} of " in lines[-1] and "docs/data.md" in lines[-1]
 
 

@@ -133,7 +133,9 @@ def test_a_finished_data_set_is_left_alone(uninterrupted, tmp_path):
 def test_other_settings_are_refused_and_named(uninterrupted, tmp_path):
     shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
     before = contents(tmp_path)
-    with pytest.raises(ConversionError, match=r"examples_per_shard was 8, is 9.*--overwrite"):
+    with pytest.raises(
+        ConversionError, match=r"examples_per_shard was 8 and is now 9.*--overwrite"
+    ):
         write(tmp_path, fake_data_set.plan(examples_per_shard=9))
     assert contents(tmp_path) == before
 

@@ -1,1 +1,1 @@
-"""Pickles of others read without running their code: SMPL files and motion capture."""
+"""Reads pickles from elsewhere (SMPL files, motion capture) without running their code."""

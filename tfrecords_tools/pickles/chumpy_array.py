@@ -1,4 +1,4 @@
-"""What stands for the arrays of chumpy, which SMPL files hold, where chumpy is not installed."""
+"""Stands in for the chumpy arrays that SMPL files hold, so that chumpy need not be installed."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ _MAX_DEPTH = 8
 
 
 class ChumpyArray:
-    """Stands in for an object of chumpy. `numpy.asarray` gives its value.
+    """Stands in for a chumpy object; `numpy.asarray` gives its value.
 
-    The value is stored in a `Ch` (attribute `x`) and can be selected from one in a `Select`.
+    A `Ch` stores its value (attribute `x`), and a `Select` picks its value from another array.
     Every other class of chumpy computes its value with chumpy's code, so it has none here.
     """
 
@@ -21,7 +21,9 @@ class ChumpyArray:
 
     def set_state(self, state: object) -> None:
         if not isinstance(state, dict):
-            raise ValueError(f"state of `{self.name}` is {type(state).__name__}, expected a dict")
+            raise ValueError(
+                f"the state of `{self.name}` is of type {type(state).__name__}, expected a dict"
+            )
         self.state = state
 
     def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
@@ -41,7 +43,9 @@ class ChumpyArray:
                 selected = values[chosen.astype(np.int64)]
                 return selected if shape is None else selected.reshape(shape)
             except (IndexError, TypeError) as error:
-                raise ValueError(f"`{self.name}` selects what is not there: {error}") from error
+                raise ValueError(
+                    f"`{self.name}` selects elements that do not exist: {error}"
+                ) from error
         raise ValueError(
             f"`{self.name}` holds no array of its own (its attributes: "
             f"{', '.join(sorted(map(str, self.state)))}); only `chumpy.ch.Ch` and "
@@ -53,7 +57,8 @@ class ChumpyArray:
         array = value.value(depth + 1) if isinstance(value, ChumpyArray) else np.asarray(value)
         if array.dtype.kind not in "biufc":
             raise ValueError(
-                f"`{self.name}`: attribute {key!r} is {type(value).__name__}, expected numbers"
+                f"attribute {key!r} of `{self.name}` is of type {type(value).__name__}, expected "
+                "numbers"
             )
         return array
 

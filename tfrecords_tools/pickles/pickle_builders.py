@@ -1,4 +1,4 @@
-"""What a pickle of arrays may name, and what is made of it: the allow-list of `safe_pickle`."""
+"""What a pickle of arrays may name, and what each name builds: the allow-list of `safe_pickle`."""
 
 import collections
 import dataclasses
@@ -61,9 +61,9 @@ def _raw(data: Any) -> Any:
 def _checked_content(shape: Any, dtype: object, data: Any) -> tuple[tuple, np.dtype]:
     dtype = _dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
-        raise ValueError(f"array shape {shape!r:.60}")
+        raise ValueError(f"an array has the impossible shape {shape!r:.60}")
     if not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"array shape {shape!r:.60}")
+        raise ValueError(f"an array has the impossible shape {shape!r:.60}")
     count = 1
     for size in shape:
         count *= size
@@ -75,13 +75,13 @@ def _checked_content(shape: Any, dtype: object, data: Any) -> tuple[tuple, np.dt
         enough = enough and len(data) == count * dtype.itemsize
     if not enough:
         have = len(data) if hasattr(data, "__len__") else type(data).__name__
-        raise ValueError(f"array of shape {shape} and type {dtype} with {have} bytes of data")
+        raise ValueError(f"an array of shape {shape} and type {dtype} has {have} bytes of data")
     return shape, dtype
 
 
 def _dtype(value: object) -> np.dtype:
     if not isinstance(value, Dtype):
-        raise ValueError(f"{type(value).__name__} where a dtype belongs")
+        raise ValueError(f"expected a NumPy dtype, got an object of type {type(value).__name__}")
     return value.dtype
 
 
@@ -109,7 +109,7 @@ def _encode(arguments: tuple) -> bytes:
 
 
 def _no_bytes(arguments: tuple) -> bytes:
-    """Python 3 writes empty bytes so for Python 2."""
+    """Python 3 writes empty bytes as a call of `bytes` for Python 2."""
     if arguments:
         raise Unsafe("a call of `bytes`")
     return b""
@@ -148,10 +148,12 @@ def _new(name: str) -> object:
 def _sparse_state(matrix: Any, state: object) -> None:
     """Fills a csc, csr or coo matrix; SciPy's own full check keeps bad indices out of C code."""
     if not isinstance(state, dict):
-        raise ValueError(f"state of a sparse matrix is {type(state).__name__}, expected a dict")
+        raise ValueError(
+            f"the state of a sparse matrix is of type {type(state).__name__}, expected a dict"
+        )
     shape = state.get("_shape", state.get("shape"))
     if not isinstance(shape, tuple) or len(shape) != 2 or min(shape) < 0:
-        raise ValueError(f"sparse matrix of shape {shape!r:.60}")
+        raise ValueError(f"a sparse matrix has the impossible shape {shape!r:.60}")
     row, column = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
     is_coo = matrix.format == "coo"
     parts: tuple[Any, Any, Any] = (
@@ -161,7 +163,7 @@ def _sparse_state(matrix: Any, state: object) -> None:
     )
     for part, kinds in zip(parts, ("biufc", "iu", "iu"), strict=True):
         if not isinstance(part, np.ndarray) or part.ndim != 1 or part.dtype.kind not in kinds:
-            raise ValueError("sparse matrix without its data and index arrays")
+            raise ValueError("a sparse matrix lacks its data or index arrays")
     data, first, second = (np.ascontiguousarray(p, p.dtype.newbyteorder("=")) for p in parts)
     matrix.__init__((data, (first, second)) if is_coo else (data, first, second), shape=shape)
     if not is_coo:

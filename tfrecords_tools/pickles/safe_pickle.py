@@ -2,7 +2,7 @@
 
 Python's unpickler calls what a pickle names. This one never holds a callable: a name becomes an
 inert `Global`, and the opcodes that would call it look it up in the short tables of
-`pickle_builders`. What is not in them is refused by its dotted name. Works for every protocol,
+`pickle_builders`. What is not in them is refused by its dotted name. This works for every protocol
 and needs neither chumpy nor the SciPy that wrote the file.
 """
 
@@ -24,15 +24,15 @@ class UnsafePickleError(pickle.UnpicklingError, ValueError):
 
 
 class BrokenPickleError(pickle.UnpicklingError, ValueError):
-    """The file is no pickle, or is cut off or damaged."""
+    """The file is not a pickle, or is cut off or damaged."""
 
 
 def load(path: str | os.PathLike) -> Any:
     """The object that the pickle at `path` holds.
 
-    Plain containers, NumPy arrays and scalars come as they were, SciPy's csc, csr and coo matrices
-    as those of the installed SciPy, chumpy's objects as `ChumpyArray`, whose value `numpy.asarray`
-    reads. Text of Python 2 is decoded as latin1.
+    Plain containers, NumPy arrays and scalars come as they were; SciPy's csc, csr and coo matrices
+    come as those of the installed SciPy; chumpy's objects come as `ChumpyArray`, whose value
+    `numpy.asarray` reads. Text of Python 2 is decoded as latin1.
 
     Raises:
         OSError: the file cannot be read.
@@ -50,7 +50,7 @@ def load(path: str | os.PathLike) -> Any:
     except Unsafe as error:
         raise UnsafePickleError(
             f"{os.fspath(path)} asks for {error}, which is not allowed in a pickle of arrays. "
-            "Nothing of it was run. Use a file from the data set's own site."
+            "Nothing in it was run. Use a file from the data set's own site."
         ) from None
     except Exception as error:
         raise BrokenPickleError(
@@ -61,7 +61,10 @@ def load(path: str | os.PathLike) -> Any:
 
 
 class _Unpickler(pickle._Unpickler):
-    """Python's own reader of opcodes; those that import or call are replaced below."""
+    """Python's own reader of opcodes; those that import or call are replaced below.
+
+    It derives from the one in pure Python: the one in C does not let its opcodes be replaced.
+    """
 
     dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
     # The base class has these while it loads, though its type stubs do not say so.
@@ -73,6 +76,8 @@ class _Unpickler(pickle._Unpickler):
 
     def __init__(self, data: bytes):
         self._size = len(data)
+        # By id, because arrays cannot be hashed. The value keeps its object alive: an id that was
+        # free again could be another object's.
         self._unbuilt: dict[int, object] = {}
         super().__init__(io.BytesIO(data), fix_imports=False, encoding="latin1")
 
@@ -80,7 +85,7 @@ class _Unpickler(pickle._Unpickler):
         """Refuses arrays whose content never came."""
         kinds = sorted({type(value).__name__ for value in self._unbuilt.values()} - {"Dtype"})
         if kinds:
-            raise ValueError(f"objects without content: {', '.join(kinds)}")
+            raise ValueError(f"it holds objects without content: {', '.join(kinds)}")
 
     def find_class(self, module: str, name: str) -> Global:
         dotted = f"{module}.{name}"
@@ -98,7 +103,10 @@ class _Unpickler(pickle._Unpickler):
         if not isinstance(function, Global):
             raise Unsafe(f"a call of {type(function).__name__}")
         if not isinstance(arguments, tuple):
-            raise ValueError(f"arguments of {function.name} are {type(arguments).__name__}")
+            raise ValueError(
+                f"the arguments of `{function.name}` are of type {type(arguments).__name__}, "
+                "expected a tuple"
+            )
         value = pickle_builders.call(function, arguments)
         if pickle_builders.needs_state(function):
             self._unbuilt[id(value)] = value
@@ -111,7 +119,7 @@ class _Unpickler(pickle._Unpickler):
     def load_newobj_ex(self):
         keywords = self.stack.pop()
         if keywords:
-            raise Unsafe(f"a constructor with keywords {sorted(keywords)}")
+            raise Unsafe(f"a constructor with the keywords {', '.join(sorted(keywords))}")
         self.load_reduce()
 
     def load_obj(self):
@@ -126,7 +134,7 @@ class _Unpickler(pickle._Unpickler):
     def load_build(self):
         state = self.stack.pop()
         target = self.stack[-1]
-        # Once only: a second state could change arrays that were checked as part of a matrix.
+        # Only once: a second state could change arrays that were checked as part of a matrix.
         if self._unbuilt.pop(id(target), None) is None:
             raise Unsafe(f"a state for {type(target).__name__}")
         pickle_builders.set_state(target, state)
@@ -181,7 +189,7 @@ class _Unpickler(pickle._Unpickler):
         size = int.from_bytes(self.read(8), "little")
         # The base class allocates what the file announces before it looks for it.
         if size > self._size:
-            raise ValueError(f"bytearray of {size} bytes in a file of {self._size}")
+            raise ValueError(f"it announces a bytearray of {size} bytes, more than the whole file")
         self.append(bytearray(self.read(size)))
 
 

@@ -1,1 +1,1 @@
-"""One module a data set: where its people are, and what a record of each holds."""
+"""One module per data set: where its people are, and what a record of each holds."""

@@ -58,7 +58,7 @@ class Annotated:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One picture and those of its people who pass by their keypoints."""
+    """One picture, with those of its people whose keypoints suffice."""
 
     file: str
     height: int
@@ -67,7 +67,7 @@ class Item:
 
 
 def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
-    """Train, and val where its annotation is there."""
+    """The plan for train, and the one for val if its annotations are there."""
     root = existing_folder(folder, "coco_dir", "COCO 2014 (annotations/ and pictures)")
     existing_file(_annotation_file(root, "train"), "the keypoints of COCO 2014")
     return [
@@ -103,7 +103,9 @@ def _picture_folder(root: pathlib.Path, split: str) -> pathlib.Path:
     for folder in choices:
         if folder.is_dir():
             return folder
-    raise ConversionError(f"No pictures of COCO: expected {choices[0]} or {choices[1]}.")
+    raise ConversionError(
+        f"The pictures of COCO are missing: expected the folder {choices[0]} or {choices[1]}."
+    )
 
 
 def read_annotations(path: pathlib.Path) -> Items:
@@ -114,7 +116,7 @@ def read_annotations(path: pathlib.Path) -> Items:
             coco = COCO(str(path))
         skipped: collections.Counter[str] = collections.Counter()
         items = []
-        # The API's order is that of a set of numbers: the original's shards have it.
+        # The API returns ids in the order of a Python set. The original's shards have that order.
         for image_id in coco.getImgIds(catIds=[_PERSON_CATEGORY]):
             ids = coco.getAnnIds(imgIds=image_id, catIds=[_PERSON_CATEGORY], iscrowd=False)
             annotated = _usable(coco.loadAnns(ids), skipped)
@@ -123,7 +125,7 @@ def read_annotations(path: pathlib.Path) -> Items:
                 items.append(Item(image["file_name"], image["height"], image["width"], annotated))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConversionError(
-            f"{path} is no annotation of COCO keypoints: {type(error).__name__}: {error}"
+            f"{path} is not an annotation file of COCO keypoints: {type(error).__name__}: {error}"
         ) from error
     return Items(items, dict(skipped))
 
@@ -172,7 +174,7 @@ def _person(annotated: Annotated, item: Item) -> people.Person:
 
 
 def _mask_sides(segmentation: list | dict, item: Item) -> tuple[float, float]:
-    """Largest minus smallest x and y of the mask's pixels."""
+    """The largest minus the smallest x, and the same for y, of the mask's pixels."""
     try:
         if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
             runs = coco_mask.frPyObjects(segmentation, item.height, item.width)
@@ -184,6 +186,7 @@ def _mask_sides(segmentation: list | dict, item: Item) -> tuple[float, float]:
         raise images.BadSampleError("mask damaged", item.file) from error
     if not width or not height:
         raise images.BadSampleError("mask empty", item.file)
+    # A box counts pixels, so it is one larger than the difference of coordinates.
     return width - 1, height - 1
 
 
@@ -195,7 +198,7 @@ def to_coco_plus(keypoints: np.ndarray) -> np.ndarray:
 
 
 def person_scale(keypoints: np.ndarray) -> float | None:
-    """The factor that makes the person about 150 px tall; None where only the face shows."""
+    """The factor that makes the person about 150 px tall; None if only the face is visible."""
     visible = keypoints[:, 2].astype(bool)
     extent = images.box(keypoints[visible, :2])[1]
     if visible[_ANKLES].any():

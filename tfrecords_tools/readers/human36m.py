@@ -39,18 +39,19 @@ from tfrecords_tools.readers.human36m_recordings import (
 FOLDER = "tf_records_human36m_wjoints"
 PERSON_PX = 150.0
 MARGIN_PX = 150
-# The original pads the picture so before it crops; it stores the corner in the padded one.
+# The original pads the picture by this much on every side before it crops, and stores the crop's
+# corner in the padded picture.
 PADDING_PX = 300
-# MoSh rows come at 10 a second, videos at 50.
+# MoSh rows come at 10 per second, video frames at 50.
 _FRAMES_PER_MOSH_ROW = 5
 
 _TO_LSP = list(joints.H36M.indices(joints.LSP.names))
 _TO_LSP_FROM_17 = list(joints.H36M_17.indices(joints.LSP.names))
 
 
-# Number of the frame in the video, row of the poses, and the picture.
+# The frame's number in the video, its row in the poses, and the picture.
 Frame = tuple[int, int, np.ndarray]
-# Pose [72] and shape [10], or twice none.
+# Pose [72] and shape [10], or None and None.
 SmplLabels = tuple[np.ndarray | None, np.ndarray | None]
 
 
@@ -65,7 +66,7 @@ class Poses:
 def plans(
     folder: str | None, mosh_folder: str | None, frame_step: int = 5, examples_per_shard: int = 500
 ) -> list[Plan]:
-    """S1, S5, S6, S7, S8 train; S9, S11 test, a file for each recording."""
+    """A training plan for S1, S5, S6, S7, S8; a test plan for S9, S11, one file per recording."""
     root = existing_folder(folder, "h36m_dir", "Human3.6M (S1/, S5/, ... S11/)")
     mosh = mosh_root(mosh_folder)
     by_state = find_recordings(root)
@@ -119,7 +120,7 @@ def _plan(
 def read(
     root: pathlib.Path, mosh: pathlib.Path | None, frame_step: int, recording: Recording
 ) -> Converted:
-    """The Examples of every `frame_step`-th frame of a recording, as far as it has poses."""
+    """The Examples of every `frame_step`-th frame of a recording, as long as it has poses."""
     examples: list[bytes] = []
     skipped: list[Skip] = []
     try:
@@ -147,7 +148,7 @@ def read(
 def _from_archive(
     root: pathlib.Path, recording: Recording, frame_step: int
 ) -> tuple[Poses, Iterator[Frame]]:
-    """Poses, and (frame, row of the poses, picture): videos are longer than the poses at times."""
+    """The poses, and the frames that have one: some videos are longer than their poses."""
     video_file, keypoints_file, joints_file = files_of(root, recording)
     keypoints = read_cdf(keypoints_file, 2)
     points = read_cdf(joints_file, 3)
@@ -158,7 +159,7 @@ def _from_archive(
 
 
 def read_cdf(path: pathlib.Path, dimensions: int) -> np.ndarray:
-    """float64 [n, 14, dimensions] in the order LSP, of a file of 32 points a frame."""
+    """float64 [n, 14, dimensions] in the order LSP, from a file of 32 points per frame."""
     try:
         values = np.asarray(cdflib.CDF(path).varget("Pose"), np.float64)
         return values.reshape(-1, len(joints.H36M), dimensions)[:, _TO_LSP]
@@ -167,7 +168,7 @@ def read_cdf(path: pathlib.Path, dimensions: int) -> np.ndarray:
 
 
 def _extracted(folder: pathlib.Path, frame_step: int) -> tuple[Poses, Iterator[Frame]]:
-    """Poses and pictures of extracted frames, which were thinned when they were extracted."""
+    """Poses and pictures of extracted frames, which were subsampled when they were extracted."""
     path = folder / "gt_poses.pkl"
     try:
         values = safe_pickle.load(path)
@@ -186,7 +187,7 @@ def _pictures(folder: pathlib.Path, num_frames: int, frame_step: int) -> Iterato
 
 
 def _read_mosh(path: pathlib.Path | None) -> Callable[[int], SmplLabels]:
-    """A function from the number of a frame of the video to (pose, shape) or (None, None)."""
+    """A function from a frame's number in the video to (pose, shape) or (None, None)."""
     if path is None:
         return lambda frame: (None, None)
     try:
@@ -206,7 +207,7 @@ def _read_mosh(path: pathlib.Path | None) -> Callable[[int], SmplLabels]:
 def frame_example(
     image: np.ndarray, name: str, poses: Poses, row: int, recording: Recording, smpl: SmplLabels
 ) -> bytes:
-    """The Example of a decoded frame: the person 150 px tall in a crop of 300, edges repeated."""
+    """The Example of a decoded frame: a person 150 px tall in a crop of 300 px, edges repeated."""
     keypoints, points = poses.keypoints_px[row], poses.joints_mm[row]
     images.check_keypoints(keypoints, name)
     images.check_keypoints(points, name)
@@ -215,6 +216,7 @@ def frame_example(
     size, factors = images.target_size(image, scale, name)
     center = np.round(center * factors).astype(int)
     start, end = center - MARGIN_PX, center + MARGIN_PX
+    # The crop must lie within the picture as the original pads it.
     if np.any(start < -PADDING_PX) or np.any(end > np.array(size[::-1]) + PADDING_PX):
         raise images.BadSampleError("person outside the picture", name)
     recoded = images.recode(image, start, end, factors, name)
@@ -231,6 +233,7 @@ def frame_example(
         ),
         center=center - start,
         joints_m=points / 1000.0,
+        # Scaling the picture scales the whole camera; cropping moves only its principal point.
         camera=[focal * scale, *(np.array(principal) * factors - start)],
         scale_factors=factors,
         crop_start=start + PADDING_PX,

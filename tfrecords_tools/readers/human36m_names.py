@@ -14,7 +14,7 @@ TEST_SUBJECTS = (9, 11)
 CAMERA_IDS = ("54138969", "55011271", "58860488", "60457274")
 TRIALS = (0, 1)
 
-# The names that the original's evaluation uses; "WakingDog" is theirs.
+# The names that the original's evaluation uses; the spelling "WakingDog" is the original's.
 ACTIONS = (
     "Directions Discussion Eating Greeting Phoning Posing Purchases Sitting SittingDown Smoking "
     "TakingPhoto Waiting Walking WakingDog WalkTogether"
@@ -23,8 +23,8 @@ ACTIONS = (
 # (subject, action, trial, camera) of videos that are damaged on the official site.
 CORRUPT = {(11, "Directions", 1, 0)}
 
-# Name of the recording of each trial, and the subjects for whom it is another. Trial 0 is the
-# subaction 1 of metadata.xml. From that file, for a download without it.
+# The name of each trial's recording, and the subjects for whom it is a different one. Trial 0 is
+# subaction 1 of metadata.xml. The table is taken from that file, for a download without it.
 _NAMES: Mapping[str, tuple[tuple[str, dict[int, str]], tuple[str, dict[int, str]]]] = {
     "Directions": (("Directions 1", {}), ("Directions", {5: "Directions 2"})),
     "Discussion": (
@@ -63,6 +63,8 @@ _INTRINSICS = (
     (1145.5113525390625, 1144.77392578125, 514.9682006835938, 501.88201904296875),
 )
 
+# <w0> holds 3 rotations and 3 translations for each of 11 subjects and each camera, and then the
+# intrinsics of each camera: fx, fy, cx, cy and five coefficients of the lens distortion.
 _NUM_EXTRINSICS = len(CAMERA_IDS) * 11 * 6
 _NUM_INTRINSICS = 9
 
@@ -90,8 +92,8 @@ def read(root: pathlib.Path) -> tuple[SequenceNames, list[np.ndarray]]:
         AttributeError,
     ) as error:
         raise ConversionError(
-            f"{path} is not the metadata of Human3.6M ({error}). Without the file the names and "
-            "cameras of the official release are used."
+            f"{path} is not the metadata file of Human3.6M ({error}). Replace it, or remove it: "
+            "without it the names and cameras of the official release are used."
         ) from error
 
 
@@ -110,7 +112,7 @@ def _names(tree: Any) -> SequenceNames:
     header = rows[0]
     names = {}
     for row in rows[1:]:
-        # Action 1 stands for all of them; a row without numbers holds no recordings.
+        # Action 1 stands for all actions; a row without numbers holds no recordings.
         if not (row[0].isdigit() and row[1].isdigit() and 2 <= int(row[0]) < 2 + len(ACTIONS)):
             continue
         for subject in (*TRAIN_SUBJECTS, *TEST_SUBJECTS):
@@ -131,4 +133,5 @@ def _cameras(tree: Any) -> list[np.ndarray]:
 
 def _camera(intrinsics: Sequence[float] | np.ndarray) -> np.ndarray:
     fx, fy, cx, cy = intrinsics[:4]
+    # A record has room for one focal length, and the two differ by 0.2 % at most.
     return np.array([0.5 * (fx + fy), cx, cy])

@@ -9,12 +9,12 @@ from absl import logging
 from tfrecords_tools.plan import ConversionError, existing_folder
 from tfrecords_tools.readers import human36m_names
 
-# What `find_recordings` finds; the latter two are reasons in the manifest.
+# The states that `find_recordings` tells apart; the last two are skip reasons in the manifest.
 FOUND = "recording found"
 MISSING = "recording not there"
 CORRUPT = "recording damaged at the source"
 
-# Of the files that a subject lacks, so many are named.
+# How many of a subject's missing files are named.
 FILES_TOLD = 3
 
 
@@ -23,9 +23,9 @@ class Recording:
     """One action of one subject seen by one camera.
 
     Attributes:
-        name: of the files in the official archives, as `Directions 1`.
-        extracted: folder of extracted frames below the data set's, if it is that.
-        camera_values: [3] focal length and principal point, pixels.
+        name: beginning of the file names in the official archives, such as `Directions 1`.
+        extracted: folder of extracted frames below the data set's folder; None in the archives.
+        camera_values: [3] focal length and principal point x, y in pixels.
     """
 
     subject: int
@@ -60,8 +60,8 @@ def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
     if not by_state[FOUND]:
         raise ConversionError(
             f"{root} holds no recording of Human3.6M: expected S1/Videos/Directions 1."
-            "54138969.mp4 and so on, S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; or "
-            "S1/Directions_0/cam_0/gt_poses.pkl with frames."
+            "54138969.mp4 and so on, with S1/MyPoseFeatures/D2_Positions and D3_Positions_mono; "
+            "or S1/Directions_0/cam_0/gt_poses.pkl with extracted frames."
         )
     _log_missing(root, by_state)
     return by_state
@@ -76,11 +76,11 @@ def _log_missing(root: pathlib.Path, by_state: dict[str, list[Recording]]) -> No
             [path for path in files_of(root, recording) if not path.is_file()]
             for recording in missing if recording.subject == subject
         ]  # fmt: skip
-        # A recording of which a part is there is the likelier mistake.
+        # A recording that is only partly there is the likelier mistake, so it is named first.
         absent.sort(key=len)
         first = ", ".join(str(files[0].relative_to(root)) for files in absent[:FILES_TOLD])
         more = f" and {len(absent) - FILES_TOLD} more" if len(absent) > FILES_TOLD else ""
-        logging.warning("h36m: not there: %s%s", first, more)
+        logging.warning("h36m: missing files: %s%s", first, more)
     logging.warning(
         "h36m: %d of %d recordings are left out; each needs its video, D2_Positions and "
         "D3_Positions_mono, as docs/data.md says.", len(missing), sum(map(len, by_state.values())),

@@ -24,14 +24,14 @@ NUM_TRAIN = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One picture and its person; `keypoints` is [14, 3]: x, y in pixels, visible 0 or 1."""
+    """One picture and its person; `keypoints` is [14, 3]: x, y in pixels, visibility 0 or 1."""
 
     file: str
     keypoints: np.ndarray
 
 
 def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
-    """LSP: the first 1000 pictures train, the others test."""
+    """The plans for LSP: the first 1000 pictures are for training, the others for testing."""
     root = existing_folder(folder, "lsp_dir", "LSP (lsp_dataset.zip, unpacked)")
     # Row 2 says 1 where a joint is hidden.
     items = _items(root, "im%04d.jpg", hidden_is_one=True)
@@ -44,7 +44,7 @@ def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
 
 
 def extended_plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
-    """LSP-extended: all of it trains."""
+    """The plan for LSP-extended, all of which is for training."""
     root = existing_folder(folder, "lsp_ext_dir", "LSP-extended (lspet_dataset.zip, unpacked)")
     items = _items(root, "im%05d.jpg", hidden_is_one=False)
     return [_plan(root, "lsp_ext/train", "lsp_ext/train_%03d.tfrecord", items, examples_per_shard)]
@@ -82,7 +82,7 @@ def _items(root: pathlib.Path, pattern: str, hidden_is_one: bool) -> list[Item]:
 
 
 def _people(values: np.ndarray, path: pathlib.Path) -> np.ndarray:
-    """[n, 14, 3], from [3, 14, n] as LSP has it or [14, 3, n] as LSP-extended has."""
+    """[n, 14, 3], from [3, 14, n] as in LSP or from [14, 3, n] as in LSP-extended."""
     if values.ndim == 3 and values.shape[:2] == (3, len(joints.LSP)):
         return values.transpose(2, 1, 0).copy()
     if values.ndim == 3 and values.shape[:2] == (len(joints.LSP), 3):
@@ -93,7 +93,7 @@ def _people(values: np.ndarray, path: pathlib.Path) -> np.ndarray:
 
 
 def read(root: pathlib.Path, item: Item) -> Converted:
-    """Keeps the picture's bytes as they are; only its size is looked up."""
+    """The Example of one item; it keeps the picture's bytes as they are."""
     try:
         return Converted([_example(root, item)])
     except images.BadSampleError as error:
@@ -104,7 +104,7 @@ def _example(root: pathlib.Path, item: Item) -> bytes:
     visible = item.keypoints[:, 2].astype(bool)
     if not visible.any():
         raise images.BadSampleError("no visible joint", item.file, is_fault=False)
-    # Joints without annotation may hold anything but must be numbers that a float can take.
+    # Joints without annotation may hold anything, but must be numbers that a float can hold.
     images.check_keypoints(item.keypoints, item.file)
     encoded = images.read_file(root / "images" / item.file)
     height, width = images.decode(encoded, item.file).shape[:2]

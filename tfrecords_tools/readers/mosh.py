@@ -28,7 +28,7 @@ ROWS_PER_ITEM = 500
 def plans(
     folder: str | None, data_dir: str, seed: int = 0, examples_per_shard: int = 10000
 ) -> list[Plan]:
-    """CMU, H3.6 and jointLim as far as they are there; Human3.6M's test subjects are left out."""
+    """Plans for CMU, H3.6 and jointLim, as far as present; Human3.6M's test subjects stay out."""
     root = existing_folder(folder, "mosh_dir", "neutrMosh (neutrSMPL_CMU, neutrSMPL_H3.6, ...)")
     found = []
     for name in datasets.names_of(raw="mosh"):
@@ -38,7 +38,7 @@ def plans(
     if not found:
         raise ConversionError(
             f"--mosh_dir={folder} holds no pickles: expected "
-            f"{root}/neutrSMPL_CMU/<subject>/<sequence>.pkl, and neutrSMPL_H3.6, "
+            f"{root}/neutrSMPL_CMU/<subject>/<sequence>.pkl, with neutrSMPL_H3.6 and "
             "neutrSMPL_jointLim beside it."
         )
     return found
@@ -83,7 +83,7 @@ def pickle_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 @contextlib.contextmanager
 def _spooled(files: list[pathlib.Path], spool: pathlib.Path, seed: int) -> Iterator[Items]:
-    """Rows are shuffled over the whole set, so they go to a file first rather than to memory."""
+    """Rows are shuffled over the whole set, so they first go to a file rather than to memory."""
     num_rows = 0
     try:
         with named_errors(spool), open(spool, "wb") as file:
@@ -108,11 +108,12 @@ def read_rows(path: pathlib.Path) -> np.ndarray:
         shape = np.asarray(values["betas"], np.float64).reshape(records.SHAPE_SIZE)
     except (KeyError, TypeError, ValueError) as error:
         raise ConversionError(
-            f"{path}: expected `poses` or `new_poses` [n, 72] and `betas` [10]; {error!r}"
+            f"{path}: expected `poses` or `new_poses` [n, 72] and `betas` [10] "
+            f"({type(error).__name__}: {error})."
         ) from None
     rows = np.column_stack([poses, np.tile(shape, (len(poses), 1))]).astype(np.float32)
     if not np.isfinite(rows).all():
-        raise ConversionError(f"{path}: some numbers are NaN or infinite.")
+        raise ConversionError(f"{path}: expected finite numbers, but some are NaN or infinite.")
     return rows
 
 

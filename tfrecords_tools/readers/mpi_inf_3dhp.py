@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP (Mehta et al., 2017): frames of eight cameras with 3-D joints, no SMPL labels."""
+"""MPI-INF-3DHP (Mehta et al., 2017): frames from eight cameras, 3-D joints, no SMPL labels."""
 
 import dataclasses
 import functools
@@ -35,7 +35,7 @@ _TO_LSP = np.array(joints.MPI_INF_3DHP.indices(joints.LSP.names))
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """The frames to use of one camera's video; `numbers` count from 0 in the video."""
+    """The frames to use from one camera's video; `numbers` count from 0 in the video."""
 
     video: str
     numbers: Sequence[int]
@@ -45,11 +45,11 @@ class Clip:
 def plans(
     folder: str | None, split: str = "train", seed: int = 0, examples_per_shard: int = 500
 ) -> list[Plan]:
-    """The frames of S1 to S7 (`trainval`: and S8); the test set where it is there.
+    """The frames of S1 to S7 (`trainval` adds S8), and the test set if it is there.
 
     Pictures come from `imageFrames/video_0/frame_000001.jpg`, and are shuffled over the whole
-    set; or, where none were unpacked, straight from `imageSequence/video_0.avi`, and then only
-    the videos are shuffled, as each is read from its beginning to its end.
+    set. If none were unpacked, they come straight from `imageSequence/video_0.avi`, and only the
+    videos are shuffled, because each is read from its beginning to its end.
     """
     root = existing_folder(folder, "mpi_inf_3dhp_dir", "MPI-INF-3DHP (S1 to S8)")
     existing_file(calibration_file(root), "the calibration that all sequences share")
@@ -93,7 +93,7 @@ def annotation_file(root: pathlib.Path, subject: int, number: int) -> pathlib.Pa
 
 
 def find_sequences(root: pathlib.Path, subjects: Sequence[int]) -> list[tuple[int, int]]:
-    """The sequences that are there; a partial download is converted, what lacks is logged."""
+    """The sequences that are there; a partial download is converted, and its gaps are logged."""
     wanted = [(subject, number) for subject in subjects for number in SEQUENCES]
     found = [s for s in wanted if annotation_file(root, *s).is_file()]
     missing = [
@@ -101,15 +101,15 @@ def find_sequences(root: pathlib.Path, subjects: Sequence[int]) -> list[tuple[in
     ]
     if not found:
         raise ConversionError(
-            f"{root} holds no annotation: expected S1/Seq1/annot.mat and so on to S8/Seq2."
+            f"{root} holds no annotation: expected S1/Seq1/annot.mat and so on, up to S8/Seq2."
         )
     if missing:
-        logging.warning("mpi_inf_3dhp: not there and left out: %s", ", ".join(missing))
+        logging.warning("mpi_inf_3dhp: missing and left out: %s", ", ".join(missing))
     return found
 
 
 def shuffled(items: Sequence[Frame | Clip], seed: int) -> Items:
-    """RandomState, whose stream is the same in every version of NumPy."""
+    """Shuffles with RandomState, whose stream is the same in every version of NumPy."""
     order = np.random.RandomState(seed).permutation(len(items))
     return Items([items[index] for index in order])
 
@@ -140,21 +140,24 @@ def _clips(root: pathlib.Path, sequences: Sequence[tuple[int, int]]) -> Iterator
 
 
 def read_annotation(path: pathlib.Path) -> tuple[np.ndarray, list, list]:
-    """Frame numbers [n] from 0, keypoints [n, 14, 2] and joints [n, 14, 3] in mm per camera."""
+    """Frame numbers [n] from 0; for each camera keypoints [n, 14, 2], joints [n, 14, 3] in mm."""
     try:
         values = scipy.io.loadmat(path, variable_names=["frames", "annot2", "annot3"])
         numbers = np.asarray(values["frames"], np.int64).ravel()
         keypoints = [values["annot2"][c][0].reshape(len(numbers), 28, 2) for c in range(14)]
         points = [values["annot3"][c][0].reshape(len(numbers), 28, 3) for c in range(14)]
-    except Exception as error:  # SciPy has no error of its own for a file that is damaged
+    except Exception as error:  # SciPy has no error of its own for a damaged file
         raise ConversionError(
-            f"{path} is no annotation of MPI-INF-3DHP: {type(error).__name__}: {error}"
+            f"{path} is not an annotation file of MPI-INF-3DHP: {type(error).__name__}: {error}"
         ) from error
     return numbers, [k[:, _TO_LSP] for k in keypoints], [p[:, _TO_LSP] for p in points]
 
 
 def moving_frames(points_mm: np.ndarray) -> list[int]:
-    """Rows of [n, 14, 3] in which some joint is 200 mm or more from its last kept place."""
+    """Rows of [n, 14, 3] in which some joint has moved 200 mm or more since the last kept row.
+
+    The frames in between hardly differ from those that are kept.
+    """
     kept = [0] if len(points_mm) else []
     for row in range(1, len(points_mm)):
         moved = np.linalg.norm(points_mm[row] - points_mm[kept[-1]], axis=1)
@@ -172,12 +175,13 @@ def read_calibration(path: pathlib.Path) -> list[np.ndarray]:
     except ValueError as error:
         raise ConversionError(f"{path}: `intrinsic` must hold 16 numbers: {error}") from None
     if len(matrices) <= max(CAMERAS):
-        raise ConversionError(f"{path} describes {len(matrices)} cameras, expected 14.")
+        raise ConversionError(f"{path} describes {len(matrices)} cameras; expected 14.")
+    # A record has room for one focal length: the mean of fx and fy.
     return [np.array([0.5 * (m[0, 0] + m[1, 1]), m[0, 2], m[1, 2]]) for m in matrices]
 
 
 def read(root: pathlib.Path, frame: Frame) -> Converted:
-    """One Example, or none: most joints outside, or the picture not there."""
+    """One Example; none if most joints are outside the picture or the picture is missing."""
     try:
         data = images.read_file(root / frame.file)
         image = images.decode(data, frame.file)
@@ -187,7 +191,7 @@ def read(root: pathlib.Path, frame: Frame) -> Converted:
 
 
 def read_clip(root: pathlib.Path, clip: Clip) -> Converted:
-    """The Examples of one video; what lies behind its end or is damaged is skipped."""
+    """The Examples of one video; frames past its end and damaged ones are skipped."""
     examples, skipped = [], []
     pictures = video.frames(root / clip.video, clip.numbers)
     reason = "video ends early"

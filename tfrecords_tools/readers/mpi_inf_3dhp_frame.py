@@ -20,8 +20,8 @@ class Frame:
         file: path of the picture below the data set's folder.
         keypoints_px: [14, 2] in the order `joints.LSP`.
         joints_mm: [14, 3] in the order `joints.LSP`, camera frame.
-        camera: [3] focal length and principal point, pixels.
-        activity: number of what the person does, in the test set.
+        camera: [3] focal length and principal point x, y in pixels.
+        activity: number of the activity, in the test set only.
     """
 
     file: str
@@ -32,7 +32,7 @@ class Frame:
 
 
 def example(image: np.ndarray, frame: Frame, min_inside: int = MIN_JOINTS_INSIDE) -> bytes:
-    """The Example of a decoded frame: the person 150 px tall in a crop of 300."""
+    """The Example of a decoded frame: the person 150 px tall in a crop of 300 px."""
     images.check_keypoints(frame.keypoints_px, frame.file)
     images.check_keypoints(frame.joints_mm, frame.file)
     height, width = image.shape[:2]
@@ -57,6 +57,7 @@ def example(image: np.ndarray, frame: Frame, min_inside: int = MIN_JOINTS_INSIDE
         keypoints=np.column_stack([keypoints, np.ones(len(keypoints))]),
         center=center - start,
         joints_m=frame.joints_mm / 1000.0,
+        # Scaling the picture scales the whole camera; cropping moves only its principal point.
         camera=[focal * scale, *(np.array(principal) * factors - start)],
         scale_factors=factors,
         crop_start=start,

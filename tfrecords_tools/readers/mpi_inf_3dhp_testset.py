@@ -1,4 +1,4 @@
-"""The test set of MPI-INF-3DHP (TS1 to TS6): one file of records a sequence, for evaluation."""
+"""The test set of MPI-INF-3DHP (TS1 to TS6): one record file per sequence, for evaluation."""
 
 import functools
 import pathlib
@@ -14,7 +14,7 @@ from tfrecords_tools.readers import mpi_inf_3dhp_frame
 from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
 SEQUENCES = tuple(f"TS{number}" for number in range(1, 7))
-# What `activity_annotation` numbers from 1.
+# The activities that `activity_annotation` numbers from 1.
 ACTIVITIES = (
     "Stand/Walk", "Exercise", "Sit on Chair", "Reach/Crouch", "On Floor", "Sports", "Misc.",
 )  # fmt: skip
@@ -45,7 +45,7 @@ def plans(root: pathlib.Path) -> list[Plan]:
 
 
 def read(folder: pathlib.Path, name: str) -> Converted:
-    """The Examples of the valid frames of one sequence; each counts in an evaluation."""
+    """The Examples of the valid frames of one sequence; an evaluation counts every one."""
     examples, skipped = [], []
     for frame in read_annotation(folder / name):
         try:
@@ -73,7 +73,8 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
         keypoints, points = keypoints[:, _TO_LSP], points[:, _TO_LSP]
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise ConversionError(
-            f"{path} is no test annotation of MPI-INF-3DHP: {type(error).__name__}: {error}"
+            f"{path} is not an annotation file of the MPI-INF-3DHP test set: "
+            f"{type(error).__name__}: {error}"
         ) from error
     camera = fit_camera(points[valid], keypoints[valid])
     return [
@@ -91,7 +92,8 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
 def fit_camera(points_mm: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
     """[focal length, principal point x, y] in pixels that project the joints best.
 
-    The annotation has no intrinsics; both kinds of joints are of the same points, so they tell.
+    The annotation has no intrinsics, but it has the same points in 2-D and 3-D: in each image
+    axis they lie on a line, x_px = f * X / Z + c.
     """
     rays = (points_mm[..., :2] / points_mm[..., 2:]).reshape(-1, 2)
     targets = keypoints_px.reshape(-1, 2)

@@ -32,7 +32,8 @@ _IDS = joints.MPII.indices(joints.LSP.names)
 _ANKLES = joints.LSP.indices(("right_ankle", "left_ankle"))
 
 # What akanazawa/hmr (src/datasets/mpii_to_tfrecords.py) takes for the torso starts at the head
-# top: it uses MPII's number of a shoulder in the order of LSP. Kept, as the records depend on it.
+# top: it uses MPII's number of a shoulder in the order of LSP. The records depend on it, so it is
+# kept.
 _TORSO = [joints.LSP.indices(("head_top", hip)) for hip in ("right_hip", "left_hip")]
 _SIDES = [joints.LSP.indices((f"{side}_shoulder", f"{side}_hip")) for side in ("right", "left")]
 
@@ -61,14 +62,14 @@ def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
 
 
 def read_pictures(path: pathlib.Path) -> Items:
-    """The training pictures with somebody to use."""
-    logging.info("mpii: reading %s takes a minute", path)
+    """The training pictures with at least one usable person."""
+    logging.info("mpii: reading %s, which takes a minute", path)
     try:
         release = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
         rows = list(zip(release.annolist, release.img_train, release.single_person, strict=True))
     except Exception as error:
         raise ConversionError(
-            f"{path} is no annotation of MPII: {type(error).__name__}: {error}"
+            f"{path} is not the annotation file of MPII: {type(error).__name__}: {error}"
         ) from error
     skipped: collections.Counter[str] = collections.Counter()
     pictures = []
@@ -94,7 +95,7 @@ def _people(annotation: Any, single: Any, skipped: collections.Counter) -> Itera
 
 
 def _keypoints(rect: Any) -> np.ndarray | None:
-    """[14, 3]; an annotated joint counts as visible. None with fewer than two points."""
+    """[14, 3]; an annotated joint counts as visible. None if there are fewer than two points."""
     points = getattr(getattr(rect, "annopoints", None), "point", None)
     if not isinstance(points, np.ndarray):
         return None
@@ -103,7 +104,7 @@ def _keypoints(rect: Any) -> np.ndarray | None:
 
 
 def person_scale(keypoints: np.ndarray) -> float | None:
-    """The factor that makes the person about 150 px tall; None where too little shows."""
+    """The factor that makes the person about 150 px tall; None if too little is visible."""
     visible = keypoints[:, 2].astype(bool)
     if visible[list(_ANKLES)].any():
         extent = images.box(keypoints[visible, :2])[1]

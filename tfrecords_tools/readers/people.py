@@ -13,7 +13,7 @@ from tfrecords_tools.plan import Converted, Skip
 
 @dataclasses.dataclass(frozen=True)
 class Person:
-    """Keypoints [14, 3] or [19, 3]: x, y in pixels, visibility; and the scale to resize by."""
+    """Keypoints [14, 3] or [19, 3]: x, y in pixels, visibility; and the factor to resize by."""
 
     keypoints: np.ndarray
     scale: float
@@ -21,14 +21,14 @@ class Person:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A picture with people; `file` is below the data set's folder."""
+    """A picture with people; `file` is its path below the data set's folder."""
 
     file: str
     people: Sequence[Person]
 
 
 def read(root: pathlib.Path, margin: int, picture: Picture) -> Converted:
-    """Examples of all people of a picture; one who cannot be used does not cost the others."""
+    """Examples of all people in a picture; one who cannot be used does not cost the others."""
     try:
         image = images.decode(images.read_file(root / picture.file), picture.file)
     except images.BadSampleError as error:
@@ -68,7 +68,7 @@ def example(image: np.ndarray, person: Person, margin: int, file: str) -> bytes:
 
 
 def mean_distance(keypoints: np.ndarray, pairs: Sequence[Sequence[int]]) -> float | None:
-    """Mean length in pixels of the `pairs` of keypoints of which both are visible, if any is."""
+    """Mean length in pixels of those `pairs` of which both keypoints are visible, or None."""
     lengths = [
         np.linalg.norm(keypoints[a, :2] - keypoints[b, :2])
         for a, b in pairs

@@ -25,7 +25,7 @@ _BONES = (
 
 
 def write(folder: pathlib.Path, order: Order):
-    """`order.people` pictures of one to three people, near and far, some cut by the border."""
+    """Writes `order.people` pictures of one to three people, near and far, some cut off."""
     home = folder / "images" / "train2014"
     home.mkdir(parents=True)
     entries = order.run(functools.partial(_picture, home, order), range(order.people), "coco")
@@ -62,7 +62,7 @@ def _picture(home, order, number):
 
 
 def _annotation(person, image_id):
-    """One person; none if nothing of it is to be seen."""
+    """The annotation of one person; None if nothing of the person is visible."""
     outlines, _ = cv2.findContours(
         person.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
@@ -84,7 +84,7 @@ def _annotation(person, image_id):
 
 
 def _keypoints(person):
-    """int [17, 3]: x, y, and 2 for seen, 1 for hidden, 0 (and x = y = 0) for outside."""
+    """int [17, 3]: x, y, and 2 for visible, 1 for hidden, 0 (and x = y = 0) for outside."""
     pixels = np.round(person.keypoints_px[_FROM_COCO_PLUS]).astype(int)
     height, width = person.mask.shape
     inside = ((pixels >= 0) & (pixels < [width, height])).all(1)

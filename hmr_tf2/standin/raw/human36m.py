@@ -18,7 +18,7 @@ from tfrecords_tools.readers.human36m_names import ACTIONS, CAMERA_IDS, TRIALS
 SUBJECTS = (*human36m_names.TRAIN_SUBJECTS, *human36m_names.TEST_SUBJECTS)
 SIZE = (320, 320)
 FPS = 50
-# Every fifth video frame is what converters read; the ones between show it again.
+# Converters read every fifth video frame; the frames in between repeat it.
 STEP = 5
 _STREAM = 7
 _NAMES = human36m_names.default_names()
@@ -47,14 +47,14 @@ _FROM_SMPL = {
 
 
 def write(folder: pathlib.Path, order: Order):
-    """About `order.people` pictures, in videos of four cameras and seven subjects."""
+    """Writes about `order.people` pictures, in videos of four cameras and seven subjects."""
     (folder / "metadata.xml").write_text(_metadata(order.variety))
     record = functools.partial(_record, folder, order)
     order.run(record, recordings(order), "h36m", unit="recording")
 
 
 def write_mosh(folder: pathlib.Path, order: Order):
-    """S*/{sequence}_cam{c}_aligned.pkl: `new_poses` at 10 Hz in camera axes, and `betas`."""
+    """Writes `S*/{sequence}_cam{c}_aligned.pkl`: `new_poses` at 10 Hz in camera axes, `betas`."""
     for subject, action, trial in recordings(order):
         take = _take(order, subject, action, trial)
         for number in range(len(CAMERA_IDS)):
@@ -68,10 +68,10 @@ def write_mosh(folder: pathlib.Path, order: Order):
 
 
 def recordings(order: Order) -> list[tuple[int, str, int]]:
-    """(subject, action, trial) of all recordings, 30 a subject if pictures suffice."""
+    """(subject, action, trial) of all recordings, 30 per subject if there are enough pictures."""
     each = order.people / (len(SUBJECTS) * len(CAMERA_IDS) * 2)
     count = int(np.clip(each, 1, len(ACTIONS) * len(TRIALS)))
-    # Trial by trial within an action when there are few, so that both protocols have a part.
+    # Trial by trial within an action if there are few, so that both protocols get some.
     chosen = list(itertools.product(ACTIONS, TRIALS))
     chosen = [chosen[int(k)] for k in np.linspace(0, len(chosen) - 1, count)]
     return [(subject, action, trial) for subject in SUBJECTS for action, trial in chosen]
@@ -109,7 +109,7 @@ def _take(order, subject, action, trial):
     num_frames = STEP * (max(2, round(pictures)) - 1) + 1
     rng = order.rng(_STREAM, subject, ACTIONS.index(action), trial)
     shape = people.random_shape(order.rng(_STREAM, subject))
-    # Slowed time would hold too few poses in a short clip, so that a frame lasts 1/25 s.
+    # At 50 frames per second a short clip would hold too few poses, so a frame lasts 1/25 s.
     return studio.take(rng, shape, num_frames, FPS / 2, order.variety, _KINDS.get(action))
 
 

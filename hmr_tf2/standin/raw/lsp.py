@@ -13,7 +13,7 @@ _STREAM, _STREAM_EXTENDED = 1, 2
 
 
 def write(folder: pathlib.Path, order: Order):
-    """LSP: `joints` [3, 14, N], its third row 1 where a joint is hidden."""
+    """Writes LSP: `joints` [3, 14, N], whose third row is 1 where a joint is hidden."""
     keypoints = _pictures(folder, order, _STREAM, 4, "lsp")
     labels = np.moveaxis(keypoints, 0, 2).transpose(1, 0, 2).astype(np.float64)
     labels[2] = 1 - labels[2]
@@ -21,21 +21,21 @@ def write(folder: pathlib.Path, order: Order):
 
 
 def write_extended(folder: pathlib.Path, order: Order):
-    """LSP extended: `joints` [14, 3, N], its third column 1 where a joint is annotated."""
+    """Writes LSP-extended: `joints` [14, 3, N], whose third column is 1 for annotated joints."""
     keypoints = _pictures(folder, order, _STREAM_EXTENDED, 5, "lsp_ext")
     labels = np.moveaxis(keypoints, 0, 2).astype(np.float64)
     write_mat(folder / "joints.mat", {"joints": labels})
 
 
 def _pictures(folder, order, stream, digits, label):
-    """Writes all pictures; float32 [N, 14, 3] of x, y, visible."""
+    """Writes all pictures; returns float32 [N, 14, 3] of x, y, visibility."""
     (folder / "images").mkdir()
     draw = functools.partial(_picture, folder, order, stream, digits)
     return np.stack(order.run(draw, range(order.people), label))
 
 
 def _picture(folder, order, stream, digits, number):
-    """One person about 150 px tall in a picture not much larger, as in the real set."""
+    """Writes a person about 150 px tall in a picture not much larger, as in the real set."""
     rng = order.rng(stream, number)
     size = tuple(int(q) for q in rng.integers(170, 250, 2))
     share = np.array([135, 165]) / min(size)

@@ -16,13 +16,13 @@ _MOTIONS = tuple(kind for kind in motion.KINDS if kind != "extremes")
 
 
 def write_cmu(folder: pathlib.Path, order: Order):
-    """`order.people` clips of everyday motions: `poses` [T, 72], `betas` [10], `trans` [T, 3]."""
+    """Everyday motions, `order.people` clips: `poses` [T, 72], `betas` [10], `trans` [T, 3]."""
     jobs = range(order.people)
     order.run(functools.partial(_clip, folder, order, 0, _MOTIONS), jobs, "CMU", "clip")
 
 
 def write_joint_limits(folder: pathlib.Path, order: Order):
-    """Clips that go to the ends of what joints can do; one for every four of CMU."""
+    """Clips that go to the limits of the joints; one for every four of CMU."""
     jobs = range(max(1, order.people // 4))
     order.run(functools.partial(_clip, folder, order, 1, ("extremes",)), jobs, "jointLim", "clip")
 

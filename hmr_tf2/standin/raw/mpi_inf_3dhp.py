@@ -32,7 +32,7 @@ _FROM_SMPL = {
 
 
 def write(folder: pathlib.Path, order: Order, subjects=SUBJECTS):
-    """About `order.people` pictures over subjects, sequences and cameras, and the test set."""
+    """Writes about `order.people` pictures by subject, sequence and camera, and the test set."""
     places = list(itertools.product(subjects, SEQUENCES))
     num_frames = max(1, round(order.people / (len(places) * len(USED_CAMERAS))))
     jobs = []
@@ -99,7 +99,7 @@ def _picture(order, job):
 
 
 def _write_annotations(home, take, variety):
-    """annot.mat (pixels; millimetres in camera axes) and camera.calibration."""
+    """Writes annot.mat (pixels, and millimetres in camera axes) and camera.calibration."""
     num_frames = len(take.poses)
     two, three = np.empty((NUM_CAMERAS, 1), object), np.empty((NUM_CAMERAS, 1), object)
     views = [camera(number, variety) for number in range(NUM_CAMERAS)]

@@ -1,4 +1,4 @@
-"""The test set of MPI-INF-3DHP: mpi_inf_3dhp_test_set/TS1 to TS6, people that no S1 to S8 is."""
+"""The test set of MPI-INF-3DHP: mpi_inf_3dhp_test_set/TS1 to TS6, of people not in S1 to S8."""
 
 import functools
 import pathlib
@@ -20,7 +20,7 @@ _FROM_SMPL = {"pelvis": "pelvis", "spine": "spine2", "head": "head"}
 
 
 def write(folder: pathlib.Path, order: Order):
-    """One picture for every ten of the training set, and at least one a sequence."""
+    """Writes a picture for every ten of the training set, and at least one per sequence."""
     num_frames = max(1, round(order.people / (10 * NUM_SEQUENCES)))
     jobs = []
     for sequence in range(1, NUM_SEQUENCES + 1):
@@ -61,7 +61,7 @@ def _picture(order, job):
 
 
 def _write_annotations(home, take, sequence, variety):
-    """annot_data.mat, HDF5 as MATLAB 7.3 writes it; every frame is valid."""
+    """Writes annot_data.mat, in HDF5 as MATLAB 7.3 does; every frame is valid."""
     view, count = camera(sequence, variety), len(take.poses)
     (places,) = studio.locate(take, [view])
     metres = np.stack([to_17_points(place) for place in places])[:, None]

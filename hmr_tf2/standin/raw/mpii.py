@@ -15,7 +15,7 @@ _MEAN_OF = {"pelvis": ("left_hip", "right_hip"), "thorax": ("left_shoulder", "ri
 
 
 def write(folder: pathlib.Path, order: Order):
-    """`order.people` pictures of one to three people; every tenth is for testing, unlabelled."""
+    """Writes `order.people` pictures of one to three people; every tenth is an unlabelled test."""
     (folder / "images").mkdir()
     draw = functools.partial(_picture, folder / "images", order)
     entries = order.run(draw, range(order.people), "mpii")
@@ -53,7 +53,7 @@ def _picture(home, order, number):
 
 
 def _rectangle(person, is_train):
-    """One person: the place and size of all, joints and head box of those for training."""
+    """The place and size of a person, and for those in training the joints and the head box."""
     pixels = person.keypoints_px.astype(float)
     low, high = pixels.min(0), pixels.max(0)
     centre = (low + high) / 2
@@ -88,7 +88,7 @@ def _points(person):
 
 
 def _single_people(entry):
-    """uint8 1-based numbers of the people that stand apart: here, all."""
+    """uint8 numbers, from 1, of the people who stand apart from others: here, of all."""
     rects = entry["annorect"]
     return np.arange(1, 2 if isinstance(rects, dict) else len(rects) + 1, dtype=np.uint8)
 

@@ -1,9 +1,10 @@
-"""What all raw writers share: many pictures at once, folders that appear whole, random streams."""
+"""What all raw writers share: threads that draw, folders that appear whole, random streams."""
 
 import concurrent.futures
 import dataclasses
 import io
 import json
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -28,13 +29,13 @@ class Order:
     variety: Variety = EVERYDAY
 
     def rng(self, *path: int) -> np.random.Generator:
-        """The random numbers of one picture; the same whoever draws it, and when."""
+        """The random numbers of one picture, which do not depend on who draws it, or when."""
         return np.random.default_rng([self.seed, *path])
 
     def run(self, function: Callable, jobs: Sequence, label: str, unit="img") -> list:
         """[function(job) for job in jobs] by several threads, with a progress bar.
 
-        Threads serve well: nearly all time is spent in compiled code that lets others run.
+        Threads are enough: nearly all the time is spent in compiled code that lets others run.
         """
         posing.standin_poser()
         appearance.atlas()
@@ -43,8 +44,8 @@ class Order:
 
 
 def write_mat(path: pathlib.Path, content: dict):
-    """A MATLAB 5 file, as scipy writes it but without the time of day in its first line."""
-    file = io.BytesIO()  # scipy goes back and forth a lot, which is slow on a disk
+    """Writes a MATLAB 5 file as SciPy does, but without the time of day in its first line."""
+    file = io.BytesIO()  # SciPy goes back and forth a lot, which is slow on a disk
     scipy.io.savemat(file, content)
     file.seek(0)
     file.write(b"MATLAB 5.0 MAT-file".ljust(116))
@@ -52,9 +53,9 @@ def write_mat(path: pathlib.Path, content: dict):
 
 
 def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.Path:
-    """Calls `write(partial folder, order)` and renames the folder when all is there.
+    """Calls `write(partial folder, order)` and renames the folder when it is complete.
 
-    A folder that was made before by the same writer to the same order is kept.
+    A folder that the same writer made earlier to the same order is kept.
     """
     wanted = {"writer": write.__module__, **dataclasses.asdict(order)}
     del wanted["workers"]
@@ -63,9 +64,8 @@ def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.
         if receipt.exists() and json.loads(receipt.read_text()) == wanted:
             return folder
         raise FileExistsError(
-            f"{folder} exists and is not what people={order.people} seed={order.seed} "
-            f"{order.variety} gives; "
-            "remove it or choose another folder."
+            f"{folder} exists, but was not made with {_in_words(order)}; remove it or choose "
+            "another folder."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
@@ -73,3 +73,12 @@ def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.
         write(partial, order)
         (partial / RECEIPT).write_text(json.dumps(wanted))
     return folder
+
+
+def _in_words(order: Order) -> str:
+    variety = order.variety
+    return (
+        f"people={order.people}, seed={order.seed}, a turn of {math.degrees(variety.turn):.0f} "
+        f"degrees, objects in front of {variety.occluded:.0%} of the people and clutter of "
+        f"{variety.clutter:g}"
+    )

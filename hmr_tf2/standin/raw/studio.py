@@ -1,4 +1,4 @@
-"""A studio of fixed cameras round a moving person, for the data sets with 3-D labels."""
+"""A studio of fixed cameras around a moving person, for the data sets with 3-D labels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ class Take:
 
 
 class Place(NamedTuple):
-    """`keypoints_m` [19, 3] and `joints_m` [24, 3] in camera axes, as `people.Person` has them."""
+    """`keypoints_m` [19, 3] and `joints_m` [24, 3] in camera axes, as in `people.Person`."""
 
     keypoints_m: np.ndarray
     joints_m: np.ndarray
 
 
 def ring_camera(azimuth, height, distance, focal, principal_point) -> Camera:
-    """A camera on a ring round the origin that looks at it (angles in radians, metres, pixels)."""
+    """A camera on a ring around the origin that looks at it (radians, metres, pixels)."""
     eye = distance * np.array([np.sin(azimuth), height / distance, np.cos(azimuth)])
     away = -eye / np.linalg.norm(eye)
     right = np.cross(away, [0.0, 1.0, 0.0])
@@ -44,10 +44,10 @@ def ring_camera(azimuth, height, distance, focal, principal_point) -> Camera:
 
 
 def in_front(azimuth, variety: people.Variety):
-    """The place on the ring for a camera, drawn towards the front for a `variety` that faces it.
+    """The place of a camera on the ring, moved to the front if people are to face the cameras.
 
-    Persons turn by a quarter of `variety.turn`, cameras stand within the other three quarters; a
-    full turn leaves cameras where they are, all round.
+    People turn by a quarter of `variety.turn`, cameras stand within the other three quarters; a
+    full turn leaves the cameras where they are, all around.
     """
     if variety.turn >= np.pi:
         return azimuth
@@ -67,7 +67,7 @@ def take(rng, shape, num_frames, fps, variety: people.Variety, kind=None) -> Tak
 
 
 def medley(rng, shape, num_frames, variety: people.Variety) -> Take:
-    """A recording with another motion in every frame, so that few frames hold many poses."""
+    """A recording with a different motion in every frame, so that few frames hold many poses."""
     takes = [take(rng, shape, 1, 1.0, variety) for _ in range(num_frames)]
     poses = np.concatenate([part.poses for part in takes])
     return Take(shape, poses, np.concatenate([part.shifts for part in takes]))
@@ -78,7 +78,7 @@ def shoot(
 ) -> people.Photo:
     """A picture of `take` at `frame`; clothes, light and scenery change with every picture.
 
-    Real studios change less. Here a few pictures must show as much variety as they can.
+    Real studios change less. Here a few pictures must show as much variety as possible.
     """
     figure = take.figure(frame, appearance.random_colors(rng))
     scenery = backgrounds.background(rng, *size, variety.clutter)
@@ -95,7 +95,7 @@ def shoot(
 
 
 def locate(take: Take, cameras: Sequence[Camera]) -> list[list[Place]]:
-    """Where the person of `take` is: a list of frames for each camera. Nothing is drawn."""
+    """Where the person of `take` is: one list of frames per camera. Nothing is drawn."""
     figures = [take.figure(frame, np.zeros((1, 3))) for frame in range(len(take.poses))]
     return [
         [
