@@ -4,19 +4,23 @@ import ctypes
 import gc
 import sys
 
-import tf_keras as keras
+from hmr_tf2.training import vitals
 
 # Peaks of the processes that have ended, GiB.
 OF_WORKERS: list[float] = []
 
 
 def give_back() -> None:
-    """Drops Keras' own references, what only cycles hold, and what the allocator keeps of it."""
-    keras.backend.clear_session()
+    """Drops what only cycles hold, as models and their functions, and what the allocator keeps."""
     gc.collect()
     if sys.platform.startswith("linux"):
         # glibc keeps freed memory for later; threads that have ended keep theirs for ever.
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def held_gib() -> float:
+    """What this process holds in RAM now; 0 where the system does not tell."""
+    return (vitals.resident_bytes() or 0) / 2**30
 
 
 def peak_gib() -> float:
