@@ -5,6 +5,7 @@ of many 3 x 3 matrices is then 27 multiplications of long contiguous vectors; wi
 [N, J, 3, 3] a batched matrix product spends its time on starting tiny ones.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,13 +44,9 @@ def forward_kinematics(
     Returns:
         Rotations [3, 3, J, N] and positions [3, J, N] of the joints in the body's frame.
     """
+    parents = tuple(int(parent) for parent in parents)
     levels = tree_levels(parents)
-    # Sums over ancestors, and with the transpose over subtrees, are then a single product with a
-    # 24 x 24 matrix; its zeros cost less than a step per level of the tree would.
-    reach = _ancestors(parents).astype(rotations.dtype.as_numpy_dtype)
 
-    # TensorFlow's own gradient would run back through all levels, and keep every level's product.
-    @tf.custom_gradient
     def chain(rotations, bones):
         world = _chain_rotations(rotations, parents, levels)
         # A bone is turned by its parent joint: `frame` is what the parent's rotation became, and
@@ -57,30 +54,81 @@ def forward_kinematics(
         identity = tf.eye(3, dtype=world.dtype)[:, :, tf.newaxis, tf.newaxis]
         identity = tf.broadcast_to(identity, tf.shape(world[:, :, :1]))
         frame = _of_parents(identity, world, parents)
-        positions = tf.matmul(reach, turned(frame, bones))
+        return world, tf.matmul(_reach(parents, world.dtype), turned(frame, bones)), frame
 
-        # With W = `world`, F = `frame`, p = `positions`: a change dR_j of joint j moves all k in
-        # its subtree, and as R_j and F_j are rotations (their inverse is their transpose),
-        #     dW_k = F_j dR_j W_j' W_k   and   dp_k = F_j dR_j W_j' (p_k - p_j).
-        # Hence the gradient for R_j is F_j' T_j W_j, with the sum over the subtree
-        #     T_j = sum_k (gW_k W_k' + gp_k (p_k - p_j)'),
-        # where gW and gp are the gradients that come in. All of it but p_j is independent of j,
-        # so the sums over all subtrees are one product with `reach`. The antisymmetric part of T_j
-        # is the torque about joint j; the rest vanishes for changes that keep R_j a rotation, and
-        # is kept, so that the gradient is that of the plain chain.
-        def gradient(d_world, d_positions):
-            # The force on each subtree; p_k is the sum of F_j bone_j over j on the way to k.
-            force = tf.matmul(reach.T, d_positions)
-            about_origin = _product(columns(d_world), columns(world))
-            about_origin += _outer(d_positions, positions)
-            torque = tf.matmul(reach.T, about_origin) - _outer(force, positions)
-            in_frame = _product(rows(frame), rows(torque))
-            d_rotations = _product(columns(in_frame), rows(world))
-            return d_rotations, tf.reduce_sum(frame * force[:, tf.newaxis], axis=0)
+    # TensorFlow's own gradient would run back through all levels, and keep every level's product.
+    if tf.executing_eagerly():
 
-        return (world, positions), gradient
+        @tf.custom_gradient
+        def with_gradient(rotations, bones):
+            outputs = world, positions, frame = chain(rotations, bones)
+            return (world, positions), lambda *d: _chain_gradient(*outputs, *d, parents)
 
-    return chain(rotations, bones)
+        return with_gradient(rotations, bones)
+    # In a graph `tf.custom_gradient` registers a new function at each call, for good, and with it
+    # the whole graph around: every model that was ever traced would stay in memory. The values
+    # that one function for all graphs needs go through the operation that it is registered for.
+    override = {"IdentityN": _registered_gradient(parents)}
+    with tf.compat.v1.get_default_graph().gradient_override_map(override):
+        return tuple(tf.identity_n([*chain(rotations, bones), rotations, bones])[:2])
+
+
+@functools.cache
+def _registered_gradient(parents: tuple[int, ...]) -> str:
+    """The name of the registered gradient of `forward_kinematics` for this tree."""
+    name = f"hmr_tf2.forward_kinematics/{','.join(map(str, parents))}"
+
+    @tf.RegisterGradient(name)
+    def gradient(op, d_world, d_positions, *like_inputs):
+        if op is None:
+            return [None, None, None, *_no_gradient(like_inputs[1:])]
+        d_chain = _chain_gradient(*op.inputs[:3], d_world, d_positions, parents)
+        return [None, None, None, *d_chain]
+
+    return name
+
+
+def _no_gradient(like):
+    """For `tf.saved_model.save`, which wants a gradient that needs no operation's values."""
+    refused = tf.debugging.Assert(
+        False,
+        ["A SavedModel has no gradient for the body's pose: differentiate the model itself."],
+    )
+    with tf.control_dependencies([refused]):
+        return [tf.identity(tensor) for tensor in like]
+
+
+def _chain_gradient(world, positions, frame, d_world, d_positions, parents):
+    """What comes in for `world` and `positions`, taken back to rotations and bones.
+
+    With W = `world`, F = `frame`, p = `positions`: a change dR_j of joint j moves all k in its
+    subtree, and as R_j and F_j are rotations (their inverse is their transpose),
+        dW_k = F_j dR_j W_j' W_k   and   dp_k = F_j dR_j W_j' (p_k - p_j).
+    Hence the gradient for R_j is F_j' T_j W_j, with the sum over the subtree
+        T_j = sum_k (gW_k W_k' + gp_k (p_k - p_j)'),
+    where gW and gp are the gradients that come in.
+    """
+    reach = _reach(parents, world.dtype)
+    # The force on each subtree; p_k is the sum of F_j bone_j over j on the way to k.
+    force = tf.matmul(reach.T, d_positions)
+    # All of T_j but p_j is independent of j, so the sums over all subtrees are one product with
+    # `reach`. The antisymmetric part of T_j is the torque about joint j; the rest vanishes for
+    # changes that keep R_j a rotation, and is kept, so that the gradient is that of the plain
+    # chain.
+    about_origin = _product(columns(d_world), columns(world))
+    about_origin += _outer(d_positions, positions)
+    torque = tf.matmul(reach.T, about_origin) - _outer(force, positions)
+    in_frame = _product(rows(frame), rows(torque))
+    d_rotations = _product(columns(in_frame), rows(world))
+    return d_rotations, tf.reduce_sum(frame * force[:, tf.newaxis], axis=0)
+
+
+def _reach(parents: tuple[int, ...], dtype: tf.DType) -> np.ndarray:
+    """Sums over ancestors, and with the transpose over subtrees, as one product [J, J].
+
+    Its zeros cost less than a step per level of the tree would.
+    """
+    return _ancestors(parents).astype(dtype.as_numpy_dtype)
 
 
 def turned(matrices: tf.Tensor, points: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,8 @@
 """The body: equal to a slow float64 reference by both routes, in every execution mode."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -125,3 +128,40 @@ def test_survives_a_saved_model(small, bodies, tmp_path):
     loaded = tf.saved_model.load(str(tmp_path))
     for got, want in zip(loaded.serve(*bodies), small(*bodies, get_skin=True), strict=False):
         np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_a_saved_model_refuses_to_be_differentiated_rather_than_answer_wrongly(
+    small, bodies, tmp_path
+):
+    module = tf.Module()
+    module.smpl = small
+    module.serve = tf.function(
+        small.keypoints, input_signature=[tf.TensorSpec([None, n]) for n in (10, 72)]
+    )
+    tf.saved_model.save(module, str(tmp_path))
+    beta, theta = map(tf.constant, bodies)
+    loaded = tf.saved_model.load(str(tmp_path))
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        joints = loaded.serve(beta, theta)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="differentiate the model itself"):
+        tape.gradient(joints, theta)
+
+
+def test_a_function_that_is_gone_leaves_nothing_behind(small, bodies):
+    """A gradient that is registered for good must not hold the graph it was traced in."""
+
+    def traced():
+        @tf.function
+        def loss_gradient(beta, theta):
+            with tf.GradientTape() as tape:
+                tape.watch(theta)
+                loss = tf.reduce_sum(small.keypoints(beta, theta))
+            return tape.gradient(loss, theta)
+
+        concrete = loss_gradient.get_concrete_function(*map(tf.constant, bodies))
+        return weakref.ref(concrete.graph)
+
+    graph = traced()
+    gc.collect()
+    assert graph() is None
