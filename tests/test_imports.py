@@ -1,6 +1,5 @@
 """An import leaves the process as it was, and a command's help needs no TensorFlow."""
 
-import ast
 import pathlib
 import subprocess
 import sys
@@ -15,14 +14,6 @@ COMMANDS = [
     for path in MODULES
     if MAIN in path.read_text(encoding="utf-8")
 ]
-DEFINITIONS = (
-    ast.Import,
-    ast.ImportFrom,
-    ast.FunctionDef,
-    ast.ClassDef,
-    ast.Assign,
-    ast.AnnAssign,
-)
 
 
 def python(script: str, *arguments: str) -> subprocess.CompletedProcess:
@@ -43,58 +34,6 @@ def test_importing_the_packages_changes_nothing_in_the_process():
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-
-
-def acting(text: str) -> list[int]:
-    """Lines of a module's statements that do more than define and document its own names."""
-    tree = ast.parse(text)
-    imported = {
-        (alias.asname or alias.name).split(".")[0]
-        for node in tree.body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    return [node.lineno for node in tree.body if _acts(node, imported)]
-
-
-def _acts(node: ast.stmt, imported: set[str]) -> bool:
-    if isinstance(node, ast.Assign):
-        # `os.environ["NAME"] = value` changes what is another module's.
-        places = [t for t in node.targets if isinstance(t, ast.Subscript | ast.Attribute)]
-        names = {part.id for t in places for part in ast.walk(t) if isinstance(part, ast.Name)}
-        return bool(names & imported)
-    if isinstance(node, ast.For):  # fills a table
-        return any(_acts(inner, imported) for inner in node.body)
-    if isinstance(node, ast.Expr):
-        return not isinstance(node.value, ast.Constant)
-    if isinstance(node, ast.If):
-        return ast.unparse(node.test) != "__name__ == '__main__'"
-    return not isinstance(node, DEFINITIONS)
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("cv2.setNumThreads(1)", True),
-        ("import os\nos.environ['A'] = 'b'", True),
-        ("for name in names: print(name)", True),
-        ("for name in names: TABLE[name] = 1", False),
-        ("if __name__ == '__main__': main()", False),
-        ("WIDTH, HEIGHT = size()", False),
-        ("'A docstring.'", False),
-    ],
-)
-def test_a_statement_that_acts_is_told_from_a_definition(text, expected):
-    assert bool(acting(text)) == expected
-
-
-def test_no_module_acts_when_it_is_imported():
-    found = {
-        str(path.relative_to(ROOT)): lines
-        for path in MODULES
-        if (lines := acting(path.read_text(encoding="utf-8")))
-    }
-    assert not found
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import trimesh
 
-from hmr_tf2 import camera, predictor
+from hmr_tf2 import camera, crops
 from hmr_tf2.smpl import batch_global_rigid_transformation, batch_rodrigues
 from hmr_tf2.smpl.posed_body import PosedBody
 from hmr_tf2.smpl.skinning import Skin
@@ -144,7 +144,7 @@ def test_pinhole_of_a_picture(rng):
     focal, middle = rng.uniform(400, 900, 2), rng.uniform(100, 500, 2)
     translation = rng.normal(0, 0.2, 3) + [0, 0, 4]
     points = rng.normal(0, 0.5, (19, 3))
-    view = predictor.PinholeCamera(focal, middle, translation)
+    view = crops.PinholeCamera(focal, middle, translation)
     expected = pinhole.project(points + translation, focal, middle)
     np.testing.assert_allclose(view.project(points), expected, rtol=1e-12, atol=1e-9)
 
