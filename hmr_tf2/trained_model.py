@@ -6,6 +6,7 @@ and regressor), and `d`, the discriminator. A step updates both from the same fo
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras as keras
@@ -17,6 +18,18 @@ from hmr_tf2.config import ModelConfig
 ADAM_EPSILON = 1e-8
 
 LossScaleOptimizer = keras.mixed_precision.LossScaleOptimizer
+
+
+class RecordedLosses(NamedTuple):
+    """A forward pass from which gradients can be taken once; by part `e` and perhaps `d`.
+
+    `tapes` hold the pass; `scaled` are the losses to differentiate, see `scaled_loss`; `logs` are
+    the losses to be logged, by their names.
+    """
+
+    tapes: dict[str, tf.GradientTape]
+    scaled: dict[str, tf.Tensor]
+    logs: dict[str, tf.Tensor]
 
 
 class TrainedModel(keras.Model):
@@ -131,6 +144,15 @@ class TrainedModel(keras.Model):
             dict of this step's losses before the update, under the original's names.
         """
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        recorded = self.record_losses(batch)
+        # All gradients are taken before any weight changes: the original runs both train
+        # operations in one `session.run` (src/trainer.py, train), so the encoder learns from the
+        # discriminator of before the step. Updating `d` first, as many GANs do, would differ.
+        self.apply_gradients(self.gradients_of(recorded))
+        return replicas.total(recorded.logs)
+
+    def record_losses(self, batch: Mapping[str, tf.Tensor]) -> RecordedLosses:
+        """The forward pass of a step: its losses, and what their gradients are taken from."""
         parts, optimizers = self.parts(), self.optimizers()
         # One tape per part rather than a persistent one, which would hold on to every activation
         # until both gradients are taken.
@@ -139,30 +161,35 @@ class TrainedModel(keras.Model):
             losses, logs = self.compute_losses(batch)
             # The multiplication must be recorded, or the gradients would not be scaled.
             scaled = {part: scaled_loss(optimizers[part], losses[part]) for part in parts}
-        # All gradients are taken before any weight changes: the original runs both train
-        # operations in one `session.run` (src/trainer.py, train), so the encoder learns from the
-        # discriminator of before the step. Updating `d` first, as many GANs do, would differ.
+        return RecordedLosses(tapes, scaled, logs)
+
+    def gradients_of(self, recorded: RecordedLosses) -> dict[str, list[tf.Tensor]]:
+        """The backward pass: for each part the gradients of its variables; see `gradients`."""
+        optimizers = self.optimizers()
         # Each part is differentiated with respect to its own variables alone. That is what keeps
         # the discriminator's loss from training the encoder that made its input.
-        found = {
+        return {
             part: gradients(
-                tapes[part],
+                recorded.tapes[part],
                 optimizers[part],
-                scaled[part],
+                recorded.scaled[part],
                 variables,
                 self.config.clip_norm,
                 self.config.deterministic,
             )
-            for part, variables in parts.items()
+            for part, variables in self.parts().items()
         }
-        for part, variables in parts.items():
+
+    def apply_gradients(self, found: Mapping[str, Sequence[tf.Tensor]]) -> None:
+        """The update of every part by its optimiser."""
+        optimizers = self.optimizers()
+        for part, variables in self.parts().items():
             optimizers[part].apply_gradients(
                 # `gradients` has already summed over the replicas. It is not a mean, since each
                 # replica's losses are already divided by the counts of the whole batch.
                 zip(found[part], variables, strict=True),
                 experimental_aggregate_gradients=False,
             )
-        return replicas.total(logs)
 
     def train_on_batch(self, x, return_dict=False, **kwargs):
         """Like Keras' own, which refuses a batch whose mocap rows outnumber its images.

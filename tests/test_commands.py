@@ -31,6 +31,8 @@ def run(*arguments):
         ("export", ["--export_dir=x"], "--load_path is needed"),
         ("export", ["--load_path=x"], "--export_dir is needed"),
         ("export", ["--load_path=absent", "--export_dir=x"], "No checkpoint at absent"),
+        ("replay", [], "A file is needed: python -m hmr_tf2.replay"),
+        ("replay", ["absent.npz"], "There is no file absent.npz."),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_1(command, arguments, message):

@@ -94,10 +94,11 @@ ROOMS = (
     Room("hmr_tf2.standin", "a body and people of our own"),
     Room(
         "commands",
-        "convert, train, evaluate, demo, export, ask a server",
+        "convert, train, replay, evaluate, demo, export, ask a server",
         (
             "hmr_tf2.convert_datasets",
             "hmr_tf2.train",
+            "hmr_tf2.replay",
             "hmr_tf2.evaluate",
             "hmr_tf2.demo",
             "hmr_tf2.export",

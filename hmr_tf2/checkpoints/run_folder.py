@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 import tensorflow as tf
 from absl import logging
@@ -14,6 +15,8 @@ from hmr_tf2.checkpoints.weights import restore_tf1
 FLAGS_FILE = "flags.cfg"
 # TensorFlow writes this key into every object-based checkpoint, and never into one of TF 1.
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# The optimiser of the first part counts the steps.
+STEP_KEY = "e_optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def training_state(model) -> tf.train.Checkpoint:
@@ -35,18 +38,37 @@ def latest_checkpoint(path: str | os.PathLike) -> str | None:
     Raises:
         ValueError: the folder lists checkpoints, but all of them are damaged.
     """
+    return next(whole_checkpoints(path), None)
+
+
+def whole_checkpoints(path: str | os.PathLike) -> Iterator[str]:
+    """The prefixes of the whole checkpoints in a run's folder, the newest first.
+
+    Raises:
+        ValueError: the folder names checkpoints, and all of them are damaged.
+    """
     state = tf.train.get_checkpoint_state(os.fspath(path)) if os.path.isdir(path) else None
     if state is None:
-        return None
+        return
+    num_whole = 0
     for prefix in reversed(state.all_model_checkpoint_paths):
         fault = damage(prefix)
         if fault is None:
-            return prefix
-        logging.warning("Skipping %s, which is damaged: %s", prefix, fault)
-    raise ValueError(
-        f"{state.model_checkpoint_path} is damaged, and so are those before it. Put back a copy "
-        "of one, or pass another --model_dir to start a new run."
-    )
+            num_whole += 1
+            yield prefix
+        else:
+            logging.warning("Skipping %s, which is damaged: %s", prefix, fault)
+    if not num_whole:
+        raise ValueError(
+            f"{state.model_checkpoint_path} is damaged, and so are those before it. Put back a "
+            "copy of one, or pass another --model_dir to start a new run."
+        )
+
+
+def step_of(prefix: str) -> int:
+    """The number of steps after which a checkpoint was written; 0 where it does not say."""
+    reader = tf.train.load_checkpoint(prefix)
+    return int(reader.get_tensor(STEP_KEY)) if reader.has_tensor(STEP_KEY) else 0
 
 
 def damage(prefix: str) -> str | None:

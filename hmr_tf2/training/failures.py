@@ -1,9 +1,12 @@
 """Stops a run whose losses have gone wrong, and keeps the batch that did it."""
 
+import dataclasses
 import json
 import math
 import os
 import pathlib
+import shlex
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -94,17 +97,29 @@ class StopOnFailure(keras.callbacks.Callback):
 
     def _stop(self, what, steps, logs):
         checkpoint = tf.train.latest_checkpoint(os.fspath(self.model_dir))
+        where, files = self._keep(steps, logs)
+        # Where all losses are finite there is no such operation.
+        to_find = files and not all(map(math.isfinite, logs.values()))
         raise FloatingPointError(
             f"{what}. Losses: {', '.join(f'{n} {v:.4g}' for n, v in logs.items())}.\n"
-            f"Its batch: {self._keep(steps, logs)}. "
+            f"Its batch: {where}. "
             f"Last good checkpoint: {checkpoint or 'none yet'}.\n"
+            # Of several the last, for on the way to it the others are run as well.
+            f"{self._how_to_find(files[-1]) if to_find else ''}"
             "The same command would meet the same batch again. Look at the batch; then add "
             "--accept_changes and a lower --e_lr or --d_lr, or --clip_norm, or another --seed for "
             "another order of the data."
         )
 
-    def _keep(self, steps, logs) -> str:
-        """Writes the batches that may be at fault and tells where."""
+    def _how_to_find(self, file: pathlib.Path) -> str:
+        folder = shlex.quote(os.fspath(self.model_dir))
+        return (
+            "Find the operation that did it: "
+            f"python -m hmr_tf2.replay --load_path={folder} {shlex.quote(str(file))}\n"
+        )
+
+    def _keep(self, steps, logs) -> tuple[str, list[pathlib.Path]]:
+        """Writes the batches that may be at fault; tells where, and the files."""
         batches = _suspects({step: self.read_batch(step) for step in steps[:MAX_BATCHES]})
         try:
             files = [
@@ -112,8 +127,27 @@ class StopOnFailure(keras.callbacks.Callback):
                 for step, batch in batches.items()
             ]
         except OSError as error:
-            return f"could not be written ({error})"
-        return ", ".join(map(str, files))
+            return f"could not be written ({error})", []
+        return ", ".join(map(str, files)), files
+
+
+@dataclasses.dataclass(frozen=True)
+class FailedBatch:
+    """What `write_batch` wrote.
+
+    Attributes:
+        path: the file.
+        step: counted from 1.
+        batch: its arrays.
+        records: file and place of each example.
+        losses: of the step, or of the last one of several that ran at once.
+    """
+
+    path: pathlib.Path
+    step: int
+    batch: dict[str, np.ndarray]
+    records: tuple[str, ...]
+    losses: dict[str, float]
 
 
 def write_batch(
@@ -137,6 +171,54 @@ def write_batch(
     with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, **{name: np.asarray(value) for name, value in batch.items()}, **about)
     return path
+
+
+def read_failed_batch(path: str | os.PathLike) -> FailedBatch:
+    """Reads what `write_batch` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not the file of a failed batch, or is damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no file {path}. A run that ends in NaN writes failed_batch_N.npz into its "
+            "folder, and tells its name."
+        )
+    try:
+        # Without pickles, whose code would be run.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        step, records, losses = (arrays.pop(name) for name in ("step", "records", "losses"))
+        found = FailedBatch(
+            path,
+            int(step),
+            arrays,
+            tuple(map(str, records.tolist())),
+            {name: float(value) for name, value in json.loads(str(losses)).items()},
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"{path} is not the batch of a step that failed, or is damaged ({error}). Pass a file "
+            "failed_batch_N.npz as a run wrote it."
+        ) from error
+    if found.step < 1 or not found.batch:
+        raise ValueError(
+            f"{path} is damaged: it holds {len(found.batch)} arrays of a batch, of step "
+            f"{found.step}; the first step is number 1."
+        )
+    for name, array in found.batch.items():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{path} is damaged: {name!r} holds {array.dtype}, not numbers.")
+    return found
 
 
 def _suspects(batches: Mapping[int, Mapping[str, np.ndarray]]):

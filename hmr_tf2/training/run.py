@@ -126,22 +126,32 @@ def _model_dir(config: RunConfig, name: str) -> str:
 
 def _start(model: TrainedModel, config: RunConfig) -> int:
     """Restores what the run starts from; returns the number of steps already done."""
-    newest = run_folder.latest_checkpoint(config.model_dir)
-    if newest or config.load_path:
-        flags_file = run_folder.flags_file(newest or config.load_path)
-        if flags_file:
-            changes.check_unchanged(config, flags_file)
-        prefix = run_folder.restore(model, newest or config.load_path)
+    path = run_folder.latest_checkpoint(config.model_dir) or config.load_path
+    flags_file = run_folder.flags_file(path) if path else None
+    if flags_file:
+        changes.check_unchanged(config, flags_file)
+    return restore_start(model, path, config.pretrained_model_path)
+
+
+def restore_start(model: TrainedModel, path: str | None, pretrained_path: str | None) -> int:
+    """Gives a new model the weights that a run goes on from or begins with.
+
+    Args:
+        model: compiled, with its random weights.
+        path: a checkpoint to go on from; comes before `pretrained_path`.
+        pretrained_path: weights to begin with; where there are none either, the random ones stay.
+
+    Returns:
+        The number of steps done.
+    """
+    if path:
+        prefix = run_folder.restore(model, path)
         step = int(model.optimizer.iterations.numpy())
         logging.info("Continuing from %s at step %d", prefix, step)
         return step
-    if config.pretrained_model_path:
-        names = restore_tf1(model, config.pretrained_model_path)
-        logging.info(
-            "Starting from the weights of %s (%d variables)",
-            config.pretrained_model_path,
-            len(names),
-        )
+    if pretrained_path:
+        names = restore_tf1(model, pretrained_path)
+        logging.info("Starting from the weights of %s (%d variables)", pretrained_path, len(names))
     return 0
 
 
@@ -181,7 +191,7 @@ class Run:
         )
         writer, clock = summaries.open_writer(self.folder), InputClock()
         manager = self._checkpoint_manager(self.folder, self.config.keep_checkpoints)
-        with contextlib.closing(writer), StopSignals() as signals, _records_explained(self.data):
+        with contextlib.closing(writer), StopSignals() as signals, records_explained(self.data):
             around = [
                 *self._watchers(writer, clock, end_step, manager, signals),
                 *self._validators(writer),
@@ -284,7 +294,7 @@ class Run:
 
 
 @contextlib.contextmanager
-def _records_explained(data: Data):
+def records_explained(data: Data):
     """Turns an error of the pipeline into one about the record that caused it, if one did."""
     try:
         yield

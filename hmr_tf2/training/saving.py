@@ -135,7 +135,7 @@ def save_state(model, manager: tf.train.CheckpointManager) -> None:
     """
     step = int(model.optimizer.iterations.numpy())
     intact = f"Last good checkpoint: {manager.latest_checkpoint or 'none yet'}."
-    if not bool(_all_finite(model.variables)):
+    if not bool(all_finite(model.variables)):
         raise FloatingPointError(
             f"A weight is no longer finite after step {step}; it was not saved. {intact} "
             "A lower --e_lr or --d_lr may help."
@@ -152,6 +152,7 @@ def save_state(model, manager: tf.train.CheckpointManager) -> None:
 
 
 @tf.function
-def _all_finite(variables):
+def all_finite(variables: Sequence[tf.Variable]) -> tf.Tensor:
+    """Whether every number in them is finite: bool []."""
     floats = [variable for variable in variables if variable.dtype.is_floating]
     return tf.reduce_all([tf.reduce_all(tf.math.is_finite(variable)) for variable in floats])

@@ -23,6 +23,7 @@ def test_a_run_that_meets_nan_stops_and_keeps_the_batch(run_small, small_config,
     assert "checkpoint: none yet" in message and "--e_lr" in message
     (path,) = tmp_path.glob("failed_batch_*")
     assert path.name == "failed_batch_2.npz" and str(path) in message
+    assert f"python -m hmr_tf2.replay --load_path={tmp_path} {path}\n" in message
     kept = np.load(path)
     data = TrainingData(small_config)
     (batch,) = data.batches(1).take(1)
@@ -83,8 +84,9 @@ def test_an_explosion_stops_the_run_and_keeps_the_batch_it_began_with(tmp_path):
     run.feed([3.0] * 200 + [301.0] * 9)
     with pytest.raises(
         FloatingPointError, match="above 100 times its usual 3; it began in step 201"
-    ):
+    ) as caught:
         run.feed([500.0])
+    assert "hmr_tf2.replay" not in str(caught.value), "every operation was finite"
     assert [path.name for path in tmp_path.iterdir()] == ["failed_batch_201.npz"]
 
 
@@ -124,7 +126,9 @@ def test_without_a_factor_only_nan_stops(tmp_path):
 def test_of_several_steps_an_execution_all_batches_are_kept(tmp_path):
     run = Run(tmp_path, per_call=3)
     run.feed([2.0, 2.0])
-    with pytest.raises(FloatingPointError, match="nan in one of the steps 7 to 9"):
+    # To replay the last one, the others are run on the way.
+    command = "replay --load_path=.* .*failed_batch_9.npz\n"
+    with pytest.raises(FloatingPointError, match=f"(?s)nan in one of the steps 7 to 9.*{command}"):
         run.feed([math.nan])
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {f"failed_batch_{step}.npz" for step in (7, 8, 9)}
