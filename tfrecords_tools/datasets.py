@@ -176,6 +176,6 @@ def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: s
             *lines,
             f"Present in {data_dir}: {', '.join(present) or 'nothing'}.",
             f"Write them with `python -m hmr_tf2.convert_datasets --datasets={raw}`, or leave "
-            "them out; docs/data.md says which raw files each needs.",
+            "them out; docs/data.md says which raw files each takes.",
         ]
     )

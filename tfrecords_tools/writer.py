@@ -114,7 +114,7 @@ def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifes
 
 
 def _remove(plan: Plan, path: pathlib.Path) -> None:
-    # The manifest goes first, so that after an interruption the rest counts as of unknown origin.
+    # The manifest goes first: shards without one are refused if an interruption leaves any.
     path.unlink(missing_ok=True)
     for shard in _shard_files(plan, path.parent):
         shard.unlink()

@@ -64,7 +64,7 @@ def follow(
         predictor: recovers the bodies.
         find: gives the boxes of a frame and its number; None means that one person fills the
             whole picture, in the first frame and whenever nobody is left.
-        find_every: `find` looks for newcomers once in so many frames; None means only in frame 0.
+        find_every: frames from one look for newcomers to the next; None means only in frame 0.
         name: the video's name, for messages.
 
     Yields:

@@ -28,7 +28,7 @@ from hmr_tf2.theta import split_theta
 from hmr_tf2.visualization import bvh, gltf, motion, overlay
 from hmr_tf2.visualization.video_file import video_writer
 
-# A detector that is not asked in every frame looks for newcomers once in so many seconds.
+# Seconds between two looks for newcomers by a detector that is not asked in every frame.
 FIND_EVERY_SECONDS = 1.0
 
 

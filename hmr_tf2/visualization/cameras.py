@@ -8,7 +8,8 @@ import dataclasses
 
 import numpy as np
 
-# Points less deep than this, in their own unit, count as behind the camera: no division by zero.
+# Points nearer than this, in their own unit, count as behind the camera, so that no division by
+# zero occurs.
 NEAR = 1e-3
 
 

@@ -1,8 +1,7 @@
 """The compiled loops of the renderer: a z-buffer, its average over pixels, vertex normals.
 
 The z-buffer takes points [V, 3] = (x, y in samples, nearness), where nearness is linear on the
-screen and grows towards the eye. Of two equally near triangles the first one wins. The sums are in
-a fixed order, so that a picture is the same to the bit on every run.
+screen and grows towards the eye. Of two equally near triangles the first one wins.
 """
 
 import numpy as np
