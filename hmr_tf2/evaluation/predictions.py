@@ -9,7 +9,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -26,6 +26,18 @@ FORMAT = 1
 KEPT = ("theta", "cams", "joints", "joints3d")
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class Kept(NamedTuple):
+    """Where the predictions for one recording are kept.
+
+    `rows` int [N] are the numbers of its records in the index; `path` is the file; `key` is the
+    fingerprint of everything that decides what is in it.
+    """
+
+    rows: np.ndarray
+    path: pathlib.Path
+    key: str
 
 
 def fingerprint(files: Sequence[str | os.PathLike], **settings: Any) -> str:
@@ -65,6 +77,12 @@ def predict_batches(
                 )
         truth = {f"truth/{name}": values for name, values in batch.items() if name != "image"}
         yield {**arrays, **truth}
+
+
+def load_all(shelf: Mapping[str, Kept]) -> dict[str, Arrays]:
+    """The predictions that are there and still valid, by the names of their recordings."""
+    loaded = {name: load(kept.path, kept.key) for name, kept in shelf.items()}
+    return {name: arrays for name, arrays in loaded.items() if arrays is not None}
 
 
 def load(path: pathlib.Path, key: str) -> Arrays | None:

@@ -3,7 +3,7 @@
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tqdm
@@ -13,7 +13,7 @@ import hmr_tf2
 from hmr_tf2.data.record_index import index_files
 from hmr_tf2.evaluation import extremes, predictions, reading, report, tables
 from hmr_tf2.evaluation.frames import measure
-from hmr_tf2.evaluation.predictions import Arrays
+from hmr_tf2.evaluation.predictions import Arrays, Kept
 from hmr_tf2.evaluation.protocols import Protocol
 from hmr_tf2.evaluation.summary import summarise
 from hmr_tf2.evaluation.validation import Predict
@@ -136,66 +136,64 @@ def predict_all(
         FloatingPointError: the model predicts NaN or infinity.
     """
     index = index_files([recording.file for recording in protocol.recordings])
-    rows_of, keys = {}, {}
-    for number, recording in enumerate(protocol.recordings):
-        rows = np.flatnonzero(index.file_of == number)[::frame_step]
-        if len(rows):
-            rows_of[recording.name] = rows
-            keys[recording.name] = predictions.fingerprint(
-                [recording.file], model=model_key, step=frame_step, img_size=img_size
-            )
-    if not rows_of:
+    shelf = _shelf(protocol, index, pathlib.Path(folder), frame_step, model_key, img_size)
+    if not shelf:
         raise ValueError(f"The records of {protocol.title} are empty: {index.paths[0]} ...")
-    paths = {name: pathlib.Path(folder) / f"{name}.h5" for name in rows_of}
-    found = {} if overwrite else _stored(paths, keys)
+    found = {} if overwrite else predictions.load_all(shelf)
     if found:
         logging.info(
             "%s: reusing the predictions for %d of %d recordings in %s",
             protocol.title,
             len(found),
-            len(paths),
+            len(shelf),
             folder,
         )
-
-    todo = {
-        name: reading.in_batches(rows, batch_size)
-        for name, rows in rows_of.items()
-        if name not in found
-    }
-    parts = predictions.predict_batches(
-        predict,
-        index,
-        [batch for batches in todo.values() for batch in batches],
-        protocol.has_3d,
-        img_size,
-    )
+    todo = {name: kept for name, kept in shelf.items() if name not in found}
     with tqdm.tqdm(
-        total=sum(map(len, rows_of.values())),
-        initial=sum(len(rows_of[name]) for name in found),
+        total=sum(len(kept.rows) for kept in shelf.values()),
+        initial=sum(len(shelf[name].rows) for name in found),
         unit="frame",
         desc=protocol.title,
     ) as bar:
-        for name, batches in todo.items():
-            arrays = _joined(itertools.islice(parts, len(batches)), bar)
-            arrays["record"] = np.arange(len(rows_of[name])) * frame_step
-            predictions.save(paths[name], arrays, keys[name])
+        for name, arrays in _predicted(
+            todo, predict, index, protocol.has_3d, batch_size, img_size, bar.update
+        ):
+            arrays["record"] = np.arange(len(shelf[name].rows)) * frame_step
+            predictions.save(shelf[name].path, arrays, shelf[name].key)
             bar.set_postfix_str(_progress(protocol, name, arrays))
             found[name] = arrays
-    return {name: found[name] for name in rows_of}
+    return {name: found[name] for name in shelf}
 
 
-def _stored(paths: Mapping[str, pathlib.Path], keys: Mapping[str, str]) -> dict[str, Arrays]:
-    loaded = {name: predictions.load(path, keys[name]) for name, path in paths.items()}
-    return {name: arrays for name, arrays in loaded.items() if arrays is not None}
+def _shelf(protocol, index, folder, frame_step, model_key, img_size) -> dict[str, Kept]:
+    """Where the predictions for each recording that has records are kept."""
+    shelf = {}
+    for number, recording in enumerate(protocol.recordings):
+        rows = np.flatnonzero(index.file_of == number)[::frame_step]
+        if len(rows):
+            key = predictions.fingerprint(
+                [recording.file], model=model_key, step=frame_step, img_size=img_size
+            )
+            shelf[recording.name] = Kept(rows, folder / f"{recording.name}.h5", key)
+    return shelf
 
 
-def _joined(parts: Iterable[Arrays], bar: tqdm.tqdm) -> dict[str, np.ndarray]:
-    """Joins batches end to end; the bar advances with each."""
-    taken: list[Arrays] = []
-    for part in parts:
-        taken.append(part)
-        bar.update(len(part["truth/keypoints"]))
-    return {name: np.concatenate([part[name] for part in taken]) for name in taken[0]}
+def _predicted(
+    todo: Mapping[str, Kept], predict, index, has_3d, batch_size, img_size, update
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields each recording's name and predictions; `update(n)` is called with the frames done.
+
+    All recordings are one stream of batches, so that records are read ahead over their borders.
+    """
+    batches_of = {name: reading.in_batches(kept.rows, batch_size) for name, kept in todo.items()}
+    batches = [batch for of_recording in batches_of.values() for batch in of_recording]
+    parts = predictions.predict_batches(predict, index, batches, has_3d, img_size)
+    for name, of_recording in batches_of.items():
+        taken = []
+        for part in itertools.islice(parts, len(of_recording)):
+            taken.append(part)
+            update(len(part["truth/keypoints"]))
+        yield name, {key: np.concatenate([part[key] for part in taken]) for key in taken[0]}
 
 
 def _progress(protocol: Protocol, name: str, arrays: Arrays) -> str:
