@@ -265,16 +265,20 @@ def test_an_error_leaves_nothing_of_a_folder(tmp_path, error):
     assert names_in(tmp_path) == []
 
 
-def test_all_files_of_a_folder_are_on_the_disk_before_its_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize("flush, flushed_before", [(True, 4), (False, 0)])
+def test_all_of_a_folder_is_on_the_disk_before_its_name(
+    tmp_path, monkeypatch, flush, flushed_before
+):
     calls = []
     fsync, rename = os.fsync, os.rename
     monkeypatch.setattr(os, "fsync", lambda file: (calls.append("flush"), fsync(file)))
     monkeypatch.setattr(os, "rename", lambda *names: (calls.append("rename"), rename(*names)))
-    with files.making_folder(tmp_path / "1") as partial:
+    with files.making_folder(tmp_path / "1", flush=flush) as partial:
         (partial / "sub").mkdir()
         (partial / "a").write_text("a")
         (partial / "sub" / "b").write_text("b")
-    assert calls == ["flush"] * 4 + ["rename", "flush"]  # two files, two folders; the one above
+    # Two files and two folders, and at the end the folder above.
+    assert calls == ["flush"] * flushed_before + ["rename", "flush"]
 
 
 def test_a_folder_that_came_in_between_is_kept(tmp_path):

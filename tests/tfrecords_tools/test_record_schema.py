@@ -138,7 +138,7 @@ def test_built_from_the_originals_values_a_mocap_example_has_its_features():
         assert stored(records.mocap_example(row["pose"], row["shape"])) == row
 
 
-@pytest.mark.parametrize("schema", records.SPECS)
+@pytest.mark.parametrize("schema", checks.SPECS)
 def test_a_spec_reads_every_feature_that_is_stored(schema):
     arguments = image(keypoints=np.arange(57.0).reshape(19, 3))
     example = {
@@ -146,7 +146,7 @@ def test_a_spec_reads_every_feature_that_is_stored(schema):
         "image_3d": lambda: records.image_3d_example(**{**image_3d(activity=6), **arguments}),
         "mocap": lambda: records.mocap_example(np.arange(72.0), np.arange(10.0)),
     }[schema]()
-    read = tf.io.parse_single_example(example, records.SPECS[schema]())
+    read = tf.io.parse_single_example(example, checks.SPECS[schema]())
     expected = stored(example)
     assert set(read) - {"image/encoded"} == set(expected)
     for name, values in expected.items():

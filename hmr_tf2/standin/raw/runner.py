@@ -69,7 +69,8 @@ def write_whole(folder: pathlib.Path, order: Order, write: Callable) -> pathlib.
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    with making_folder(folder) as partial:
+    # Flushing thousands of pictures would take longer than to draw them again.
+    with making_folder(folder, flush=False) as partial:
         write(partial, order)
         (partial / RECEIPT).write_text(json.dumps(wanted))
     return folder
