@@ -8,7 +8,6 @@ import collections
 import html
 import importlib
 import inspect
-import os
 import pathlib
 import re
 import sys
@@ -92,14 +91,16 @@ def swallowed(docstring: str) -> list[str]:
 
 
 def _modules() -> dict[str, pdoc.doc.Module]:
-    package = importlib.import_module(PACKAGES[0])
-    # The package imports its names on first use, and does not list its modules.
-    for name in package.__all__:
-        setattr(package, name, getattr(package, name))
-    names = module_names()
-    direct = {name.split(".")[1] for name in names if name.startswith(f"{PACKAGES[0]}.")}
-    package.__all__ = [*package.__all__, *sorted(direct - set(package.__all__))]
-    return {name: pdoc.doc.Module(importlib.import_module(name)) for name in names}
+    modules = {name: importlib.import_module(name) for name in module_names()}
+    for name, module in modules.items():
+        if hasattr(module, "__all__"):
+            # Some packages import their names on first use, and none lists its modules.
+            for given in module.__all__:
+                setattr(module, given, getattr(module, given))
+            parts = (other.rpartition(".") for other in modules)
+            inside = [child for parent, _, child in parts if parent == name]
+            module.__all__ = [*module.__all__, *(c for c in inside if c not in module.__all__)]
+    return {name: pdoc.doc.Module(module) for name, module in modules.items()}
 
 
 def _write(modules: dict[str, pdoc.doc.Module], out: pathlib.Path) -> None:
@@ -174,8 +175,8 @@ def _count(pattern: str, text: str) -> collections.Counter:
 
 def main(arguments: Sequence[str]) -> int:
     out = pathlib.Path(arguments[0]) if arguments else ROOT / "build" / "docs"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.path.insert(0, str(ROOT))
+    importlib.import_module("tfrecords_tools.quiet_import").install()
     faults = build(out)
     for fault in faults:
         print(f"Warning: {fault}", file=sys.stderr)
