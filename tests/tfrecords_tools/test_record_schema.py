@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import checks, records
+from tfrecords_tools import checks, datasets, records
 
 GOLDEN = json.loads(
     (pathlib.Path(__file__).parents[1] / "golden" / "golden_convert_s0.json").read_text()
@@ -138,7 +138,7 @@ def test_built_from_the_originals_values_a_mocap_example_has_its_features():
         assert stored(records.mocap_example(row["pose"], row["shape"])) == row
 
 
-@pytest.mark.parametrize("schema", records.SPECS)
+@pytest.mark.parametrize("schema", checks.SPECS)
 def test_a_spec_reads_every_feature_that_is_stored(schema):
     arguments = image(keypoints=np.arange(57.0).reshape(19, 3))
     example = {
@@ -146,7 +146,7 @@ def test_a_spec_reads_every_feature_that_is_stored(schema):
         "image_3d": lambda: records.image_3d_example(**{**image_3d(activity=6), **arguments}),
         "mocap": lambda: records.mocap_example(np.arange(72.0), np.arange(10.0)),
     }[schema]()
-    read = tf.io.parse_single_example(example, records.SPECS[schema]())
+    read = tf.io.parse_single_example(example, checks.SPECS[schema]())
     expected = stored(example)
     assert set(read) - {"image/encoded"} == set(expected)
     for name, values in expected.items():
@@ -190,20 +190,13 @@ ORIGINAL_FILES = {
 }
 
 
-@pytest.mark.parametrize("path", [*ORIGINAL_FILES, *GOLDEN])
+@pytest.mark.parametrize("path", sorted({*ORIGINAL_FILES, *GOLDEN}))
 def test_each_file_of_the_original_belongs_to_one_data_set_and_split(path):
     found = [
         (name, split)
-        for name, files in records.RECORD_FILES.items()
-        for split, pattern in files._asdict().items()
-        if pattern and fnmatch.fnmatch(path, pattern)
+        for name, data_set in datasets.DATA_SETS.items()
+        for split in ("train", "test")
+        if (pattern := data_set.pattern(split)) and fnmatch.fnmatch(path, pattern)
     ]
     expected = ORIGINAL_FILES.get(path)
     assert len(found) == 1 and found[0] == (expected or found[0])
-
-
-def test_data_sets_are_known_by_what_their_records_hold():
-    with_3d = {name for name in records.RECORD_FILES if name in records.DATASETS_3D}
-    mocap = {name for name in records.RECORD_FILES if name in records.MOCAP_DATASETS}
-    assert with_3d == {"h36m", "mpi_inf_3dhp"} == set(records.DATASETS_3D)
-    assert mocap == {"CMU", "H3.6", "jointLim"} == set(records.MOCAP_DATASETS)
