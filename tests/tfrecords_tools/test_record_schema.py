@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import checks, records
+from tfrecords_tools import checks, datasets, records
 
 GOLDEN = json.loads(
     (pathlib.Path(__file__).parents[1] / "golden" / "golden_convert_s0.json").read_text()
@@ -190,20 +190,13 @@ ORIGINAL_FILES = {
 }
 
 
-@pytest.mark.parametrize("path", [*ORIGINAL_FILES, *GOLDEN])
+@pytest.mark.parametrize("path", sorted({*ORIGINAL_FILES, *GOLDEN}))
 def test_each_file_of_the_original_belongs_to_one_data_set_and_split(path):
     found = [
         (name, split)
-        for name, files in records.RECORD_FILES.items()
-        for split, pattern in files._asdict().items()
-        if pattern and fnmatch.fnmatch(path, pattern)
+        for name, data_set in datasets.DATA_SETS.items()
+        for split in ("train", "test")
+        if (pattern := data_set.pattern(split)) and fnmatch.fnmatch(path, pattern)
     ]
     expected = ORIGINAL_FILES.get(path)
     assert len(found) == 1 and found[0] == (expected or found[0])
-
-
-def test_data_sets_are_known_by_what_their_records_hold():
-    with_3d = {name for name in records.RECORD_FILES if name in records.DATASETS_3D}
-    mocap = {name for name in records.RECORD_FILES if name in records.MOCAP_DATASETS}
-    assert with_3d == {"h36m", "mpi_inf_3dhp"} == set(records.DATASETS_3D)
-    assert mocap == {"CMU", "H3.6", "jointLim"} == set(records.MOCAP_DATASETS)
