@@ -159,9 +159,9 @@ class HMR(TrainedModel):
     def compute_losses(self, batch):
         """The losses of one training forward pass (paper sections 3.2 and 3.3).
 
-        L_e = e_loss_weight * L_reproj + e_3d_weight * (L_smpl + L_joints)
-              + d_loss_weight * L_adv(E)
-        L_d = d_loss_weight * (L_real + L_fake)
+            L_e = e_loss_weight * L_reproj + e_3d_weight * (L_smpl + L_joints)
+                  + d_loss_weight * L_adv(E)
+            L_d = d_loss_weight * (L_real + L_fake)
 
         Args:
             batch: dict with `image` [N, 224, 224, 3] in [-1, 1] and `label` [N, K, 3]; with
