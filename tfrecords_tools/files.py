@@ -199,7 +199,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_all(top: Path) -> None:
-    for folder, _, names in os.walk(top):
+    for folder, _, names in os.walk(os.fspath(top)):
         for name in names:
             _sync_file(os.path.join(folder, name))
         _sync_folder(folder)
