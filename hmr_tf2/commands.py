@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging as python_logging
+import os
 import sys
 import textwrap
 import typing
@@ -92,7 +93,7 @@ def _parse(
     argv: Sequence[str], settings_class: type, doc: str, positional: str | None = None
 ) -> list[str]:
     if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
-        print(help_text(settings_class, doc))
+        _print_to_pipe(help_text(settings_class, doc))
         sys.exit(0)
     # Only when it is alone, because the export has a flag of this name, which takes a number.
     if list(argv[1:]) == ["--version"]:
@@ -109,6 +110,15 @@ def _parse(
     if len(rest) > 1:
         _exit(f"Unexpected argument {rest[1]!r}: every setting is a flag, --name=value.")
     return rest
+
+
+def _print_to_pipe(text: str) -> None:
+    """Prints what may be read by `head` or `less`, which do not wait for the end."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more when it ends, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_accepted_values(message: str, settings_class: type) -> str:

@@ -50,6 +50,15 @@ def test_commands_start_without_noise():
     assert "--smpl_model_path" in done.stdout
 
 
+def test_help_that_is_read_in_part_only_ends_without_a_word():
+    """As by `head` or by leaving `less`."""
+    command = [sys.executable, "-m", "hmr_tf2.train", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_a_command_imports_the_model_and_its_libraries_without_noise():
     done = run(
         "timeit",
