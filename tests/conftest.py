@@ -8,6 +8,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+import quiet  # noqa: F401
 import tensorflow as tf
 
 from hmr_tf2 import HMR, HMRConfig, flagfiles, loading, serving
