@@ -57,7 +57,7 @@ def test_a_conversion_that_has_not_ended_is_told(own_data_dir, caplog):
     path = str(own_data_dir / "lsp/train_000.tfrecord")
     with caplog.at_level(logging.WARNING, "absl"):
         record_files.check_counts({path: 2})
-    assert "the conversion is not complete; training uses its 2 records" in caplog.text
+    assert "the conversion is not complete; training uses the 2 records" in caplog.text
 
 
 def test_a_manifest_of_other_shards_says_nothing(own_data_dir):
