@@ -77,4 +77,4 @@ def _path_of(settings: ReplaySettings) -> pathlib.Path:
 
 
 if __name__ == "__main__":
-    commands.run(main, ReplaySettings, __doc__)
+    commands.run(main, ReplaySettings, __doc__, positional="batch_file")
