@@ -219,7 +219,7 @@ def test_an_empty_file_of_openpose_fails_its_picture_alone(run, make_spot, tmp_p
     _, document, arrays, message = run(fails=True, img_path=str(folder), json_path=str(told))
     assert arrays["person"].tolist() == [0]
     for text in (
-        "b_keypoints.json is no JSON file",
+        "b_keypoints.json is not a JSON file",
         "c_keypoints.json has no person",
         "d.jpg has no keypoints",
     ):

@@ -61,7 +61,7 @@ def test_a_file_that_is_no_video_is_named(film, content):
 
 
 def test_a_video_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No video at .*none.mp4"):
+    with pytest.raises(FileNotFoundError, match="There is no video at .*none.mp4"):
         sources.video_info(tmp_path / "none.mp4")
 
 

@@ -60,9 +60,9 @@ def test_weights_are_read_in_the_order_of_the_data_sets():
 @pytest.mark.parametrize(
     "items, message",
     [
-        (("lsp:1", "lps:2"), "names 'lps', which --datasets .lsp,coco. does not"),
-        (("lsp:1", "mpii:2", "coco:1"), "names 'mpii', which --datasets"),
-        (("lsp:1",), "gives none to coco: every set of --datasets needs a weight"),
+        (("lsp:1", "lps:2"), "names 'lps', which is not among --datasets .lsp,coco."),
+        (("lsp:1", "mpii:2", "coco:1"), "names 'mpii', which is not among --datasets"),
+        (("lsp:1",), "gives no weight to coco: each of --datasets needs one"),
         (("lsp:1", "coco:1", "lsp:2"), "names 'lsp' twice"),
         (("lsp:0", "coco:0"), "are all 0"),
         (("lsp:-1", "coco:1"), "numbers of at least 0.*got 'lsp:-1'"),

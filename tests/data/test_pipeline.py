@@ -195,7 +195,7 @@ def test_epoch_length_comes_from_the_records(config):
             dict(dataset_weights=("lsp:1", "mpi_inf_3dhp:0")),
             "--use_3d_label needs a data set with 3-D labels.*got lsp",
         ),
-        (dict(dataset_weights=("lsp:1",)), "gives none to mpi_inf_3dhp"),
+        (dict(dataset_weights=("lsp:1",)), "gives no weight to mpi_inf_3dhp"),
         (dict(mocap_datasets=("jointLim",)), "No records of 'jointLim'"),
         (dict(data_dir="/nowhere"), "No records of .*\n(.*\n)*Present in /nowhere: nothing"),
         (dict(mocap_datasets=()), "The discriminator needs motion capture"),
