@@ -112,8 +112,8 @@ def _chain_gradient(world, positions, frame, d_world, d_positions, parents):
     # The force on each subtree; p_k is the sum of F_j bone_j over j on the way to k.
     force = tf.matmul(reach.T, d_positions)
     # All of T_j but p_j is independent of j, so the sums over all subtrees are one product with
-    # `reach`. The antisymmetric part of T_j is the torque about joint j; the rest vanishes for
-    # changes that keep R_j a rotation, and is kept, so that the gradient is that of the plain
+    # `reach`. The antisymmetric part of T_j is the torque about joint j. Changes that keep R_j a
+    # rotation feel nothing else, but the rest is kept, so that the gradient is that of the plain
     # chain.
     about_origin = _product(columns(d_world), columns(world))
     about_origin += _outer(d_positions, positions)
