@@ -1,8 +1,14 @@
-"""Three training steps equal those of the original program, from the same weights and batch."""
+"""Three training steps equal those of the original program, from the same weights and batch.
+
+How near the encoder's gradients can come to the original's depends on the machine: a ResNet of
+random weights that normalises by a batch of four amplifies the rounding of float32 by 10^4, and
+other kernels (AVX-512 or not, oneDNN or not) round otherwise. So they are compared through float64.
+"""
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from hmr_tf2 import HMR, HMRConfig
 from hmr_tf2.checkpoints import restore_tf1
@@ -15,6 +21,7 @@ class Run:
     """The reference model of one golden file before its first step."""
 
     def __init__(self, name, golden, reference, reference_files):
+        self.name = name
         self.golden, meta = golden(name)
         self.steps = meta["steps"]
         folder = reference_files(meta["seed"])
@@ -54,8 +61,7 @@ def run(request, golden, reference, reference_files):
     return Run(request.param, golden, reference, reference_files)
 
 
-@pytest.fixture(scope="module")
-def gradients(run):
+def gradients_of(run):
     """TF 1 name -> gradient, of the first step."""
     batch = {name: tf.constant(value) for name, value in run.batch.items()}
     slots = {n: slot for n, slot in run.model.weight_slots("tf1").items() if "moving" not in n}
@@ -74,27 +80,72 @@ def gradients(run):
     return result
 
 
+@pytest.fixture(scope="module")
+def gradients(run):
+    return gradients_of(run)
+
+
+@pytest.fixture(scope="module")
+def exact_gradients(run, golden, reference, reference_files):
+    """The same with an encoder that computes in float64."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float64")
+    try:
+        return gradients_of(Run(run.name, golden, reference, reference_files))
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
 def has_zero_gradient(name):
     """Encoder biases feed only batch norms, so what is left of their gradient is rounding."""
     return name.startswith("resnet_v2_50") and name.endswith("/biases")
 
 
-def test_gradient_norm_of_every_variable(run, gradients):
-    compared = 0
-    for key in run.golden.files:
-        if key.startswith("grad/") and not has_zero_gradient(key[5:]):
-            expected = run.golden[key][0]
-            assert np.linalg.norm(gradients[key[5:]]) == pytest.approx(expected, rel=1e-3), key
-            compared += 1
-    assert compared > 190
+def gradient_entries(run, name, gradient):
+    """(the original's, ours): of each the norm and the first eight entries, over ours' norm."""
+    norm = np.linalg.norm(gradient)
+    ours = np.concatenate([[norm], gradient.ravel()[:8]])
+    return run.golden[f"grad/{name}"][: ours.size] / norm, ours / norm
 
 
-def test_gradient_entries(run, gradients):
-    for key in run.golden.files:
-        if key.startswith("grad/") and not has_zero_gradient(key[5:]):
-            norm, expected = run.golden[key][0], run.golden[key][1:]
-            got = gradients[key[5:]].ravel()[:8]
-            np.testing.assert_allclose(got, expected[: got.size], atol=1e-3 * norm, err_msg=key)
+def with_gradient(run, in_encoder):
+    names = [key.removeprefix("grad/") for key in run.golden.files if key.startswith("grad/")]
+    return [
+        name
+        for name in names
+        if name.startswith("resnet_v2_50") is in_encoder and not has_zero_gradient(name)
+    ]
+
+
+def test_gradients_behind_the_features(run, gradients):
+    names = with_gradient(run, in_encoder=False)
+    assert len(names) == 6 + 1 + 62  # regressor, mean theta, discriminator
+    for name in names:
+        original, ours = gradient_entries(run, name, gradients[name])
+        np.testing.assert_allclose(ours, original, atol=2e-5, err_msg=name)
+
+
+def test_encoder_gradients_lie_as_near_to_float64_as_the_originals(
+    run, gradients, exact_gradients
+):
+    names = with_gradient(run, in_encoder=True)
+    assert len(names) == 151
+    rounding, deviation = [], []
+    for name in names:
+        exact = exact_gradients[name]
+        norm = np.linalg.norm(exact)
+        original, truth = gradient_entries(run, name, exact)
+        ours = gradient_entries(run, name, gradients[name])[1] * np.linalg.norm(gradients[name])
+        rounding.append(ours / norm - truth)
+        deviation.append(original - truth)
+    rms_rounding, rms_deviation = (
+        np.sqrt(np.mean(np.concatenate(errors) ** 2)) for errors in (rounding, deviation)
+    )
+    assert rms_rounding < 2e-3
+    assert rms_deviation < 2 * rms_rounding
+    for name, errors in zip(names, deviation, strict=True):
+        # Few variables deviate much: tails are longer than a normal distribution's.
+        assert np.abs(errors).max() < 12 * rms_rounding, name
 
 
 def test_encoder_biases_have_no_gradient(run, gradients):
