@@ -164,7 +164,10 @@ def compiled(function: Body, size: int) -> tuple[Callable, Callable]:
             output = function(beta, theta)
         return tape.gradient(output, (beta, theta), output_gradients=pull)
 
-    return tuple(functools.partial(tf.function(f), beta, theta) for f in (function, gradient))
+    return tuple(
+        functools.partial(tf.function(f, autograph=False), beta, theta)
+        for f in (function, gradient)
+    )
 
 
 def seconds(functions: dict, rounds: int) -> dict[str, float]:
@@ -216,7 +219,7 @@ def main(argv):
     tf.get_logger().setLevel("ERROR")  # one function per batch size is intended, not retracing
     sizes = [int(size) for size in _BATCH_SIZES.value]
     square = tf.random.uniform([SQUARE, SQUARE])
-    multiply = tf.function(lambda: tf.matmul(square, square))
+    multiply = tf.function(lambda: tf.matmul(square, square), autograph=False)
     with tempfile.TemporaryDirectory() as folder:
         path = body.write_model_files(folder)
         bodies = {name: build(path) for name, build in BODIES.items()}

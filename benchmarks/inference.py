@@ -115,9 +115,9 @@ def main() -> None:
         path = args.load_path
         model = loading.load_model(path) if path else random_model(folder, crops)
         loaded = exports_of(model, pathlib.Path(folder))
-    plain = tf.function(model.call)
+    plain = tf.function(model.call, autograph=False)
     product = tf.random.uniform([SIDE, SIDE])
-    multiply = tf.function(lambda: tf.reduce_max(product @ product))
+    multiply = tf.function(lambda: tf.reduce_max(product @ product), autograph=False)
 
     def served(export):
         return lambda images: export.signatures["predict_crops"](images=images)["verts"].numpy()

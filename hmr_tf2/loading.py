@@ -66,7 +66,9 @@ def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
     """Makes a predictor from a model. It shares the weights, so the model may go on training."""
     size = model.config.img_size
     network = tf.function(
-        model.call, input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")]
+        model.call,
+        input_signature=[tf.TensorSpec([None, size, size, 3], tf.float32, "images")],
+        autograph=False,
     )
     rig = load_rig(model.config.smpl_model_path)
     return Predictor(network, theta_decoder(model.smpl, size), rig, size, batch_size)

@@ -76,4 +76,5 @@ def theta_decoder(smpl: SMPL, img_size: int) -> Callable[[tf.Tensor], dict[str, 
     return tf.function(
         lambda theta: decode_theta(smpl, theta, img_size),
         input_signature=[tf.TensorSpec([None, NUM_THETA], tf.float32, "theta")],
+        autograph=False,
     )

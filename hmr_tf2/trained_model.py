@@ -137,6 +137,9 @@ class TrainedModel(keras.Model):
             # TF 1's Adam.
             optimizers[part]._create_all_weights(variables)
 
+    # AutoGraph leaves `keras` alone but would rewrite all of `tf_keras`, for a minute, before the
+    # first step. Nothing here needs it.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
         """Updates every part from a single forward pass with the old weights.
 
@@ -191,6 +194,11 @@ class TrainedModel(keras.Model):
                 experimental_aggregate_gradients=False,
             )
 
+    @tf.autograph.experimental.do_not_convert
+    def predict_step(self, data):
+        """The same as Keras' own."""
+        return super().predict_step(data)
+
     def train_on_batch(self, x, return_dict=False, **kwargs):
         """Like Keras' own, which refuses a batch whose mocap rows outnumber its images.
 
@@ -201,6 +209,7 @@ class TrainedModel(keras.Model):
             raise ValueError(f"train_on_batch takes one dict of arrays; got also {unused}.")
         if getattr(self, "optimizer", None) is None:
             raise RuntimeError("The model has no optimiser yet: call compile() before training.")
+        self.build_optimizers()  # or the step would be traced twice, first to create their slots
         self.train_function = self.make_train_function()
         batches = iter(tf.data.Dataset.from_tensors(x))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}

@@ -182,3 +182,25 @@ def test_every_room_of_the_picture_stands_above_what_it_imports():
     floors = draw_architecture.floor_of()
     for room, below in draw_architecture.house().items():
         assert all(floors[other] < floors[room] for other in below), room.name
+
+
+def test_functions_are_traced_without_AutoGraph():
+    # It would rewrite all of `tf_keras`, which takes longer than tracing the network.
+    wrapped, plain = [], []
+    for module in MODULES:
+        nodes = list(ast.walk(tree_of(module)))
+        calls = [n for n in nodes if isinstance(n, ast.Call) and is_tf_function(n.func)]
+        plain += [
+            (module, call.lineno)
+            for call in calls
+            if not any(keyword.arg == "autograph" for keyword in call.keywords)
+        ]
+        called = [call.func for call in calls]
+        plain += [(module, n.lineno) for n in nodes if is_tf_function(n) and n not in called]
+        wrapped += calls
+    assert plain == []
+    assert len(wrapped) > 5
+
+
+def is_tf_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.function"

@@ -2,7 +2,8 @@
 
 How near the encoder's gradients can come to the original's depends on the machine: a ResNet of
 random weights that normalises by a batch of four amplifies the rounding of float32 by 10^4, and
-other kernels (AVX-512 or not, oneDNN or not) round otherwise. So they are compared through float64.
+other kernels (with AVX-512 or oneDNN or without) round otherwise. So they are compared through
+float64.
 """
 
 import numpy as np

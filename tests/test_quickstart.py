@@ -89,7 +89,7 @@ def test_a_stopped_training_ends_the_run_before_anything_is_exported(
     monkeypatch.setattr(quickstart, "convert_standin", lambda *_: tmp_path)
     for signal in ("SIGTERM", "SIGINT"):
         summary = training.TrainingSummary(str(tmp_path), 0, 3, None, {}, stopped=signal)
-        monkeypatch.setattr(training, "train", lambda _, summary=summary: summary)
+        monkeypatch.setattr(training, "train", lambda config, system, summary=summary: summary)
         with pytest.raises(KeyboardInterrupt) if signal == "SIGINT" else contextlib.nullcontext():
             quickstart.main(quickstart.QuickstartSettings(out=str(tmp_path / "out")))
         assert f"Stopped by {signal}. The same command continues." in capsys.readouterr().out

@@ -49,7 +49,9 @@ def fast_encoder(
     skipped = {layer.name for layers in merged.values() for layer in layers}
     (output,) = encoder.output_names
 
-    @tf.function(input_signature=[tf.TensorSpec(encoder.input_shape, tf.float32, "images")])
+    spec = tf.TensorSpec(encoder.input_shape, tf.float32, "images")
+
+    @tf.function(input_signature=[spec], autograph=False)
     def encode(images):
         values = {}
         for name, step in steps.items():

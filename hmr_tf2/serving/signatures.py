@@ -63,7 +63,7 @@ def _bodies_function(model, vertices, encoder) -> Bodies:
     """
     size = model.config.img_size
 
-    @tf.function(input_signature=[_crops_spec(size)])
+    @tf.function(input_signature=[_crops_spec(size)], autograph=False)
     def bodies(images):
         features = encoder(images) if encoder else model.encoder(images, training=False)
         outputs = decode_theta(model.smpl, model.regressor(features)[-1], size)
@@ -77,7 +77,7 @@ def _bodies_function(model, vertices, encoder) -> Bodies:
 def _serving_default(bodies, size):
     """From encoded pictures, each of one person, to bodies in the pictures' pixels."""
 
-    @tf.function(input_signature=[IMAGE_BYTES])
+    @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def serving_default(image_bytes):
         crops = crop_batch(image_bytes, img_size=size)
         return _bodies_in_pictures(bodies, crops, tf.size(image_bytes))
@@ -88,7 +88,10 @@ def _serving_default(bodies, size):
 def _predict_boxes(bodies, size):
     """From encoded pictures, with the box of a person in each, to bodies in their pixels."""
 
-    @tf.function(input_signature=[IMAGE_BYTES, tf.TensorSpec([None, 4], tf.float32, "boxes")])
+    @tf.function(
+        input_signature=[IMAGE_BYTES, tf.TensorSpec([None, 4], tf.float32, "boxes")],
+        autograph=False,
+    )
     def predict_boxes(image_bytes, boxes):
         count = tf.size(image_bytes)
         one_each = tf.debugging.assert_equal(
@@ -103,7 +106,7 @@ def _predict_boxes(bodies, size):
 def _predict_crops(bodies, size):
     """From crops as the network takes them to bodies in the crops' pixels."""
 
-    @tf.function(input_signature=[_crops_spec(size)])
+    @tf.function(input_signature=[_crops_spec(size)], autograph=False)
     def predict_crops(images):
         count = tf.shape(images)[0]
         # Convolutions fail on empty batches.
@@ -117,7 +120,7 @@ def _predict_crops(bodies, size):
 def _mesh(all_faces, vertices, size):
     """The triangles of `verts`, none if the bodies have none, and the side of a crop."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "rows")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "rows")], autograph=False)
     def mesh(rows):
         # A server that batches requests demands a row of output for each row of input.
         count, faces = tf.size(rows), all_faces[: None if vertices else 0]

@@ -151,7 +151,7 @@ def save_state(model, manager: tf.train.CheckpointManager) -> None:
         ) from error
 
 
-@tf.function
+@tf.function(autograph=False)
 def all_finite(variables: Sequence[tf.Variable]) -> tf.Tensor:
     """Whether every number in them is finite: bool []."""
     floats = [variable for variable in variables if variable.dtype.is_floating]

@@ -101,7 +101,7 @@ class Agreement:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self.strategy = strategy
-        self._total = tf.function(self._total_of_replicas)
+        self._total = tf.function(self._total_of_replicas, autograph=False)
 
     def __call__(self, wishes: Sequence[bool]) -> list[bool]:
         if not has_several_processes(self.strategy):

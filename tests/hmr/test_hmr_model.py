@@ -1,5 +1,7 @@
 """The model's modes: what enters the losses, what is trained, what is repeatable."""
 
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -165,3 +167,22 @@ def test_lsp_joints_are_trained_on_the_first_fourteen_labels(small_smpl_path, ba
     batch["label"][:, 14:] = 0.0
     lsp, cocoplus = (losses_of(model, batch)["e_loss_kp"] for model in both)
     assert lsp == pytest.approx(cocoplus, rel=1e-4)
+
+
+def test_AutoGraph_rewrites_neither_Keras_nor_the_step(small_smpl_path, batch, monkeypatch):
+    model = make(small_smpl_path, model_type=SMALL)
+    callers = []
+    original = model.encoder.call
+
+    def spy(*args, **kwargs):
+        callers.append([frame.filename for frame in inspect.stack(context=0)])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(model.encoder, "call", spy)
+    model.train_on_batch(batch)
+    model.predict(batch["image"], verbose=0)
+    assert len(callers) == 2
+    for files in callers:
+        # From the encoder up to the step that Keras calls nothing has been rewritten.
+        step = next(i for i, file in enumerate(files) if file.endswith("trained_model.py"))
+        assert not any("__autograph_generated" in file for file in files[: step + 1])
