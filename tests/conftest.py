@@ -52,7 +52,7 @@ def memory_is_given_back():
 
 def pytest_collection_modifyitems(items):
     """Runs of whole networks come first, or one process would end long behind the other."""
-    items.sort(key=lambda item: "training" not in item.path.parts)
+    items.sort(key=lambda item: "training" not in str(item.path))
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +110,13 @@ def small_smpl_path(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def untrained(smpl_path):
-    """A compiled model with random weights, for tests that do not train it."""
-    model = HMR(HMRConfig(smpl_model_path=str(smpl_path)))
+def untrained(request, smpl_path):
+    """A compiled model with random weights, for tests that do not train it.
+
+    Its encoder is small; a test that needs the original's asks for it by its name (`indirect`).
+    """
+    encoder = getattr(request, "param", "small_resnet_fc3_dropout")
+    model = HMR(HMRConfig(smpl_model_path=str(smpl_path), model_type=encoder))
     # As drawn, poses turn by many circles, where a rounding of theta moves a hand.
     model.regressor.out.kernel.assign(0.01 * model.regressor.out.kernel)
     model.compile()

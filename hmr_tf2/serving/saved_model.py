@@ -14,6 +14,7 @@ from hmr_tf2.serving.export_check import TOLERANCE, check_export
 from hmr_tf2.serving.signatures import SIGNATURES, serving_module
 from hmr_tf2.serving.version_file import write_version
 from hmr_tf2.serving.warmup import write_warmup
+from hmr_tf2.smpl import plain_gradient
 from tfrecords_tools.files import making_folder
 
 
@@ -57,7 +58,7 @@ def export(
     export_dir.mkdir(parents=True, exist_ok=True)
     with making_folder(target) as partial:
         module = serving_module(model, vertices, encoder)
-        with _only_errors_logged():
+        with _only_errors_logged(), plain_gradient():
             tf.saved_model.save(
                 module, str(partial), {name: getattr(module, name) for name in SIGNATURES}
             )

@@ -5,11 +5,29 @@ of many 3 x 3 matrices is then 27 multiplications of long contiguous vectors; wi
 [N, J, 3, 3] a batched matrix product spends its time on starting tiny ones.
 """
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+
+_PLAIN_GRADIENT = contextvars.ContextVar("plain_gradient", default=False)
+
+
+@contextlib.contextmanager
+def plain_gradient() -> Iterator[None]:
+    """Graphs traced within it have TensorFlow's own gradient of the chain: right, but slower.
+
+    For SavedModels: what a program registers for any other gradient when it loads one, it never
+    gives back, and so it would keep all that it ever loaded.
+    """
+    token = _PLAIN_GRADIENT.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN_GRADIENT.reset(token)
 
 
 def tree_levels(parents: Sequence[int]) -> list[list[int]]:
@@ -65,6 +83,8 @@ def forward_kinematics(
             return (world, positions), lambda *d: _chain_gradient(*outputs, *d, parents)
 
         return with_gradient(rotations, bones)
+    if _PLAIN_GRADIENT.get():
+        return chain(rotations, bones)[:2]
     # In a graph `tf.custom_gradient` registers a new function at each call, for good, and with it
     # the whole graph around: every model that was ever traced would stay in memory. The values
     # that one function for all graphs needs go through the operation that it is registered for.
@@ -92,7 +112,7 @@ def _no_gradient(like):
     """For `tf.saved_model.save`, which wants a gradient that needs no operation's values."""
     refused = tf.debugging.Assert(
         False,
-        ["A SavedModel has no gradient for the body's pose: differentiate the model itself."],
+        ["This SavedModel has no gradient for the body's pose: save it in `plain_gradient`."],
     )
     with tf.control_dependencies([refused]):
         return [tf.identity(tensor) for tensor in like]

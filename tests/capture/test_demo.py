@@ -406,6 +406,7 @@ def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):
         demo.main(settings)
 
 
+@pytest.mark.parametrize("untrained", ["resnet_fc3_dropout"], indirect=True)
 def test_the_originals_networks_run_the_demo(untrained, make_spot, tmp_path, monkeypatch):
     """With a body of 6890 vertices; `tests/test_loading.py` has where they may come from."""
     asked = []

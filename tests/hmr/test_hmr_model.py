@@ -11,12 +11,11 @@ from hmr_tf2 import HMR, HMRConfig
 
 DROPOUT_LAYERS = 2
 
-SMALL = "small_resnet_fc3_dropout"
-
 
 def make(path, **settings):
     keras.utils.set_random_seed(0)
-    model = HMR(HMRConfig(smpl_model_path=str(path), batch_size=2, **settings))
+    settings = {"model_type": "small_resnet_fc3_dropout", "batch_size": 2, **settings}
+    model = HMR(HMRConfig(smpl_model_path=str(path), **settings))
     model.compile()
     return model
 
@@ -71,7 +70,7 @@ def test_KEEP_only_the_last_stage_enters_the_keypoint_loss(small_smpl_path, batc
 
 @pytest.mark.parametrize("num_stage", [1, 4])
 def test_any_number_of_stages(small_smpl_path, reference, num_stage):
-    model = make(small_smpl_path, num_stage=num_stage, model_type=SMALL)
+    model = make(small_smpl_path, num_stage=num_stage)
     logs = model.train_on_batch(reference.batch(3, 2, num_stage=num_stage), return_dict=True)
     assert sum(name.startswith("kp_loss_stage") for name in logs) == num_stage
     assert all(np.isfinite(value) for value in logs.values())
@@ -98,7 +97,7 @@ def test_encoder_loss_does_not_train_the_discriminator(small_smpl_path, batch):
 
 
 def test_dropout_differs_between_stages_and_steps_and_repeats_by_seed(untrained):
-    features = tf.ones([1, 2048])
+    features = tf.ones([1, untrained.encoder.output_shape[-1]])
 
     def corrections(seed):
         stages = untrained.regressor(features, training=True, seed=tf.constant(seed))
@@ -111,7 +110,7 @@ def test_dropout_differs_between_stages_and_steps_and_repeats_by_seed(untrained)
 
 def test_dropout_drops_half_and_doubles_the_rest(small_smpl_path):
     model = make(small_smpl_path, num_stage=1)
-    kernel = np.zeros((2133, 1024), np.float32)
+    kernel = np.zeros(model.regressor.hidden[0].kernel.shape, np.float32)
     kernel[0] = 1.0
     for dense, weights in zip(
         model.regressor.hidden, (kernel, np.eye(1024, dtype=np.float32)), strict=True
@@ -120,7 +119,7 @@ def test_dropout_drops_half_and_doubles_the_rest(small_smpl_path):
     out = np.zeros((1024, 85), np.float32)
     out[:, 0] = 1.0
     model.regressor.out.kernel.assign(out)
-    features = tf.one_hot([0] * 50, 2048)
+    features = tf.one_hot([0] * 50, model.encoder.output_shape[-1])
     theta = model.regressor(features, training=True, seed=tf.constant([3, 4]))[0]
     kept = (theta[:, 0] - model.regressor.mean_param[0, 0]).numpy()
     # Each unit passes both masks with probability 1/4 and is then scaled by 4.
@@ -131,7 +130,7 @@ def test_dropout_drops_half_and_doubles_the_rest(small_smpl_path):
 
 
 def test_training_follows_a_number_of_rows_other_than_the_batch_size(small_smpl_path, reference):
-    model = make(small_smpl_path, model_type=SMALL)
+    model = make(small_smpl_path)
     for rows in (2, 3):
         logs = model.train_on_batch(reference.batch(1, rows), return_dict=True)
         assert np.isfinite(logs["e_loss"])
@@ -149,7 +148,7 @@ def test_an_uncompiled_model_says_so(small_smpl_path, batch):
 
 
 def test_the_small_encoder_tells_where_things_are(small_smpl_path, batch):
-    model = make(small_smpl_path, model_type=SMALL)
+    model = make(small_smpl_path)
     assert np.isfinite(model.train_on_batch(batch, return_dict=True)["e_loss"])
     images = np.zeros([2, 224, 224, 3], np.float32)
     images[0, :32, :32] = images[1, -32:, -32:] = 1.0
@@ -170,7 +169,7 @@ def test_lsp_joints_are_trained_on_the_first_fourteen_labels(small_smpl_path, ba
 
 
 def test_AutoGraph_rewrites_neither_Keras_nor_the_step(small_smpl_path, batch, monkeypatch):
-    model = make(small_smpl_path, model_type=SMALL)
+    model = make(small_smpl_path)
     callers = []
     original = model.encoder.call
 

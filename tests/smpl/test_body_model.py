@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras as keras
 from smpl_reference import reference_body
 
-from hmr_tf2.smpl import SMPL, load_smpl_file
+from hmr_tf2.smpl import SMPL, load_smpl_file, plain_gradient
 
 
 @pytest.fixture(scope="module")
@@ -130,22 +130,49 @@ def test_survives_a_saved_model(small, bodies, tmp_path):
         np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-def test_a_saved_model_refuses_to_be_differentiated_rather_than_answer_wrongly(
-    small, bodies, tmp_path
-):
+def saved_keypoints(small, folder):
     module = tf.Module()
     module.smpl = small
     module.serve = tf.function(
         small.keypoints, input_signature=[tf.TensorSpec([None, n]) for n in (10, 72)]
     )
-    tf.saved_model.save(module, str(tmp_path))
+    tf.saved_model.save(module, str(folder))
+    return str(folder)
+
+
+def pose_gradient(keypoints, bodies):
     beta, theta = map(tf.constant, bodies)
-    loaded = tf.saved_model.load(str(tmp_path))
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        joints = loaded.serve(beta, theta)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="differentiate the model itself"):
-        tape.gradient(joints, theta)
+        loss = tf.reduce_sum(tf.square(keypoints(beta, theta)))
+    return tape.gradient(loss, theta)
+
+
+def test_a_saved_model_refuses_to_be_differentiated_rather_than_answer_wrongly(
+    small, bodies, tmp_path
+):
+    loaded = tf.saved_model.load(saved_keypoints(small, tmp_path))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="save it in `plain_gradient`"):
+        pose_gradient(loaded.serve, bodies)
+
+
+def test_a_saved_model_with_the_plain_gradient_gives_that_of_the_model(small, bodies, tmp_path):
+    with plain_gradient():
+        folder = saved_keypoints(small, tmp_path)
+    loaded = tf.saved_model.load(folder)
+    got = pose_gradient(loaded.serve, bodies)
+    expected = pose_gradient(small.keypoints, bodies)
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_saved_model_with_the_plain_gradient_is_given_back(small, tmp_path):
+    with plain_gradient():
+        folder = saved_keypoints(small, tmp_path)
+    loaded = tf.saved_model.load(folder)
+    graph = weakref.ref(loaded.serve.concrete_functions[0].graph)
+    del loaded
+    gc.collect()
+    assert graph() is None
 
 
 def test_a_function_that_is_gone_leaves_nothing_behind(small, bodies):
