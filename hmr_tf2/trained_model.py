@@ -35,6 +35,9 @@ class RecordedLosses(NamedTuple):
 class TrainedModel(keras.Model):
     """The base class of HMR, HMMR and the like: compiling, the training step, names of weights.
 
+    AutoGraph is kept away from it, as from all of this package: nothing here needs it, and while
+    it leaves `keras` alone it would rewrite all of `tf_keras`, for up to a minute.
+
     A subclass tells its parts (`parts`), the loss of each (`compute_losses`), what a run saves of
     it (`checkpoint_parts`), and what files call its weights (`weight_slots`).
 
@@ -50,6 +53,11 @@ class TrainedModel(keras.Model):
         self.d_optimizer = None
         # `train_step` already returns sums over the replicas; Keras would sum them once more.
         self.distribute_reduction_method = "first"
+
+    @tf.autograph.experimental.do_not_convert
+    def __call__(self, *args, **kwargs):
+        """As Keras' own; see `call`."""
+        return super().__call__(*args, **kwargs)
 
     def parts(self) -> dict[str, list[tf.Variable]]:
         """The variables that each part trains; the first part is `e`, and its optimiser counts
@@ -137,8 +145,6 @@ class TrainedModel(keras.Model):
             # TF 1's Adam.
             optimizers[part]._create_all_weights(variables)
 
-    # AutoGraph leaves `keras` alone but would rewrite all of `tf_keras`, for a minute, before the
-    # first step. Nothing here needs it.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
         """Updates every part from a single forward pass with the old weights.
@@ -193,11 +199,6 @@ class TrainedModel(keras.Model):
                 zip(found[part], variables, strict=True),
                 experimental_aggregate_gradients=False,
             )
-
-    @tf.autograph.experimental.do_not_convert
-    def predict_step(self, data):
-        """The same as Keras' own."""
-        return super().predict_step(data)
 
     def train_on_batch(self, x, return_dict=False, **kwargs):
         """Like Keras' own, which refuses a batch whose mocap rows outnumber its images.

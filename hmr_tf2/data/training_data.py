@@ -115,4 +115,5 @@ class StreamData:
 
 def ordered_map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
     """`dataset.map` on all cores, with the results in order."""
+    function = tf.autograph.experimental.do_not_convert(function)
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -36,6 +36,7 @@ def read_batches(
         ValueError: a record is damaged; the message names its file.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def read(number):
         record = tf.numpy_function(
             lambda n: np.array(index.read(n), object), [number], tf.string, stateful=False

@@ -71,6 +71,7 @@ class HMR(TrainedModel):
         self.discriminator = None if config.encoder_only else Discriminator_separable_rotations()
         self._build_networks()
 
+    @tf.autograph.experimental.do_not_convert
     def _build_networks(self):
         """Creates every variable now, so that checkpoints can be loaded before the first batch."""
         self.regressor(tf.zeros([1, self.encoder.output_shape[-1]]))

@@ -42,6 +42,7 @@ def crop_batch(
     if boxes is not None:
         elements["box"] = boxes
 
+    @tf.autograph.experimental.do_not_convert
     def crop(element):
         picture = decode_picture(element["data"])
         if boxes is None:

@@ -52,6 +52,7 @@ def finished(sample_records, small_smpl_path, tmp_path_factory):
         smpl_model_path=str(small_smpl_path),
         data_dir=str(sample_records),
         datasets=("lsp", "mpi_inf_3dhp"),
+        model_type="small_resnet_fc3_dropout",
         model_dir=str(tmp_path_factory.mktemp("run")),
         batch_size=2,
         steps_per_epoch=5,
