@@ -1,11 +1,13 @@
 """Batches: a function of seed and step, mixed 1:1, covering every record once a round."""
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from hmr_tf2.data import parsing
 from hmr_tf2.hmr.data import TrainingData, draw_augmentation
 
 
@@ -205,3 +207,18 @@ def test_epoch_length_comes_from_the_records(config):
 def test_missing_data_is_named_at_once(config, change, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         TrainingData(dataclasses.replace(config, **change))
+
+
+def test_AutoGraph_does_not_rewrite_what_makes_a_batch(config, monkeypatch):
+    callers = []
+    original = parsing.preprocess_example
+
+    def spy(*args, **kwargs):
+        callers.append([frame.filename for frame in inspect.stack(context=0)])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(parsing, "preprocess_example", spy)
+    take(config, 1)
+    assert callers
+    for files in callers:
+        assert not any("__autograph_generated" in file for file in files)
