@@ -8,6 +8,8 @@ from hmr_tf2.training import vitals
 
 # Peaks of the processes that have ended, GiB.
 OF_WORKERS: list[float] = []
+# What this process held when it had last given back all it could, GiB.
+kept_gib = 0.0
 
 
 def give_back() -> None:
@@ -16,6 +18,8 @@ def give_back() -> None:
     if sys.platform.startswith("linux"):
         # glibc keeps freed memory for later; threads that have ended keep theirs for ever.
         ctypes.CDLL(None).malloc_trim(0)
+    global kept_gib
+    kept_gib = held_gib()
 
 
 def held_gib() -> float:
