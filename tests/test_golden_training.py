@@ -67,17 +67,25 @@ def gradients_of(run):
     batch = {name: tf.constant(value) for name, value in run.batch.items()}
     slots = {n: slot for n, slot in run.model.weight_slots("tf1").items() if "moving" not in n}
     e_names, d_names = ([n for n in slots if n.startswith("D/") is is_d] for is_d in (False, True))
-    with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
-        of_part, _ = run.model.compute_losses(batch)
+    variables_of = {
+        part: [slots[name].variable for name in names]
+        for part, names in (("e", e_names), ("d", d_names))
+    }
+
+    # In a graph, which frees what is no longer needed sooner than a tape does.
+    @tf.function(autograph=False)
+    def of_parts(batch):
+        with tf.GradientTape() as e_tape, tf.GradientTape() as d_tape:
+            of_part, _ = run.model.compute_losses(batch)
+        return [
+            *e_tape.gradient(of_part["e"], variables_of["e"]),
+            *d_tape.gradient(of_part["d"], variables_of["d"]),
+        ]
+
     result = {}
-    for tape, loss, names in (
-        (e_tape, of_part["e"], e_names),
-        (d_tape, of_part["d"], d_names),
-    ):
-        found = tape.gradient(loss, [slots[name].variable for name in names])
-        for name, gradient in zip(names, found, strict=True):
-            row = slots[name].row
-            result[name] = gradient.numpy() if row is None else gradient.numpy()[row]
+    for name, gradient in zip([*e_names, *d_names], of_parts(batch), strict=True):
+        row = slots[name].row
+        result[name] = gradient.numpy() if row is None else gradient.numpy()[row]
     return result
 
 
