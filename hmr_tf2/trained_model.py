@@ -210,7 +210,9 @@ class TrainedModel(keras.Model):
             raise ValueError(f"train_on_batch takes one dict of arrays; got also {unused}.")
         if getattr(self, "optimizer", None) is None:
             raise RuntimeError("The model has no optimiser yet: call compile() before training.")
-        self.build_optimizers()  # or the step would be traced twice, first to create their slots
+        if self.train_function is None:
+            # Or the step would be traced twice, first to create their slots.
+            self.build_optimizers()
         self.train_function = self.make_train_function()
         batches = iter(tf.data.Dataset.from_tensors(x))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}

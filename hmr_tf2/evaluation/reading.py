@@ -8,6 +8,7 @@ import tensorflow as tf
 from hmr_tf2.camera import crop_to_pixels
 from hmr_tf2.data import labels, parsing
 from hmr_tf2.data.record_index import RecordIndex
+from hmr_tf2.data.training_data import ordered_map
 from tfrecords_tools import records
 
 _READ_AHEAD = 64  # records
@@ -36,7 +37,6 @@ def read_batches(
         ValueError: a record is damaged; the message names its file.
     """
 
-    @tf.autograph.experimental.do_not_convert
     def read(number):
         record = tf.numpy_function(
             lambda n: np.array(index.read(n), object), [number], tf.string, stateful=False
@@ -45,8 +45,7 @@ def read_batches(
 
     numbers = np.concatenate([np.zeros(0, np.int64), *batches])
     rows = (
-        tf.data.Dataset.from_tensor_slices(numbers)
-        .map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        ordered_map(tf.data.Dataset.from_tensor_slices(numbers), read)
         .prefetch(_READ_AHEAD)
         .as_numpy_iterator()
     )
