@@ -145,6 +145,13 @@ class TrainedModel(keras.Model):
             # TF 1's Adam.
             optimizers[part]._create_all_weights(variables)
 
+    def make_train_function(self, force=False):
+        """As Keras' own, for `fit` and `train_on_batch`."""
+        if self.train_function is None:
+            # Or the step would be traced twice, first to create their slots.
+            self.build_optimizers()
+        return super().make_train_function(force)
+
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
         """Updates every part from a single forward pass with the old weights.
@@ -210,9 +217,6 @@ class TrainedModel(keras.Model):
             raise ValueError(f"train_on_batch takes one dict of arrays; got also {unused}.")
         if getattr(self, "optimizer", None) is None:
             raise RuntimeError("The model has no optimiser yet: call compile() before training.")
-        if self.train_function is None:
-            # Or the step would be traced twice, first to create their slots.
-            self.build_optimizers()
         self.train_function = self.make_train_function()
         batches = iter(tf.data.Dataset.from_tensors(x))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}

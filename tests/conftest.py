@@ -11,7 +11,7 @@ import pytest
 import quiet  # noqa: F401
 import tensorflow as tf
 
-from hmr_tf2 import HMR, HMRConfig, flagfiles, loading, serving
+from hmr_tf2 import HMR, HMRConfig, flagfiles, loading
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 
@@ -124,16 +124,16 @@ def untrained(request, smpl_path):
 
 
 @pytest.fixture(scope="session")
-def sources(reference_files, tmp_path_factory):
-    """The same weights as a run's folder, a TF 1 checkpoint and a SavedModel."""
-    folder = tmp_path_factory.mktemp("sources")
-    tf1 = str(reference_files(0) / "model.ckpt-667589")
-    model = loading.load_model(tf1)
-    run = folder / "run"
-    run.mkdir()
-    (run / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
-    tf.train.CheckpointManager(run_folder.training_state(model), str(run), 1).save()
-    return {"run": run, "tf1": tf1, "export": serving.export(model, folder / "export").parent}
+def save_run():
+    """save_run(model, folder) -> the folder, as a run of the compiled model leaves it."""
+
+    def save(model, folder):
+        folder.mkdir()
+        (folder / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
+        tf.train.CheckpointManager(run_folder.training_state(model), str(folder), 1).save()
+        return folder
+
+    return save
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import loading
+from hmr_tf2 import loading, serving
 from hmr_tf2.checkpoints import run_folder
 
 
@@ -26,6 +26,16 @@ def test_a_checkpoint_without_a_body_asks_for_it(reference_files, tmp_path):
 def test_a_body_can_be_named(reference_files, small_smpl_path):
     model = loading.load_model(str(reference_files(0) / "model.ckpt-667589"), str(small_smpl_path))
     assert model.smpl.v_template.shape[0] == 120
+
+
+@pytest.fixture(scope="module")
+def sources(reference_files, save_run, tmp_path_factory):
+    """The same weights as a run's folder, a TF 1 checkpoint and a SavedModel."""
+    folder = tmp_path_factory.mktemp("sources")
+    tf1 = str(reference_files(0) / "model.ckpt-667589")
+    model = loading.load_model(tf1)
+    export = serving.export(model, folder / "export").parent
+    return {"run": save_run(model, folder / "run"), "tf1": tf1, "export": export}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hmr_tf2 import camera, losses
 from hmr_tf2.checkpoints import tf1, weights
 from hmr_tf2.data import labels
 from hmr_tf2.hmr.config import HMRConfig
-from hmr_tf2.networks import discriminator, regressor, resnet_v2
+from hmr_tf2.networks import discriminator, regressor
 from hmr_tf2.networks.discriminator import Discriminator_separable_rotations
 from hmr_tf2.networks.encoders import make_encoder
 from hmr_tf2.networks.regressor import Encoder_fc3_dropout
@@ -136,9 +136,9 @@ class HMR(TrainedModel):
         return {**encoder, **rest, **critic}
 
     def holds_encoder_only(self, present: Collection[str]) -> bool:
-        """Whether a file with these names is Slim's ResNet and holds nothing else of HMR."""
+        """Whether a file with these names holds the encoder and no more, as Slim's ResNets do."""
         beyond = (f"{regressor.SCOPE}/", f"{discriminator.SCOPE}/", "mean_param")
-        return any(name.startswith(resnet_v2.SCOPE) for name in present) and not any(
+        return any(name.startswith(f"{self.encoder.name}/") for name in present) and not any(
             name.startswith(beyond) for name in present
         )
 

@@ -45,10 +45,13 @@ def network_variables(tf1_variables):
     return {name: shape for name, shape in tf1_variables if name not in NOT_LOADED}
 
 
-def value(model, name):
-    slot = model.weight_slots("tf1")[name]
-    array = slot.variable.numpy()
-    return array if slot.row is None else array[slot.row][..., np.newaxis]
+def values_of(model):
+    """TF 1 name -> value, of every weight."""
+    values = {}
+    for name, slot in model.weight_slots("tf1").items():
+        array = slot.variable.numpy()
+        values[name] = array if slot.row is None else array[slot.row][..., np.newaxis]
+    return values
 
 
 def test_the_model_has_the_names_and_shapes_of_the_original(network, network_variables):
@@ -59,11 +62,12 @@ def test_the_model_has_the_names_and_shapes_of_the_original(network, network_var
 def test_every_variable_is_loaded(network, reference_files, reference, network_variables):
     loaded = restore_tf1(network, reference_files(0) / "model.ckpt-667589")
     assert loaded == sorted(network_variables)
+    values = values_of(network)
     for name, shape in network_variables.items():
         expected = (
             reference.mean_theta(0) if name == "mean_param" else reference.weight(name, shape)
         )
-        np.testing.assert_allclose(value(network, name), expected, rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(values[name], expected, rtol=1e-6, err_msg=name)
 
 
 def test_adam_slots_are_passed_over(network, tmp_path, reference, network_variables):

@@ -98,7 +98,7 @@ def test_stopped_at_any_step_the_next_batches_are_those_that_would_have_come(con
     """The position in all streams is the number of steps, in the middle of an epoch too."""
     config = dataclasses.replace(config, **VARIANTS[variant])
     whole = take(config, 5)
-    for step in range(1, 5):
+    for step in (1, 4) if VARIANTS[variant] else (1, 2, 3, 4):
         assert_equal_batches(whole[step:], take(config, 5 - step, step))
 
 

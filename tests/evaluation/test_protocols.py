@@ -36,7 +36,9 @@ def test_recordings_of_other_subjects_and_missing_ones_are_kept_apart(people):
         ("S11_Walking_0_cam3", "Walking"),
     ]
     assert len(found.missing) == 28 and "S9_Walking_0_cam3" in found.missing
-    assert found.people == protocols.find(people.data_dir, "h36m", protocol=1).people
+    assert (
+        found.people == protocols.find(people.data_dir, "h36m", protocol=1).people == "h36m_test"
+    )
 
 
 def test_no_recording_of_the_protocol_is_an_error(people):

@@ -6,6 +6,7 @@ import pytest
 from hmr_tf2.evaluation import summary
 from hmr_tf2.evaluation.frames import Frames
 from hmr_tf2.evaluation.protocols import ERRORS_3D, Protocol, Recording
+from tfrecords_tools import joints
 
 HIDDEN = np.nan
 
@@ -185,3 +186,12 @@ def test_joints_are_told_apart_by_name():
     assert rows["nose"] == {"keypoint_px": 6.0}
     # Nobody sees the eyes, and they have no 3-D joint: the data set does not have them.
     assert list(rows)[-2:] == ["head_top", "nose"] and len(rows) == 15
+
+
+def test_a_keypoint_after_one_that_the_data_set_lacks_is_reported():
+    """The nose is seen by nobody, the ears, which come later, are."""
+    errors_px = np.full((2, 19), HIDDEN)
+    ear = joints.COCO_PLUS.index("left_ear")
+    errors_px[:, ear] = [2.0, 4.0]
+    rows = summary.summarise(protocol(), frames(errors_px=errors_px))["by_joint"]
+    assert rows == {"left_ear": {"keypoint_px": 3.0}}

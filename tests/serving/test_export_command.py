@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hmr_tf2 import HMR, HMRConfig, export, flagfiles, loading
-from hmr_tf2.checkpoints import run_folder
+from hmr_tf2 import HMR, HMRConfig, export, loading
 from hmr_tf2.serving import export_check
 
 
@@ -29,12 +28,9 @@ def model(small_smpl_path):
 
 
 @pytest.fixture(scope="module")
-def run(model, tmp_path_factory):
+def run(model, save_run, tmp_path_factory):
     """The folder of a training run that ended with `model`."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / run_folder.FLAGS_FILE).write_text(flagfiles.as_flagfile(model.config))
-    tf.train.CheckpointManager(run_folder.training_state(model), str(folder), 1).save()
-    return folder
+    return save_run(model, tmp_path_factory.mktemp("run") / "run")
 
 
 @pytest.fixture(scope="module")

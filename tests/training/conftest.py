@@ -37,7 +37,10 @@ def sample_records(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_config(sample_records, small_smpl_path):
-    """Settings of a run with a small encoder, a body of 120 vertices and two pictures a step."""
+    """Settings of a run with a small encoder, a body of 120 vertices and two pictures a step.
+
+    It draws no snapshots, which take as long as the rest of so short a run.
+    """
     return TrainConfig(
         smpl_model_path=str(small_smpl_path),
         data_dir=str(sample_records),
@@ -48,6 +51,7 @@ def small_config(sample_records, small_smpl_path):
         e_3d_weight=60.0,
         e_lr=1e-5,
         d_lr=1e-4,
+        log_img_step=0,
     )
 
 

@@ -374,7 +374,7 @@ def test_a_run_of_another_model_is_refused(small_config, config):
 def test_a_run_that_diverges_is_explained_by_the_command(small_config, tmp_path, capsys):
     """Before its first checkpoint: the weights it began with are those of the seed."""
     config = dataclasses.replace(
-        small_config, model_dir=str(tmp_path), e_lr=1e30, steps_per_epoch=4, log_img_step=0
+        small_config, model_dir=str(tmp_path), e_lr=1e30, steps_per_epoch=4
     )
     with pytest.raises(FloatingPointError) as caught:
         training.train(config, HMR_SYSTEM)
@@ -467,7 +467,6 @@ def test_catching_up_gives_the_very_bits_of_hmrs_weights(small_config, tmp_path)
         steps_per_epoch=3,
         epoch=1,
         checkpoint_steps=1,
-        log_img_step=0,
     )
     flags_file = training.run.write_flags(config, tmp_path)
     done = subprocess.run(

@@ -77,7 +77,7 @@ def config(small_config, tmp_path):
 def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
     """Two epochs of seven steps: SIGKILL, Ctrl-C, SIGTERM, and on; beside one left alone."""
     whole = dataclasses.replace(config, model_dir=str(tmp_path / "whole"), checkpoint_steps=0)
-    assert run(whole)[0] == 0
+    train(whole)
     first, second, third = sorted(random.Random(time.time_ns()).sample(range(1, 12), 3))
     assert run(config, first)[0] == -signal.SIGKILL
     assert run(config, second, signal.SIGINT)[0] == 130
@@ -100,7 +100,6 @@ def finished(small_config, tmp_path_factory):
         steps_per_epoch=4,
         epoch=1,
         checkpoint_steps=1,
-        log_img_step=0,
     )
     train(config)
     return config

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from hmr_tf2 import HMR, crops, flagfiles, loading, pictures, serving, training
-from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.checkpoints import run_folder, weights
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import history, provenance
@@ -21,17 +21,10 @@ RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
 
 @pytest.fixture
-def config(sample_records, small_smpl_path, tmp_path):
-    return TrainConfig(
-        smpl_model_path=str(small_smpl_path),
-        data_dir=str(sample_records),
-        datasets=("lsp", "mpi_inf_3dhp"),
-        model_dir=str(tmp_path / "run"),
-        batch_size=2,
-        steps_per_epoch=3,
-        epoch=2,
-        e_lr=1e-5,
-        d_lr=1e-4,
+def config(small_config, tmp_path):
+    """A run of one step."""
+    return dataclasses.replace(
+        small_config, model_dir=str(tmp_path / "run"), steps_per_epoch=1, epoch=1
     )
 
 
@@ -46,19 +39,11 @@ def weights_of(model_dir):
 
 
 @pytest.fixture(scope="module")
-def finished(sample_records, small_smpl_path, tmp_path_factory):
+def finished(small_config, tmp_path_factory):
     """A run of ten steps, and the settings it had."""
-    config = TrainConfig(
-        smpl_model_path=str(small_smpl_path),
-        data_dir=str(sample_records),
-        datasets=("lsp", "mpi_inf_3dhp"),
-        model_type="small_resnet_fc3_dropout",
-        model_dir=str(tmp_path_factory.mktemp("run")),
-        batch_size=2,
-        steps_per_epoch=5,
-        epoch=2,
-        e_lr=1e-5,
-        d_lr=1e-4,
+    folder = tmp_path_factory.mktemp("run")
+    config = dataclasses.replace(
+        small_config, model_dir=str(folder), steps_per_epoch=5, epoch=2, log_img_step=5
     )
     return config, train(config)
 
@@ -142,9 +127,8 @@ def test_a_run_continues_where_it_stopped(small_config, tmp_path):
 def test_load_path_takes_the_authors_checkpoint(config, reference_files):
     start = dataclasses.replace(
         config,
+        model_type="resnet_fc3_dropout",
         load_path=str(reference_files(0) / "model.ckpt-667589"),
-        epoch=1,
-        steps_per_epoch=1,
     )
     assert train(start).start_step == 0
     key = "regressor/out/kernel/.ATTRIBUTES/VARIABLE_VALUE"
@@ -157,30 +141,33 @@ def test_load_path_takes_the_authors_checkpoint(config, reference_files):
 
 
 @pytest.fixture
-def resnet_only(reference_files, tmp_path):
-    """A TF 1 checkpoint that holds the image encoder alone."""
-    reader = tf.train.load_checkpoint(str(reference_files(0) / "model.ckpt-667589"))
-    names = [n for n in reader.get_variable_to_shape_map() if n.startswith("resnet_v2_50/")]
-    prefix = str(tmp_path / "resnet_v2_50.ckpt")
+def encoder_only(config, tmp_path):
+    """A TF 1 checkpoint that holds an image encoder alone."""
+    slots = weights.slim_slots([HMR(config).encoder])
+    prefix = str(tmp_path / "encoder.ckpt")
     tf.raw_ops.SaveV2(
         prefix=prefix,
-        tensor_names=names,
-        shape_and_slices=[""] * len(names),
-        tensors=[reader.get_tensor(name) for name in names],
+        tensor_names=list(slots),
+        shape_and_slices=[""] * len(slots),
+        tensors=[slot.variable for slot in slots.values()],
     )
     return prefix
 
 
-def test_load_path_refuses_a_resnet_and_says_where_it_belongs(config, resnet_only):
+def test_load_path_refuses_an_encoder_and_says_where_it_belongs(config, encoder_only):
     with pytest.raises(ValueError, match="pass it as --pretrained_model_path"):
-        train(dataclasses.replace(config, load_path=resnet_only))
+        train(dataclasses.replace(config, load_path=encoder_only))
 
 
-def test_pretrained_model_path_starts_from_a_resnet(config, resnet_only):
-    start = dataclasses.replace(
-        config, pretrained_model_path=resnet_only, epoch=1, steps_per_epoch=1
-    )
-    assert train(start).end_step == 1
+def test_pretrained_model_path_starts_from_an_encoder(config, encoder_only):
+    summary = train(dataclasses.replace(config, pretrained_model_path=encoder_only, seed=5))
+    assert summary.end_step == 1
+    model = loading.load_model(config.model_dir)
+    reader = tf.train.load_checkpoint(encoder_only)
+    for name, slot in weights.slim_slots([model.encoder]).items():
+        if name.endswith("/weights"):  # which one step of Adam moves by the learning rate
+            moved = np.abs(slot.variable - reader.get_tensor(name)).max()
+            assert 0 < moved < 1.01 * config.e_lr, name
 
 
 def test_a_run_of_other_settings_is_not_loaded_by_halves(finished, config):

@@ -47,7 +47,6 @@ def config(small_config):
         epoch=1,
         e_lr=1e-30,
         d_lr=1e-30,
-        log_img_step=0,
     )
 
 
