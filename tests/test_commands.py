@@ -14,7 +14,7 @@ from hmr_tf2.hmr.config import TrainConfig
 
 def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=300
     )
 
 

@@ -28,5 +28,7 @@ if ! is_usable "$venv/bin/python"; then
 fi
 
 echo "Installing the pinned packages into $venv (a few minutes and 3.5 GB the first time)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+quiet=--quiet
+if [ -t 1 ]; then quiet=; fi # who sits before a terminal sees how far it is
+"$venv/bin/python" -m pip install $quiet --disable-pip-version-check \
     -c constraints.txt -e '.[test]'
