@@ -133,6 +133,9 @@ def test_gradients_behind_the_features(run, gradients):
         np.testing.assert_allclose(ours / ours[0], original / ours[0], atol=2e-5, err_msg=name)
 
 
+@pytest.mark.parametrize(
+    "run", [FILES[0], pytest.param(FILES[1], marks=pytest.mark.slow)], indirect=True
+)
 def test_encoder_gradients_lie_as_near_to_float64_as_the_originals(
     run, gradients, exact_gradients
 ):

@@ -71,7 +71,9 @@ def test_a_unit_equals_float64_to_rounding(unit, rng, fold):
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("make", [Encoder_resnet, Encoder_small_resnet])
+@pytest.mark.parametrize(
+    "make", [pytest.param(Encoder_resnet, marks=pytest.mark.slow), Encoder_small_resnet]
+)
 def test_features_equal_those_of_keras_for_any_batch(make, rng):
     encoder = with_norms(make(), rng)
     encode = fast_encoder(encoder)

@@ -74,21 +74,32 @@ def config(small_config, tmp_path):
     )
 
 
-def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path):
-    """Two epochs of seven steps: SIGKILL, Ctrl-C, SIGTERM, and on; beside one left alone."""
+@pytest.mark.parametrize(
+    "signals",
+    [
+        (signal.SIGKILL, signal.SIGTERM),
+        pytest.param((signal.SIGKILL,) * 4 + (signal.SIGINT,), marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path, signals):
+    """Two epochs of seven steps, stopped and continued, beside a run that was left alone."""
     whole = dataclasses.replace(config, model_dir=str(tmp_path / "whole"), checkpoint_steps=0)
     train(whole)
-    first, second, third = sorted(random.Random(time.time_ns()).sample(range(1, 12), 3))
-    assert run(config, first)[0] == -signal.SIGKILL
-    assert run(config, second, signal.SIGINT)[0] == 130
-    code, output = run(config, third, signal.SIGTERM)
-    assert code == 0 and "Stopped by SIGTERM. The same command continues" in output
+    steps = sorted(random.Random(time.time_ns()).sample(range(1, 12), len(signals)))
+    for step, number in zip(steps, signals, strict=True):
+        code, output = run(config, step, number)
+        if number == signal.SIGKILL:
+            assert code == -signal.SIGKILL
+        elif number == signal.SIGINT:
+            assert code == 130
+        else:
+            assert code == 0 and "Stopped by SIGTERM. The same command continues" in output
     code, output = run(config)
     assert code == 0, output
     expected, got = values_of(whole.model_dir), values_of(config.model_dir)
     assert expected.keys() == got.keys() and len(got) > 150
     for name, value in expected.items():
-        np.testing.assert_array_equal(got[name], value, err_msg=f"{name}, killed at {first}...")
+        np.testing.assert_array_equal(got[name], value, err_msg=f"{name}, stopped at {steps}")
 
 
 @pytest.fixture(scope="module")
@@ -238,19 +249,18 @@ def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
 
 
 def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tmp_path):
-    """With the other flags of hardware and rates, three steps an execution."""
+    """With the other flags of hardware and rates; later three steps an execution."""
     config = dataclasses.replace(
         finished,
         model_dir=str(tmp_path / "half"),
         mixed_precision="float16",
         clip_norm=10.0,
-        steps_per_execution=3,
         lr_schedule="cosine",
         lr_warmup_steps=2,
         checkpoint_steps=0,
     )
     assert train(config).end_step == 4
-    summary = train(dataclasses.replace(config, epoch=2))
+    summary = train(dataclasses.replace(config, epoch=2, steps_per_execution=3))
     assert (summary.start_step, summary.end_step) == (4, 8)
     model = loading.load_model(config.model_dir)
     assert {layer.compute_dtype for layer in model.encoder.layers} == {"float32"}

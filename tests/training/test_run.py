@@ -98,6 +98,7 @@ def test_a_finished_run_is_left_alone(finished):
         np.testing.assert_array_equal(value, before[key], err_msg=key)
 
 
+@pytest.mark.slow
 def test_a_run_continues_where_it_stopped(small_config, tmp_path):
     """Stopped inside the second epoch, then continued by the same command.
 
