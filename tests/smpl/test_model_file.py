@@ -60,6 +60,24 @@ def test_a_misshapen_entry_is_named(small, tmp_path, key):
 
 
 @pytest.mark.parametrize(
+    "key, axis",
+    [
+        ("shapedirs", 0),
+        ("posedirs", 0),
+        ("weights", 0),
+        ("J_regressor", 1),
+        ("cocoplus_regressor", 1),
+    ],
+)
+def test_arrays_of_another_number_of_vertices_are_refused(small, tmp_path, key, axis):
+    value = small[key]
+    dense = value.toarray() if scipy.sparse.issparse(value) else value
+    small[key] = dense.take(range(119), axis)
+    with pytest.raises(ValueError, match="V=120"):
+        load_smpl_file(write(tmp_path, small))
+
+
+@pytest.mark.parametrize(
     "key, index, value, cause",
     [
         ("v_template", (3, 1), np.nan, "'v_template' holds NaN"),
