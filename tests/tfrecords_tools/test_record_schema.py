@@ -68,6 +68,14 @@ def test_equal_input_gives_equal_bytes_and_the_kind_is_told():
         assert checks.schema_of(example()) == schema
 
 
+def test_features_stand_in_the_order_of_their_names():
+    """In a protocol buffer's map they have no order, and another run could store other bytes."""
+    record = records.image_3d_example(**image_3d())
+    names = sorted(tf.train.Example.FromString(record).features.feature)
+    places = [record.index(b"\n" + bytes([len(name)]) + name.encode()) for name in names]
+    assert places == sorted(places) and len(names) > 10
+
+
 def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match=r"\[14, 3\] or \[19, 3\], got \[17, 3\]"):
         records.image_example(**image(keypoints=np.zeros((17, 3))))
