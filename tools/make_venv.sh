@@ -12,12 +12,13 @@ is_usable() {
 
 if ! is_usable "$venv/bin/python"; then
     found=
-    for candidate in ${PYTHON:-} python3.11 python3.10 python3 python; do
+    candidates=${PYTHON:-python3.11 python3.10 python3 python}
+    for candidate in $candidates; do
         if is_usable "$candidate"; then found=$candidate; break; fi
     done
     if [ -z "$found" ]; then
-        echo "hmr_tf2 needs Python 3.11 (or 3.10) with its venv module; none of" \
-            "${PYTHON:-} python3.11 python3.10 python3 python is one." >&2
+        echo "hmr_tf2 needs Python 3.11 (or 3.10) with its venv module; none of these is one:" \
+            "$candidates." >&2
         echo "Install it (Debian, Ubuntu: apt-get install python3.11 python3.11-venv) or name it:" \
             "make PYTHON=/path/to/python3.11 ..." >&2
         exit 1
