@@ -102,13 +102,14 @@ def _parse(
     try:
         rest = flags.FLAGS(list(argv))
     except flags.UnrecognizedFlagError as error:
-        _exit(f"{error} --help lists the flags.")
+        _exit(f"{str(error).rstrip('.')}. --help lists the flags.")
     except (flags.Error, OSError) as error:
         _exit(_with_accepted_values(str(error), settings_class))
     if positional and len(rest) > 1 and not flags.FLAGS[positional].present:
         flags.FLAGS[positional].value = rest.pop(1)
     if len(rest) > 1:
-        _exit(f"Unexpected argument {rest[1]!r}: every setting is a flag, --name=value.")
+        others = "only one argument is not" if positional else "every setting is"
+        _exit(f"Unexpected argument {rest[1]!r}: {others} a flag, --name=value.")
     return rest
 
 

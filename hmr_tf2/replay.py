@@ -19,11 +19,13 @@ class ReplaySettings:
     """Which step, of which run."""
 
     batch_file: str | None = setting(
-        None, "The failed_batch_N.npz that the run wrote; needs no --batch_file before it.", "step"
+        None,
+        "The failed_batch_N.npz that the run wrote. --batch_file= in front of it may be left out.",
+        "step",
     )
     load_path: str | None = setting(
         None,
-        "The run's folder, or one of its checkpoints; the file's folder where it is not given.",
+        "The run's folder, or one of its checkpoints. By default, the folder of the file.",
         "step",
     )
     catch_up: bool = setting(

@@ -18,6 +18,16 @@ def test_what_a_page_links_to_is_there(page):
     assert [target for target in inside if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_a_page_names_of_the_tree_is_there(page):
+    """The changelog tells of names that are gone, too."""
+    if page.name == "CHANGELOG.md":
+        return
+    folders = "hmr_tf2|tfrecords_tools|tests|flags|tools|docs|benchmarks"
+    named = re.findall(rf"`((?:{folders})/[\w/.-]+)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_changelog_begins_with_this_version():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## \[([^]]+)\]", text, re.M)[0] == hmr_tf2.__version__

@@ -6,7 +6,9 @@ import math
 import os
 import pathlib
 import shlex
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -187,7 +189,7 @@ def read_failed_batch(path: str | os.PathLike) -> FailedBatch:
             "folder, and tells its name."
         )
     try:
-        # Without pickles, whose code would be run.
+        # Without pickles, whose code would be run. A zip file has many ways to be damaged.
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         step, records, losses = (arrays.pop(name) for name in ("step", "records", "losses"))
@@ -204,7 +206,12 @@ def read_failed_batch(path: str | os.PathLike) -> FailedBatch:
         TypeError,
         AttributeError,
         EOFError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        struct.error,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise ValueError(
             f"{path} is not the batch of a step that failed, or is damaged ({error}). Pass a file "

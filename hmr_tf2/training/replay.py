@@ -103,6 +103,12 @@ def replay(
     notes = _differences(config, failed)
     config = dataclasses.replace(config, strategy="single", steps_per_execution=1)
     data, missing = _find_data(config, system, failed)
+    if data is not None and not _same_batch(failed.batch, _batch(data, failed.step - 1)):
+        notes.append(
+            f"The records make another batch of step {failed.step} than the file holds. Unless "
+            "somebody has changed the file, it or the records are of another run, and the step "
+            "that is repeated here is not the one that failed."
+        )
     model = _model(config, system, data, notes)
     weights_from = _restore(model, config, load_path, failed.step - 1)
     done = int(model.optimizer.iterations.numpy())
@@ -111,7 +117,9 @@ def replay(
         reached = _catch_up(model, system, data, done, failed.step - 1)
         if reached > done:
             weights_from += f", and {_steps(done + 1, reached)} run again from the records"
-        done, told = reached, _told_by_records(data, reached, failed, notes)
+        done = reached
+        if reached < failed.step - 1:  # a step on the way failed already
+            told = _Told(reached + 1, _batch(data, reached), tuple(data.record_names(reached)))
     elif done != failed.step - 1:
         notes.append(_other_weights(done, failed.step, missing if catch_up else None))
     _set_step(model, told.step - 1)
@@ -125,19 +133,6 @@ class _Told(NamedTuple):
     step: int
     batch: Mapping[str, np.ndarray]
     records: tuple[str, ...]
-
-
-def _told_by_records(data: Data, reached: int, failed: FailedBatch, notes: list[str]) -> _Told:
-    """The step after `reached`: the failed one, or one on the way to it that failed already."""
-    batch = _batch(data, reached)
-    if reached < failed.step - 1:
-        return _Told(reached + 1, batch, tuple(data.record_names(reached)))
-    if not _same_batch(failed.batch, batch):
-        notes.append(
-            f"The records make another batch of step {failed.step} than the file holds. If nobody "
-            "changed the file, they are not those of the run, and so are these weights not."
-        )
-    return _Told(failed.step, failed.batch, failed.records)
 
 
 def _other_weights(done: int, step: int, missing: str | None) -> str:
@@ -247,6 +242,8 @@ def _catch_up(model: TrainedModel, system: System, data: Data, done: int, goal: 
     with run.records_explained(data):
         model.fit(
             data.batches(done),
+            initial_epoch=done // data.steps_per_epoch,
+            epochs=done // data.steps_per_epoch + 1,
             steps_per_epoch=goal - done,
             callbacks=[progress(goal, system.shown), StopBeforeFailure()],
             verbose=0,

@@ -147,7 +147,7 @@ def restore_start(model: TrainedModel, path: str | None, pretrained_path: str | 
     if path:
         prefix = run_folder.restore(model, path)
         step = int(model.optimizer.iterations.numpy())
-        logging.info("Continuing from %s at step %d", prefix, step)
+        logging.info("Restored %s, of step %d", prefix, step)
         return step
     if pretrained_path:
         names = restore_tf1(model, pretrained_path)

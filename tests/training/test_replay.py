@@ -217,7 +217,7 @@ def test_a_batch_that_is_not_finite_is_named_with_its_records(config):
     found, text = replayed(config, system, failed(config, system, 2, [1.0, 2.0, math.inf]))
     assert "The batch of step 2 is not finite: x has 1 +Inf of 3, in row 2." in text
     assert "record of row 2: of step 2, record at byte 2" in text
-    assert "The records make another batch" not in text, "nothing was run from them"
+    assert "The records make another batch of step 2" in text, "where x is finite"
     assert found.outcome.fault.op == "Mul"
 
 
@@ -262,11 +262,18 @@ def test_of_later_weights_it_says_so(config):
     assert "These weights are of step 7, after the step that failed" in text
 
 
-def test_a_changed_batch_is_told_from_that_of_the_records(config):
+@pytest.mark.parametrize("step_of_weights", [1, 3, 7])
+@pytest.mark.parametrize("catch_up", [True, False])
+def test_a_batch_that_is_not_the_runs_is_told_from_that_of_the_records(
+    config, step_of_weights, catch_up
+):
     system = toy(square)
-    saved(config, system, 1)
-    text = replayed(config, system, failed(config, system, 4, [3.0, 3.0, 3.0]))[1]
+    saved(config, system, step_of_weights)
+    changed = failed(config, system, 4, [3.0, 3.0, 3.0])
+    text = replayed(config, system, changed, catch_up=catch_up)[1]
     assert "The records make another batch of step 4 than the file holds" in text
+    text = replayed(config, system, failed(config, system, 4), catch_up=catch_up)[1]
+    assert "another batch" not in text
 
 
 def test_the_checks_are_off_afterwards(config):
@@ -327,6 +334,23 @@ def test_a_file_that_is_no_failed_batch_is_refused_by_name(tmp_path, content, me
     with pytest.raises(ValueError, match=message) as caught:
         failures.read_failed_batch(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_whatever_byte_of_it_is_damaged_the_file_is_read_or_refused(tmp_path, rng, save):
+    path = tmp_path / "failed_batch_2.npz"
+    save(path, **arrays(x=np.arange(30.0)))
+    whole, refused = path.read_bytes(), 0
+    for place in rng.choice(len(whole), 300, replace=False):
+        damaged = bytearray(whole)
+        damaged[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        try:
+            failures.read_failed_batch(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > 50
 
 
 def test_what_is_written_is_read(tmp_path):
