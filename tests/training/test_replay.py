@@ -482,6 +482,7 @@ assert len(states[0]) > 150 and not differ, differ
 """
 
 
+@pytest.mark.slow
 def test_catching_up_gives_the_very_bits_of_hmrs_weights(small_config, tmp_path):
     """In a process of its own, for --deterministic is for all of a process."""
     config = dataclasses.replace(
