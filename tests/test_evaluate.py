@@ -41,13 +41,11 @@ def sources(untrained, save_run, tmp_path_factory):
 
 
 def test_the_same_weights_give_the_same_numbers_from_any_file(data_dir, sources, tmp_path, capsys):
-    first = run(
-        data_dir,
-        tmp_path / "run",
-        load_path=str(sources["run"]),
-        datasets=DATASETS,
-        num_pictures=2,
-    )
+    def results(name, num_pictures):
+        settings = dict(load_path=str(sources[name]), num_pictures=num_pictures)
+        return run(data_dir, tmp_path / name, datasets=DATASETS, **settings)
+
+    first = results("run", num_pictures=2)
     printed = capsys.readouterr().out
     for text in (
         "Human3.6M, protocol 1",
@@ -61,13 +59,7 @@ def test_the_same_weights_give_the_same_numbers_from_any_file(data_dir, sources,
     assert (tmp_path / "run/h36m_protocol1/report.html").is_file()
     assert set(first) == {"h36m_protocol1", "mpi_inf_3dhp_test"}
     assert first["mpi_inf_3dhp_test"]["frames"] == 6
-    exported = run(
-        data_dir,
-        tmp_path / "export",
-        load_path=str(sources["export"]),
-        datasets=DATASETS,
-        num_pictures=0,
-    )
+    exported = results("export", num_pictures=0)
     for protocol, results in first.items():
         assert exported[protocol]["overall"] == pytest.approx(results["overall"], rel=1e-4)
 

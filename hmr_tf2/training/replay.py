@@ -103,12 +103,8 @@ def replay(
     notes = _differences(config, failed)
     config = dataclasses.replace(config, strategy="single", steps_per_execution=1)
     data, missing = _find_data(config, system, failed)
-    if data is not None and not _same_batch(failed.batch, _batch(data, failed.step - 1)):
-        notes.append(
-            f"The records make another batch of step {failed.step} than the file holds. Unless "
-            "somebody has changed the file, it or the records are of another run, and the step "
-            "that is repeated here is not the one that failed."
-        )
+    if data is not None:
+        notes += _differences_from_records(data, failed)
     model = _model(config, system, data, notes)
     weights_from = _restore(model, config, load_path, failed.step - 1)
     done = int(model.optimizer.iterations.numpy())
@@ -171,6 +167,22 @@ def _differences(config: RunConfig, failed: FailedBatch) -> list[str]:
             "(--steps_per_execution): the losses noted are of the last of them."
         )
     return notes
+
+
+def _differences_from_records(data: Data, failed: FailedBatch) -> list[str]:
+    """Says so if the run's records make another batch than the file holds."""
+    try:
+        batch = _batch(data, failed.step - 1)
+    except (ValueError, OSError) as error:
+        # The file holds all that the step itself needs.
+        return [f"The file could not be compared with the records: {str(error).splitlines()[0]}"]
+    if _same_batch(failed.batch, batch):
+        return []
+    return [
+        f"The records make another batch of step {failed.step} than the file holds. Unless "
+        "somebody has changed the file, it or the records are of another run, and the step "
+        "that is repeated here is not the one that failed."
+    ]
 
 
 def _find_data(

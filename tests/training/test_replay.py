@@ -276,6 +276,20 @@ def test_a_batch_that_is_not_the_runs_is_told_from_that_of_the_records(
     assert "another batch" not in text
 
 
+def test_records_that_cannot_be_read_keep_no_step_from_being_run_again(config, monkeypatch):
+    system = toy(square)
+    saved(config, system, 3)
+    batch = failed(config, system, 4)
+
+    def corrupt(data, step):
+        raise ValueError("here, record at byte 4 is corrupt.\nMore about it.")
+
+    monkeypatch.setattr(replay, "_batch", corrupt)
+    found, text = replayed(config, system, batch)
+    assert found.outcome.is_finite and found.step == 4
+    assert "not be compared with the records: here, record at byte 4 is corrupt." in text
+
+
 def test_the_checks_are_off_afterwards(config):
     system = toy(square)
     saved(config, system, 1, [1e30, 1.0, 1.0])
