@@ -14,6 +14,7 @@ import tf_keras as keras
 from hmr_tf2 import replicas
 from hmr_tf2.checkpoints.weights import Slot
 from hmr_tf2.config import ModelConfig
+from tfrecords_tools.pipelines import ends_promptly
 
 ADAM_EPSILON = 1e-8
 
@@ -218,7 +219,7 @@ class TrainedModel(keras.Model):
         if getattr(self, "optimizer", None) is None:
             raise RuntimeError("The model has no optimiser yet: call compile() before training.")
         self.train_function = self.make_train_function()
-        batches = iter(tf.data.Dataset.from_tensors(x))
+        batches = iter(ends_promptly(tf.data.Dataset.from_tensors(x)))
         logs = {name: value.numpy() for name, value in self.train_function(batches).items()}
         return logs if return_dict else list(logs.values())
 

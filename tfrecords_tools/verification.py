@@ -17,6 +17,7 @@ import tqdm
 
 from tfrecords_tools import checks, framing, manifest
 from tfrecords_tools.files import sha256_of
+from tfrecords_tools.pipelines import ends_promptly
 from tfrecords_tools.plan import ConversionError
 from tfrecords_tools.pool import Workers
 
@@ -152,7 +153,8 @@ def _check_batches(batches: Iterable[Batch], schema: str | None) -> tuple[int, l
 def _undamaged_batches(path: pathlib.Path) -> Iterator[Batch]:
     """Yields the numbers and data of the records, quickly, as long as all checksums are right."""
     count = 0
-    for batch in tf.data.TFRecordDataset(str(path)).batch(_BATCH).as_numpy_iterator():
+    dataset = tf.data.TFRecordDataset(str(path)).batch(_BATCH)
+    for batch in ends_promptly(dataset).as_numpy_iterator():
         yield range(count, count + len(batch)), batch
         count += len(batch)
 
@@ -198,7 +200,8 @@ def _records_from(path: pathlib.Path, spans: list[framing.Span], first: int) -> 
     """The data of the records `spans[first:]`."""
     if first == 0:
         # Up to the last record with a known end: beyond it, records cannot be separated.
-        yield from tf.data.TFRecordDataset(str(path)).take(len(spans)).as_numpy_iterator()
+        dataset = tf.data.TFRecordDataset(str(path)).take(len(spans))
+        yield from ends_promptly(dataset).as_numpy_iterator()
         return
     # TensorFlow stops at a damaged record, so the rest goes to a file of its own.
     with tempfile.NamedTemporaryFile() as rest:
@@ -207,4 +210,4 @@ def _records_from(path: pathlib.Path, spans: list[framing.Span], first: int) -> 
             shutil.copyfileobj(file, rest)
         rest.flush()
         dataset = tf.data.TFRecordDataset(rest.name).take(len(spans) - first)
-        yield from dataset.as_numpy_iterator()
+        yield from ends_promptly(dataset).as_numpy_iterator()

@@ -12,6 +12,10 @@ import tensorflow as tf
 
 from hmr_tf2.config import RunConfig
 from hmr_tf2.data.streams import Stream
+from tfrecords_tools.pipelines import ends_promptly
+
+# Batches that are ready before they are asked for.
+READ_AHEAD = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +88,7 @@ class StreamData:
             )
         steps = tf.data.Dataset.range(start_step, np.iinfo(np.int64).max)
         shard = Shard(shard_index, num_shards, size // num_shards)
-        return self.batches_of(steps, shard).prefetch(tf.data.AUTOTUNE)
+        return ends_promptly(self.batches_of(steps, shard).prefetch(READ_AHEAD))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -114,6 +118,6 @@ class StreamData:
 
 
 def ordered_map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
-    """`dataset.map` on all cores, with the results in order."""
+    """`dataset.map` on all cores (16 at most), with the results in order."""
     function = tf.autograph.experimental.do_not_convert(function)
     return dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -10,6 +10,7 @@ from hmr_tf2.data import labels, parsing
 from hmr_tf2.data.record_index import RecordIndex
 from hmr_tf2.data.training_data import ordered_map
 from tfrecords_tools import records
+from tfrecords_tools.pipelines import ends_promptly
 
 _READ_AHEAD = 64  # records
 
@@ -44,11 +45,8 @@ def read_batches(
         return _example(tf.ensure_shape(record, []), has_3d, img_size)
 
     numbers = np.concatenate([np.zeros(0, np.int64), *batches])
-    rows = (
-        ordered_map(tf.data.Dataset.from_tensor_slices(numbers), read)
-        .prefetch(_READ_AHEAD)
-        .as_numpy_iterator()
-    )
+    examples = ordered_map(tf.data.Dataset.from_tensor_slices(numbers), read)
+    rows = ends_promptly(examples.prefetch(_READ_AHEAD)).as_numpy_iterator()
     for batch in batches:
         try:
             taken = [next(rows) for _ in batch]

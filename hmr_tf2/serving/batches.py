@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from hmr_tf2.serving.cropping import Crop, crop_box, crop_whole_picture
 from hmr_tf2.serving.decoding import decode_picture
+from tfrecords_tools.pipelines import ends_promptly
 
 # This bounds the memory of a request: a decoded picture is dropped once it is cropped.
 DECODED_AT_ONCE = 4
@@ -59,7 +60,7 @@ def crop_batch(
         .concatenate(tf.data.Dataset.from_tensors((0, 0, _nothing(img_size))))
         .batch(tf.cast(count, tf.int64) + 1)
     )
-    index, valid, crops = dataset.get_single_element()
+    index, valid, crops = ends_promptly(dataset).get_single_element()
     num_rows = tf.maximum(count, 1)
     in_place = [_in_place(rows, index, num_rows) for rows in crops]
     return CropBatch(*in_place, valid=_in_place(valid, index, num_rows) > 0)

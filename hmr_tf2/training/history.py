@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools.pipelines import ends_promptly
+
 SCALARS, IMAGES, HISTOGRAMS = "scalars", "images", "histograms"
 
 
@@ -57,7 +59,7 @@ def _values(model_dir) -> Iterator[tuple]:
 def _whole_records(path):
     """The records before the place where a killed run stopped writing."""
     with contextlib.suppress(tf.errors.DataLossError):
-        yield from tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        yield from ends_promptly(tf.data.TFRecordDataset(str(path))).as_numpy_iterator()
 
 
 def _number(value) -> float:

@@ -1,0 +1,86 @@
+"""A program that reads batches ends at once, however it ends, with the exit code that is due."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from hmr_tf2 import flagfiles
+from hmr_tf2.hmr.data import TrainingData
+from tfrecords_tools.pipelines import ends_promptly
+
+ROOT = pathlib.Path(__file__).parents[2]
+QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+SECONDS = 60  # to import TensorFlow, on a machine that does much else
+
+# Several iterators, each of which used to hang in one program of three.
+READ = """
+import sys
+from hmr_tf2 import flagfiles
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.hmr.data import TrainingData
+
+config = TrainConfig(**flagfiles.read_flagfile(sys.argv[1], TrainConfig))
+data = TrainingData(config).batches()
+read = [iter(data) for _ in range(4)]
+for batches in read:
+    next(batches)
+print("read", flush=True)
+"""
+ENDINGS = {
+    "the last line": ("", 0),
+    "an error": ("raise ValueError('in the middle of an epoch')", 1),
+    "an exit code": ("sys.exit(7)", 7),
+    "ctrl-c": ("while True: next(read[0])", -signal.SIGINT),
+}
+
+
+def end_of(program, config, folder):
+    """The exit code of a program, or None if it did not end."""
+    file = folder / "flags.cfg"
+    file.write_text(flagfiles.as_flagfile(config))
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(file)],
+        env=QUIET,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "read\n"
+    if "while True" in program:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=SECONDS)
+        return process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return None
+
+
+@pytest.mark.parametrize("ending", ["the last line", "ctrl-c"])
+def test_a_program_that_reads_batches_ends_with(ending, config, tmp_path):
+    line, code = ENDINGS[ending]
+    assert end_of(READ + line, config, tmp_path) == code
+
+
+@pytest.mark.slow
+def test_fifty_programs_that_read_batches_all_end(config, tmp_path):
+    endings = [list(ENDINGS)[number % len(ENDINGS)] for number in range(50)]
+    ends = [end_of(READ + ENDINGS[ending][0], config, tmp_path) for ending in endings]
+    assert ends == [ENDINGS[ending][1] for ending in endings]
+
+
+def test_no_thread_tunes_a_pipeline_and_misses_its_end(config):
+    batches = TrainingData(config).batches()
+    for made in (batches, batches.map(lambda batch: batch["image"]), batches.take(1)):
+        assert made.options().autotune.enabled is False
+
+
+def test_elements_stay_the_same(config):
+    plain = TrainingData(config).batches().take(2)
+    for one, other in zip(plain, ends_promptly(plain), strict=True):
+        assert all((one[name].numpy() == other[name].numpy()).all() for name in one)

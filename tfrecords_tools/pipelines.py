@@ -1,0 +1,51 @@
+"""Pipelines of `tf.data` that end when they are dropped, and never keep a program from ending."""
+
+import atexit
+import functools
+import gc
+
+import tensorflow as tf
+
+
+def ends_promptly(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements, from a pipeline whose iterators are gone as soon as they are dropped.
+
+    TensorFlow 2.15 makes a program wait for two threads of its own, for a minute and for ever:
+
+    * The thread that tunes a pipeline can miss that the iterator is being dropped, and notices
+      when it next wakes up, which is up to a minute later. So nothing is tuned: `AUTOTUNE` then
+      means one call a core, and at most 16 at once.
+    * A stage that calls Python (`tf.numpy_function`) waits for ever once Python is ending, and
+      with it the iterator that is dropped at that time. So what is still being read when the
+      program ends is dropped while Python is whole.
+
+    What is made of the result (`.map`, `.take`) behaves in the same way.
+    """
+    _close_at_exit()
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+@functools.cache
+def _close_at_exit() -> None:
+    """Once, and not when this module is imported: a library changes nothing by that."""
+    atexit.register(_drop_iterators)
+
+
+def _drop_iterators() -> None:
+    # Only the garbage collector knows all iterators: `fit`, a traceback or a user's own variable
+    # may hold one. What an iterator holds is gone with its attributes, whatever their names are.
+    for found in gc.get_objects():
+        if _is_iterator(found):
+            vars(found).clear()
+
+
+def _is_iterator(found: object) -> bool:
+    # By type, since `isinstance` would ask objects that answer with code of their own. Those of
+    # several devices have a type of their own, which is not public.
+    kind = type(found)
+    of_tensorflow = str(kind.__module__).startswith("tensorflow.python.")
+    return issubclass(kind, tf.data.Iterator) or (
+        of_tensorflow and kind.__name__.endswith("Iterator")
+    )
