@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+from typing import Any
 
 import h5py
 import numpy as np
 
 from tfrecords_tools.pickles import safe_pickle
+from tfrecords_tools.pickles.chumpy_array import ChumpyArray
 
 MEAN_PARAMS_FILE = "neutral_smpl_mean_params.h5"
 NUM_JOINTS = 24
@@ -24,6 +26,10 @@ SHAPES = {
     "f": ("F", 3),
 }
 INTEGER_KEYS = ("kintree_table", "f")
+# Names in a message, and letters of each.
+_SHOWN = 40
+MEAN_SIZES = {"pose": 3 * NUM_JOINTS, "shape": 10}
+_MAX_CHUNK = 1 << 20
 
 
 def load_smpl_file(path: str | os.PathLike) -> dict:
@@ -44,6 +50,12 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
         ValueError: it is damaged, holds something that is not allowed, lacks an entry, or has one
             of the wrong shape; the message names the file and the cause.
     """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"There is no SMPL file {path}. Give --smpl_model_path=FILE: the authors' "
+            "neutral_smpl_with_cocoplus_reg.pkl, or the stand-in body of `python -m "
+            "hmr_tf2.standin`."
+        )
     content = safe_pickle.load(path)
     if not isinstance(content, dict):
         raise ValueError(
@@ -54,15 +66,22 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
     if missing:
         raise ValueError(
             f"{path} lacks {', '.join(missing)}; "
-            f"it holds {', '.join(sorted(map(str, content))) or 'nothing'}. "
+            f"it holds {_listed(sorted(map(str, content)))}. "
             "HMR needs neutral_smpl_with_cocoplus_reg.pkl from the authors' model download."
         )
+    # An array that stands under several names is converted once, or a small file would make many.
+    converted: dict[tuple, Any] = {}
     body = {}
     for key, value in content.items():
-        if key in SHAPES:
-            body[key] = _numbers(path, key, value)
-        elif not isinstance(value, (str, bytes, dict)):
-            body.update(_optional_numbers(key, value))
+        if key in SHAPES or _is_array(value):
+            kind = np.int64 if key in INTEGER_KEYS else np.float64
+            if (id(value), kind) not in converted:
+                converted[id(value), kind] = _numbers_or_reason(value, kind)
+            numbers, reason = converted[id(value), kind]
+            if reason is None:
+                body[key] = numbers
+            elif key in SHAPES:
+                raise ValueError(f"{path}: {key!r} does not hold numbers: {reason}")
     _check_shapes(path, body)
     _check_values(path, body)
     return body
@@ -84,15 +103,29 @@ def load_mean_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
         )
     try:
         with h5py.File(path, "r") as file:
-            mean = {key: np.asarray(file[key], np.float64) for key in ("pose", "shape")}
-    except (OSError, KeyError, TypeError, ValueError) as error:
+            mean = {key: _read_mean(path, file, key, size) for key, size in MEAN_SIZES.items()}
+    except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not a file of mean parameters: {error}") from error
-    for key, size in (("pose", 3 * NUM_JOINTS), ("shape", 10)):
-        if mean[key].shape != (size,) or not np.isfinite(mean[key]).all():
+    for key, size in MEAN_SIZES.items():
+        if not np.isfinite(mean[key]).all():
             raise ValueError(
-                f"{path}: {key!r} must be {size} finite numbers; got shape {mean[key].shape}."
+                f"{path}: {key!r} must be {size} finite numbers; got NaN or infinity."
             )
     return mean
+
+
+def _read_mean(path, file, key, size) -> np.ndarray:
+    """A data set of `size` numbers; nothing is read before its shape and type are known."""
+    found = file[key]
+    if getattr(found, "shape", None) != (size,) or found.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{path}: {key!r} must be {size} finite numbers; got shape "
+            f"{getattr(found, 'shape', None)}."
+        )
+    # A file may announce far larger pieces than it has, which HDF5 reads as a whole.
+    if found.chunks and found.chunks[0] > _MAX_CHUNK:
+        raise ValueError(f"{path}: {key!r} is stored in pieces of {found.chunks[0]} numbers.")
+    return np.asarray(found, np.float64)
 
 
 def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
@@ -108,20 +141,25 @@ def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
     ]
 
 
-def _numbers(path, key, value):
-    """`value` as a float64 (or int64) array or sparse matrix."""
-    kind = np.int64 if key in INTEGER_KEYS else np.float64
+def _is_array(value) -> bool:
+    return isinstance(value, np.ndarray | ChumpyArray) or hasattr(value, "tocsc")
+
+
+def _numbers_or_reason(value, kind) -> tuple[Any, str | None]:
+    """`value` as an array or sparse matrix of `kind`; or why it is not one."""
     try:
-        return value.astype(kind) if hasattr(value, "tocsc") else np.asarray(value).astype(kind)
+        # Nested lists are not taken: a small file can share their parts and mean endless ones.
+        if not _is_array(value):
+            return None, f"it is of type {type(value).__name__}, not an array"
+        return (value if hasattr(value, "tocsc") else np.asarray(value)).astype(kind), None
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {key!r} does not hold numbers: {error}") from error
+        return None, str(error)
 
 
-def _optional_numbers(key, value):
-    try:
-        return {key: _numbers("", key, value)}
-    except ValueError:
-        return {}
+def _listed(names) -> str:
+    """Some names, for a message."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(name[:_SHOWN] for name in names[:_SHOWN]) + more or "nothing"
 
 
 def _check_shapes(path, body):

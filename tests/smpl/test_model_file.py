@@ -191,11 +191,11 @@ def test_nan_in_a_sparse_matrix_is_refused(small, tmp_path):
 
 
 def test_what_hmr_does_not_need_is_kept_where_it_is_numbers(small, tmp_path):
-    small |= {"extra": [[1, 2]], "note": "text", "about": {"a": 1}, "odd": [1, "x"]}
+    small |= {"extra": np.array([[1, 2]]), "list": [1], "note": "text", "about": {"a": 1}}
     loaded = load_smpl_file(write(tmp_path, small))
     np.testing.assert_array_equal(loaded["extra"], [[1.0, 2.0]])
     assert loaded["extra"].dtype == np.float64
-    assert not {"note", "about", "odd"} & set(loaded)
+    assert not {"note", "about", "list"} & set(loaded)
 
 
 def test_whole_numbers_stay_whole(small):
@@ -224,3 +224,36 @@ def test_mean_parameters_of_another_size_are_refused(tmp_path, pose, betas):
         file["pose"], file["shape"] = np.zeros(pose), np.zeros(betas)
     with pytest.raises(ValueError, match="must be (72|10) finite numbers"):
         load_mean_params(tmp_path / "mean.h5")
+
+
+def test_lists_are_not_taken_for_arrays(small, tmp_path):
+    small["v_template"] = small["v_template"].tolist()
+    with pytest.raises(ValueError, match="'v_template' does not hold numbers: it is of type list"):
+        load_smpl_file(write(tmp_path, small))
+
+
+def test_an_array_under_many_names_is_converted_once(small, tmp_path):
+    shared = np.zeros(1000, np.int8)
+    small |= {f"again {number}": shared for number in range(20)}
+    loaded = load_smpl_file(write(tmp_path, small))
+    assert len({id(loaded[f"again {number}"]) for number in range(20)}) == 1
+
+
+def test_a_missing_smpl_file_names_the_flag_and_where_to_get_one(tmp_path):
+    for path in (tmp_path / "absent.pkl", tmp_path):
+        with pytest.raises(OSError, match=r"--smpl_model_path=FILE.*hmr_tf2\.standin"):
+            load_smpl_file(path)
+
+
+def test_mean_parameters_of_endless_shape_are_refused_unread(tmp_path):
+    path = tmp_path / "neutral_smpl_mean_params.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("pose", (10**12,), "f8", chunks=(1024,))
+        file["shape"] = np.zeros(10)
+    with pytest.raises(ValueError, match="'pose' must be 72 finite numbers; got shape"):
+        load_mean_params(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("pose", (72,), "f8", maxshape=(None,), chunks=(10**9 // 8,))
+        file["shape"] = np.zeros(10)
+    with pytest.raises(ValueError, match="'pose' is stored in pieces of 125000000 numbers"):
+        load_mean_params(path)

@@ -1,16 +1,19 @@
 """Claims about the allow-list unpickler: what it reads, and what it refuses without running it."""
 
 import collections
+import contextlib
 import copyreg
 import pathlib
 import pickle
 import struct
+import tracemalloc
 
+import hostile_pickles
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from tfrecords_tools.pickles import safe_pickle
+from tfrecords_tools.pickles import budget, safe_pickle
 
 ARRAYS = {
     "matrix": np.arange(6.0).reshape(2, 3),
@@ -252,3 +255,45 @@ def test_a_file_of_python_2_with_chumpy_and_scipy_loads_exactly():
         for name, values in want.items():
             value = got[name].toarray() if sp.issparse(got[name]) else np.asarray(got[name])
             assert np.array_equal(value, values), name
+
+
+GREEDY = hostile_pickles.all_pickles([300, 20_000])
+
+
+@pytest.mark.parametrize("family, size", GREEDY)
+def test_hostile_files_take_memory_in_proportion_to_their_size(tmp_path, family, size):
+    """At most the budget of small files and a small multiple of their own size."""
+    data = GREEDY[family, size]
+    path = write(tmp_path, data)
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ValueError):
+            safe_pickle.load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * (budget.LEAST_BYTES + budget.BYTES_PER_BYTE * len(data))
+
+
+@pytest.mark.parametrize("family", hostile_pickles.SMALL)
+def test_small_files_that_stand_for_endless_ones_are_refused_in_few_words(tmp_path, family):
+    with pytest.raises(ValueError) as refusal:
+        safe_pickle.load(write(tmp_path, hostile_pickles.SMALL[family]))
+    assert "file.pkl" in str(refusal.value) and len(str(refusal.value)) < 500
+
+
+@pytest.mark.parametrize("family", ["colliding keys", "colliding elements", "colliding places"])
+def test_numbers_that_hash_alike_are_refused(tmp_path, family):
+    with pytest.raises(ValueError, match="dictionary key|beyond its own size"):
+        safe_pickle.load(write(tmp_path, GREEDY[family, 20_000]))
+
+
+def test_a_damaged_file_is_described_and_not_the_reader(tmp_path):
+    for data in (b"\x80\x02.", b"a.", b"\x80\x02h\x07.", b"}."[1:]):
+        with pytest.raises(safe_pickle.BrokenPickleError, match="its content makes no sense"):
+            safe_pickle.load(write(tmp_path, data))
+
+
+def test_a_large_list_of_numbers_is_well_within_the_budget(tmp_path):
+    for value in (list(range(200)) * 2000, [0.5] * 100_000, {f"k{n}": [n] for n in range(50_000)}):
+        assert safe_pickle.load(write(tmp_path, pickle.dumps(value, 2))) == value

@@ -48,14 +48,17 @@ class ChumpyArray:
                 ) from error
         raise ValueError(
             f"`{self.name}` holds no array of its own (its attributes: "
-            f"{', '.join(sorted(map(str, self.state)))}); only `chumpy.ch.Ch` and "
+            f"{', '.join(sorted(map(str, self.state))[:10])}); only `chumpy.ch.Ch` and "
             "`chumpy.reordering.Select` can be read without chumpy."
         )
 
     def _numbers(self, key: str, depth: int) -> np.ndarray:
         value = self.state[key]
-        array = value.value(depth + 1) if isinstance(value, ChumpyArray) else np.asarray(value)
-        if array.dtype.kind not in "biufc":
+        array = value.value(depth + 1) if isinstance(value, ChumpyArray) else value
+        if isinstance(array, (int, float, np.generic)):
+            array = np.asarray(array)
+        # Nested lists of numbers are no array: they could be shared, and become one without end.
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufc":
             raise ValueError(
                 f"attribute {key!r} of `{self.name}` is of type {type(value).__name__}, expected "
                 "numbers"

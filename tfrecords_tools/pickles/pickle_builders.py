@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from tfrecords_tools.pickles.budget import Budget, describe
 from tfrecords_tools.pickles.chumpy_array import ChumpyArray
 
 _MAX_DIMENSIONS = 32
+_MAX_SIZE = 1 << 40
+# Of an element of a list that becomes a set or a dictionary.
+_ELEMENT_BYTES = 128
 _DTYPE_CODE = re.compile(r"[|<>=]?[biufcSUO](\d{1,4})?\Z")
 
 
@@ -31,20 +35,20 @@ class Dtype:
 
     def __init__(self, code: str):
         if not isinstance(code, str) or not _DTYPE_CODE.match(code):
-            raise Unsafe(f"a NumPy dtype {code!r:.40}")
+            raise Unsafe(f"a NumPy dtype {describe(code)}")
         self.dtype = np.dtype(code)
 
     def set_state(self, state: tuple) -> None:
         byte_order, fields = state[1], state[2:5]
         if byte_order not in ("<", ">", "|", "=") or any(part is not None for part in fields):
-            raise Unsafe(f"a structured NumPy dtype {state!r:.60}")
+            raise Unsafe("a structured NumPy dtype")
         if byte_order in "<>":
             self.dtype = self.dtype.newbyteorder(byte_order)
 
 
 def _array_shell(arguments: tuple) -> np.ndarray:
     if arguments[0] != Global("numpy.ndarray"):
-        raise Unsafe(f"an array of class {arguments[0]!r:.60}")
+        raise Unsafe(f"an array of class {_name_of(arguments[0])}")
     return np.empty((0,), np.int8)
 
 
@@ -61,9 +65,9 @@ def _raw(data: Any) -> Any:
 def _checked_content(shape: Any, dtype: object, data: Any) -> tuple[tuple, np.dtype]:
     dtype = _dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > _MAX_DIMENSIONS:
-        raise ValueError(f"an array has the impossible shape {shape!r:.60}")
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"an array has the impossible shape {shape!r:.60}")
+        raise ValueError("an array has an impossible shape")
+    if not all(type(size) is int and 0 <= size <= _MAX_SIZE for size in shape):
+        raise ValueError("an array has an impossible shape")
     count = 1
     for size in shape:
         count *= size
@@ -104,7 +108,7 @@ def _from_buffer(arguments: tuple) -> np.ndarray:
 def _encode(arguments: tuple) -> bytes:
     text, encoding = arguments
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise Unsafe(f"an encoding to {encoding!r:.40}")
+        raise Unsafe(f"an encoding to {describe(encoding)}")
     return text.encode("latin1")
 
 
@@ -117,9 +121,13 @@ def _no_bytes(arguments: tuple) -> bytes:
 
 def _ordered_dict(arguments: tuple) -> collections.OrderedDict:
     pairs = arguments[0] if arguments else []
-    if not all(isinstance(pair, (list, tuple)) and isinstance(pair[0], str) for pair in pairs):
+    if not isinstance(pairs, list) or not all(map(_is_named_value, pairs)):
         raise Unsafe("an OrderedDict of anything but named values")
     return collections.OrderedDict(tuple(pair) for pair in pairs)
+
+
+def _is_named_value(pair: object) -> bool:
+    return isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
 
 
 def _set_of_names(arguments: tuple) -> set:
@@ -133,8 +141,12 @@ def _reconstruct(arguments: tuple) -> object:
     """Protocols 0 and 1 make every new-style object through `copy_reg._reconstructor`."""
     cls, base, state = arguments
     if not isinstance(cls, Global) or base not in _OBJECT or state is not None:
-        raise Unsafe(f"a reconstruction of {getattr(cls, 'name', cls)!r:.60}")
+        raise Unsafe(f"a reconstruction of {_name_of(cls)}")
     return _new(cls.name)
+
+
+def _name_of(value: object) -> str:
+    return f"`{value.name}`" if isinstance(value, Global) else describe(value)
 
 
 def _new(name: str) -> object:
@@ -153,7 +165,7 @@ def _sparse_state(matrix: Any, state: object) -> None:
         )
     shape = state.get("_shape", state.get("shape"))
     if not isinstance(shape, tuple) or len(shape) != 2 or min(shape) < 0:
-        raise ValueError(f"a sparse matrix has the impossible shape {shape!r:.60}")
+        raise ValueError("a sparse matrix has an impossible shape")
     row, column = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
     is_coo = matrix.format == "coo"
     parts: tuple[Any, Any, Any] = (
@@ -214,14 +226,28 @@ class _Names:
 NAMES = _Names()
 
 
-def call(function: Global, arguments: tuple) -> object:
+def call(function: Global, arguments: tuple, budget: Budget) -> object:
     """What the pickle gets for `function(*arguments)`; a constructor or one of `_CALLS`."""
     name = function.name
+    for argument in arguments:
+        budget.spend(_cost_of_copy(argument))
+    if name.endswith(".set") and arguments and isinstance(arguments[0], list):
+        for value in arguments[0]:
+            budget.check_key(value)
     if name in _CALLS:
         return _CALLS[name](arguments)
     if arguments:
         raise Unsafe(f"`{name}` with {len(arguments)} arguments")
     return _new(name)
+
+
+def _cost_of_copy(value: object) -> int:
+    """Bytes that something made of `value` may take: two bytes of a pickle copy any amount."""
+    if isinstance(value, (str, bytes, bytearray)):
+        return len(value)
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    return _ELEMENT_BYTES * len(value) if isinstance(value, list) else 0
 
 
 def needs_state(function: Global) -> bool:
@@ -233,8 +259,11 @@ def needs_state(function: Global) -> bool:
     )
 
 
-def set_state(target: object, state: object) -> None:
+def set_state(target: object, state: object, budget: Budget) -> None:
     """Fills `target`, one of the few kinds of object that have a state here."""
+    if isinstance(state, (tuple, dict)):
+        for part in state.values() if isinstance(state, dict) else state:
+            budget.spend(_cost_of_copy(part))
     if isinstance(target, np.ndarray) and isinstance(state, tuple) and len(state) in (4, 5):
         _set_array_state(target, state)
     elif isinstance(target, Dtype) and isinstance(state, tuple) and len(state) >= 5:

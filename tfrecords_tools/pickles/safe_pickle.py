@@ -14,9 +14,30 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from tfrecords_tools.pickles import pickle_builders
+from tfrecords_tools.pickles.budget import Budget, Unkeyable, describe
 from tfrecords_tools.pickles.pickle_builders import Global, Unsafe
 
-_KEY_TYPES = (str, bytes, int, float, bool, type(None))
+# What the object takes that an opcode makes, where that is much more than a place on the stack.
+_STACK_BYTES = 16
+_OPCODE_BYTES = {
+    pickle.MARK: 144,
+    pickle.EMPTY_TUPLE: 48,
+    pickle.TUPLE: 56,
+    pickle.TUPLE1: 56,
+    pickle.TUPLE2: 64,
+    pickle.TUPLE3: 72,
+    pickle.EMPTY_LIST: 72,
+    pickle.LIST: 72,
+    pickle.EMPTY_DICT: 80,
+    pickle.DICT: 80,
+    pickle.EMPTY_SET: 240,
+    pickle.FROZENSET: 240,
+    pickle.PUT: 100,
+    pickle.BINPUT: 100,
+    pickle.LONG_BINPUT: 100,
+    pickle.MEMOIZE: 100,
+}
+_ENTRY_BYTES = 64
 
 
 class UnsafePickleError(pickle.UnpicklingError, ValueError):
@@ -47,17 +68,27 @@ def load(path: str | os.PathLike) -> Any:
     try:
         value = unpickler.load()
         unpickler.check_all_built()
-    except Unsafe as error:
+        unpickler.budget.check_whole(value)
+    except (Unsafe, Unkeyable) as error:
         raise UnsafePickleError(
             f"{os.fspath(path)} asks for {error}, which is not allowed in a pickle of arrays. "
             "Nothing in it was run. Use a file from the data set's own site."
         ) from None
     except Exception as error:
         raise BrokenPickleError(
-            f"{os.fspath(path)} cannot be read as a pickle: {error or type(error).__name__} "
+            f"{os.fspath(path)} cannot be read as a pickle: {_reason(error)} "
             f"({len(data)} bytes; cut off, damaged, or another kind of file?)"
         ) from error
     return value
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in words; Python's own are about its reader."""
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    return "its content makes no sense"
 
 
 class _Unpickler(pickle._Unpickler):
@@ -69,13 +100,14 @@ class _Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
     # The base class has these while it loads, though its type stubs do not say so.
     stack: list[Any]
+    memo: dict[int, Any]
     append: Callable[[Any], None]
     pop_mark: Callable[[], list[Any]]
     read: Callable[[int], bytes]
     readline: Callable[[], bytes]
 
     def __init__(self, data: bytes):
-        self._size = len(data)
+        self.budget = Budget(len(data))
         # By id, because arrays cannot be hashed. The value keeps its object alive: an id that was
         # free again could be another object's.
         self._unbuilt: dict[int, object] = {}
@@ -94,7 +126,7 @@ class _Unpickler(pickle._Unpickler):
         return Global(dotted)
 
     def persistent_load(self, pid):
-        raise Unsafe(f"the persistent object {pid!r:.80}")
+        raise Unsafe(f"the persistent object {describe(pid)}")
 
     def get_extension(self, code):
         raise Unsafe(f"the registered extension {code}")
@@ -107,7 +139,7 @@ class _Unpickler(pickle._Unpickler):
                 f"the arguments of `{function.name}` are of type {type(arguments).__name__}, "
                 "expected a tuple"
             )
-        value = pickle_builders.call(function, arguments)
+        value = pickle_builders.call(function, arguments, self.budget)
         if pickle_builders.needs_state(function):
             self._unbuilt[id(value)] = value
         self.append(value)
@@ -119,7 +151,7 @@ class _Unpickler(pickle._Unpickler):
     def load_newobj_ex(self):
         keywords = self.stack.pop()
         if keywords:
-            raise Unsafe(f"a constructor with the keywords {', '.join(sorted(keywords))}")
+            raise Unsafe("a constructor with keywords")
         self.load_reduce()
 
     def load_obj(self):
@@ -137,7 +169,7 @@ class _Unpickler(pickle._Unpickler):
         # Only once: a second state could change arrays that were checked as part of a matrix.
         if self._unbuilt.pop(id(target), None) is None:
             raise Unsafe(f"a state for {type(target).__name__}")
-        pickle_builders.set_state(target, state)
+        pickle_builders.set_state(target, state, self.budget)
 
     def load_setitem(self):
         value = self.stack.pop()
@@ -155,8 +187,9 @@ class _Unpickler(pickle._Unpickler):
         target = self.stack[-1]
         if type(target) not in (dict, collections.OrderedDict):
             raise Unsafe(f"items set on {type(target).__name__}")
+        self.budget.spend(_ENTRY_BYTES * len(items))
         for key in items[::2]:
-            _check_key(key)
+            self.budget.check_key(key)
         target.update(zip(items[::2], items[1::2], strict=True))
 
     def load_append(self):
@@ -175,20 +208,30 @@ class _Unpickler(pickle._Unpickler):
         values = self.pop_mark()
         if type(self.stack[-1]) is not set:
             raise Unsafe(f"elements added to {type(self.stack[-1]).__name__}")
-        for value in values:
-            _check_key(value)
+        self._check_elements(values)
         self.stack[-1].update(values)
 
     def load_frozenset(self):
         values = self.pop_mark()
-        for value in values:
-            _check_key(value)
+        self._check_elements(values)
         self.append(frozenset(values))
+
+    def _check_elements(self, values: list) -> None:
+        self.budget.spend(_ENTRY_BYTES * len(values))
+        for value in values:
+            self.budget.check_key(value)
+
+    def load_put(self):
+        # Places far apart could be chosen so that they collide in the memo, which is a dict.
+        place = self.readline()[:-1]
+        if len(place) > len(str(self.budget.size)) or not place.isdigit():
+            raise ValueError("it keeps an object in a place beyond its own size")
+        self.memo[int(place)] = self.stack[-1]
 
     def load_bytearray8(self):
         size = int.from_bytes(self.read(8), "little")
         # The base class allocates what the file announces before it looks for it.
-        if size > self._size:
+        if size > self.budget.size:
             raise ValueError(f"it announces a bytearray of {size} bytes, more than the whole file")
         self.append(bytearray(self.read(size)))
 
@@ -208,12 +251,18 @@ for _opcode, _name in (
     (pickle.ADDITEMS, "load_additems"),
     (pickle.FROZENSET, "load_frozenset"),
     (pickle.BYTEARRAY8, "load_bytearray8"),
+    (pickle.PUT, "load_put"),
 ):
     _Unpickler.dispatch[_opcode[0]] = getattr(_Unpickler, _name)
 
 
-def _check_key(key: object) -> None:
-    # Hashing a tuple that nests a million tuples would overflow the C stack.
-    parts = key if isinstance(key, tuple) else (key,)
-    if not all(isinstance(part, _KEY_TYPES) for part in parts):
-        raise Unsafe(f"a dictionary key of type {type(key).__name__}")
+def _paid(load_opcode: Callable, count: int) -> Callable:
+    def load(unpickler: _Unpickler) -> None:
+        unpickler.budget.spend(count)
+        load_opcode(unpickler)
+
+    return load
+
+
+for _code, _load in _Unpickler.dispatch.items():
+    _Unpickler.dispatch[_code] = _paid(_load, _OPCODE_BYTES.get(bytes([_code]), _STACK_BYTES))
