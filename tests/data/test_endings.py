@@ -84,3 +84,56 @@ def test_elements_stay_the_same(config):
     plain = TrainingData(config).batches().take(2)
     for one, other in zip(plain, ends_promptly(plain), strict=True):
         assert all((one[name].numpy() == other[name].numpy()).all() for name in one)
+
+
+COLLECTED_IN_A_PIPELINE = """
+import gc, os, time, weakref
+import numpy as np
+import tensorflow as tf
+from tfrecords_tools.pipelines import ends_promptly
+
+class Node:
+    pass
+
+def in_a_cycle(value=None):
+    node = Node()
+    node.itself, node.value = node, value
+    return node
+
+def work(number):
+    return np.int64(len([[] for _ in range(50)]))
+
+batches = ends_promptly(
+    tf.data.Dataset.range(10**9)
+    .map(lambda n: tf.numpy_function(work, [n], tf.int64, stateful=False), tf.data.AUTOTUNE)
+    .prefetch(50)
+)
+gc.set_threshold(50)  # the pipeline's threads collect often
+for _ in range(5):
+    iterator = iter(batches)
+    next(iterator)
+    in_a_cycle(iterator)
+    del iterator
+    time.sleep(0.02)
+    left = weakref.ref(in_a_cycle())
+    for _ in range(50):
+        gc.collect()
+        if left() is None:
+            break
+        time.sleep(0.1)  # another thread may be at it
+print("stuck" if left() else "collected", flush=True)
+os._exit(0)
+"""
+
+
+def test_a_pipelines_thread_that_collects_garbage_leaves_its_own_iterator_alone():
+    """It waited for itself, and nothing was collected in that process any more."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTED_IN_A_PIPELINE],
+        env=QUIET,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert done.stdout == "collected\n"
