@@ -3,8 +3,10 @@
 import dataclasses
 import logging as python_logging
 import os
+import signal
 import sys
 import textwrap
+import threading
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,6 +35,8 @@ def run(
         positional: the flag that an argument without a name sets; None allows no such argument.
     """
     quiet_import.install()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
     flagfiles.define_flags(settings_class)
     flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
     logging.use_absl_handler()
@@ -93,7 +97,7 @@ def _parse(
     argv: Sequence[str], settings_class: type, doc: str, positional: str | None = None
 ) -> list[str]:
     if {"--help", "-h", "--helpshort", "--helpfull", "-help"} & set(argv[1:]):
-        _print_to_pipe(help_text(settings_class, doc))
+        print_to_pipe(help_text(settings_class, doc))
         sys.exit(0)
     # Only when it is alone, because the export has a flag of this name, which takes a number.
     if list(argv[1:]) == ["--version"]:
@@ -113,7 +117,7 @@ def _parse(
     return rest
 
 
-def _print_to_pipe(text: str) -> None:
+def print_to_pipe(text: str) -> None:
     """Prints what may be read by `head` or `less`, which do not wait for the end."""
     try:
         print(text, flush=True)
@@ -136,7 +140,7 @@ def _call(command, settings_class) -> None:
         command(settings_class(**flagfiles.parsed_values(settings_class)))
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(quiet_import.INTERRUPTED)
     except (ValueError, OSError, FloatingPointError) as error:
         if flags.FLAGS[TRACEBACK_FLAG].value:
             raise

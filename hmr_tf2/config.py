@@ -64,7 +64,7 @@ class RunConfig(ModelConfig):
     """Settings of a training run: its data, its length, its output and its devices."""
 
     data_dir: str | None = setting(
-        None, "Folder of the records that convert_datasets wrote.", "data", free=True
+        None, "Folder of the records that convert_datasets wrote.", "data", free=True, path=True
     )
     skip_corrupt: bool = setting(
         False,
@@ -105,6 +105,7 @@ class RunConfig(ModelConfig):
         "run continues from there.",
         "run",
         free=True,
+        path=True,
     )
     log_dir: str = setting(
         "logs",
@@ -118,6 +119,7 @@ class RunConfig(ModelConfig):
         "checkpoint.",
         "run",
         free=True,
+        path=True,
     )
     pretrained_model_path: str | None = setting(
         None,
@@ -125,6 +127,7 @@ class RunConfig(ModelConfig):
         "authors' model.ckpt-667589.",
         "run",
         free=True,
+        path=True,
     )
     accept_changes: bool = setting(
         False,

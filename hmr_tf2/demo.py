@@ -125,4 +125,4 @@ def main(settings: DemoSettings) -> None:
 
 
 if __name__ == "__main__":
-    commands.run(main, DemoSettings, __doc__)
+    commands.run(main, DemoSettings, __doc__, positional="img_path")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from hmr_tf2 import flagfiles
-from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.checkpoints import run_folder, tf1
 from hmr_tf2.hmr import HMR
 from hmr_tf2.hmr.config import HMRConfig
 from hmr_tf2.predictor import BATCH_SIZE, Predictor
@@ -138,6 +138,7 @@ def model_files(
 
 
 def _predictor_of_export(folder, smpl_model_path, batch_size):
+    tf1.check_name(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
         function = loaded.signatures[SIGNATURE]

@@ -24,8 +24,9 @@ def main(config: TrainConfig) -> None:
         if summary.stopped == "SIGINT":
             raise KeyboardInterrupt
         return
+    width = max(map(len, summary.losses), default=0)
     for name, value in summary.losses.items():
-        print(f"{name:20} {value:10.4f}")
+        print(f"{name:{width}} {value:10.4f}")
     print(f"Watch it:  tensorboard --logdir={summary.model_dir}")
     print(f"Export it: python -m hmr_tf2.export --load_path={summary.model_dir} --export_dir=...")
 

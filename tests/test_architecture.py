@@ -22,7 +22,7 @@ PROGRAMS = {
     "tfrecords_tools.verify",
 }
 # What all commands share: it is handed to a library by nobody.
-COMMAND_LINE = {"hmr_tf2.commands", "hmr_tf2.flagfiles"}
+COMMAND_LINE = {"hmr_tf2.commands", "hmr_tf2.flagfiles", "tfrecords_tools.programs"}
 LIBRARIES = [
     name
     for name in MODULES

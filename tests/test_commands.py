@@ -1,8 +1,10 @@
 """Commands: short help, quiet start, and a message instead of a traceback for a user's mistake."""
 
 import dataclasses
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from absl import flags
@@ -10,6 +12,7 @@ from absl import flags
 from hmr_tf2 import HMR, HMRConfig, flagfiles
 from hmr_tf2.export import ExportSettings
 from hmr_tf2.hmr.config import TrainConfig
+from tools import rooms
 
 
 def run(*arguments):
@@ -31,6 +34,7 @@ def run(*arguments):
         ("export", ["--export_dir=x"], "--load_path is needed"),
         ("export", ["--load_path=x"], "--export_dir is needed"),
         ("export", ["--load_path=absent", "--export_dir=x"], "No checkpoint at absent"),
+        ("demo", ["absent.jpg", "--load_path=x"], "absent.jpg"),
         ("replay", [], "A file is needed: python -m hmr_tf2.replay"),
         ("replay", ["absent.npz"], "There is no file absent.npz."),
     ],
@@ -48,6 +52,42 @@ def test_commands_start_without_noise():
     assert done.returncode == 0
     assert done.stderr == ""
     assert "--smpl_model_path" in done.stdout
+
+
+@pytest.mark.parametrize("program", ["hmr_tf2.export", "tfrecords_tools.verify"])
+@pytest.mark.parametrize("seconds", [0.7, 1.5, 2.5])
+def test_ctrl_c_while_a_command_starts_is_no_traceback(program, seconds, tmp_path):
+    """Most of these moments lie in TensorFlow's import, which turns exceptions into others."""
+    arguments = (
+        [str(tmp_path)] if "verify" in program else [f"--load_path={tmp_path}", "--export_dir=x"]
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        output = "".join(process.communicate(timeout=60))
+    assert "Traceback" not in output
+    assert process.returncode in (130, 1), "1 if it had already found nothing to do"
+
+
+def test_the_package_lists_every_command_with_what_it_does():
+    done = run("hmr_tf2")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    programs = {
+        name.removesuffix(".__main__")
+        for name, path in rooms.modules().items()
+        if name.startswith(("hmr_tf2", "tfrecords_tools"))
+        and any(line.startswith("python -m ") for line in path.read_text().splitlines()[:4])
+    }
+    listed = {line.split()[-1] for line in lines if line.startswith("  python -m ")}
+    assert listed == programs - {"hmr_tf2", "hmr_tf2.standin.make_body"}
+    sentences = [line.strip() for line in lines if line.startswith("      ")]
+    assert len(sentences) == len(listed) and all(line[-1] in ".:" for line in sentences)
 
 
 def test_help_that_is_read_in_part_only_ends_without_a_word():

@@ -165,6 +165,11 @@ def _matching(data_dir: str | os.PathLike, name: str, split: str) -> list[str]:
 
 def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: str) -> str:
     folder = pathlib.Path(data_dir)
+    if not folder.is_dir():
+        return (
+            f"There is no folder {folder}, which --data_dir names. Give the one that "
+            "`python -m hmr_tf2.convert_datasets` wrote to."
+        )
     lines = [
         f"  nothing matches {folder / str(DATA_SETS[name].pattern(split))}" for name in missing
     ]

@@ -9,9 +9,8 @@ or scaled shows at a glance.
 
 import argparse
 import pathlib
-import sys
 
-from tfrecords_tools import quiet_import
+from tfrecords_tools import programs, quiet_import
 
 
 def main() -> None:
@@ -37,15 +36,12 @@ def main() -> None:
     # Imported here because TensorFlow takes seconds, which --help should not.
     from tfrecords_tools.inspection import inspect, table, write_sheet
 
-    try:
-        groups = inspect(options.dir, max(1, options.samples))
-        print(table(groups))
-        if any(group.schema != "mocap" for group in groups):
-            write_sheet(groups, pathlib.Path(options.out))
-            print(f"Contact sheet: {options.out}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    groups = inspect(options.dir, max(1, options.samples))
+    print(table(groups))
+    if any(group.schema != "mocap" for group in groups):
+        write_sheet(groups, pathlib.Path(options.out))
+        print(f"Contact sheet: {options.out}")
 
 
 if __name__ == "__main__":
-    main()
+    programs.run(main)

@@ -16,6 +16,11 @@ import sys
 import tempfile
 import warnings
 
+INTERRUPTED = 130  # what shells give a program that Ctrl-C has ended
+
+# The name of the package that is being imported quietly, if any.
+_importing: list[str] = []
+
 
 def install() -> None:
     """Makes the first `import tensorflow` of this process a quiet one, wherever it happens."""
@@ -29,6 +34,16 @@ def install() -> None:
 def is_installed() -> bool:
     """Whether `install` was called in this process."""
     return any(isinstance(finder, _QuietFinder) for finder in sys.meta_path)
+
+
+def leave_on_interrupt(number: int, frame: object) -> None:
+    """A handler of Ctrl-C for commands: KeyboardInterrupt, or the end while TensorFlow starts.
+
+    An exception in the middle of that import becomes another one on its way, or a crash.
+    """
+    if _importing:
+        os._exit(INTERRUPTED)
+    raise KeyboardInterrupt
 
 
 class _QuietFinder(importlib.abc.MetaPathFinder):
@@ -52,8 +67,12 @@ class _QuietLoader(importlib.abc.Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module):
-        with _held_back_stderr():
-            self._loader.exec_module(module)
+        _importing.append(module.__name__)
+        try:
+            with _held_back_stderr():
+                self._loader.exec_module(module)
+        finally:
+            _importing.clear()
 
 
 @contextlib.contextmanager

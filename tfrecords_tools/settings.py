@@ -10,6 +10,7 @@ class Settings:
 
 import dataclasses
 import operator
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ _BOUNDS = {
     "maximum": (operator.le, "at most"),
     "below": (operator.lt, "below"),
 }
-_LIMITS = {*_BOUNDS, "choices", "free"}
+_LIMITS = {*_BOUNDS, "choices", "free", "path"}
 
 
 def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
@@ -33,7 +34,7 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
         **limits: `choices` (of the value, or of each item of a list), `minimum`, `maximum`,
             `above` (a minimum it must exceed), `below` (a maximum it must not reach): see
             `check_settings`; `free`, if a run that is continued may have another value than
-            before.
+            before; `path`, if the value names a file or folder.
 
     Raises:
         TypeError: a limit is unknown. A misspelled one would let every value pass.
@@ -42,6 +43,21 @@ def setting(default: Any, help: str, group: str, **limits: Any) -> Any:
     if unknown:
         raise TypeError(f"{unknown[0]!r} is not a limit; these are: {', '.join(sorted(_LIMITS))}.")
     return dataclasses.field(default=default, metadata={"help": help, "group": group, **limits})
+
+
+def absolute_paths(settings: Any) -> Any:
+    """The settings with every path made absolute, so that they hold in any folder.
+
+    Addresses such as gs://bucket/folder stay as they are.
+    """
+    paths = {
+        field.name: os.path.abspath(value)
+        for field in dataclasses.fields(settings)
+        if field.metadata.get("path")
+        and (value := getattr(settings, field.name))
+        and "://" not in value
+    }
+    return dataclasses.replace(settings, **paths)
 
 
 def check_settings(settings: Any) -> None:

@@ -10,8 +10,7 @@ those that the original's programs made, are checked as far as possible.
 import argparse
 import sys
 
-from tfrecords_tools import quiet_import
-from tfrecords_tools.plan import ConversionError
+from tfrecords_tools import programs, quiet_import
 
 
 def main() -> None:
@@ -32,13 +31,10 @@ def main() -> None:
     # Imported here because TensorFlow takes seconds, which --help should not.
     from tfrecords_tools.verification import verify
 
-    try:
-        report = verify(options.dir, options.workers)
-    except (ConversionError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    report = verify(options.dir, options.workers)
     print(report)
     sys.exit(1 if report.faults else 0)
 
 
 if __name__ == "__main__":
-    main()
+    programs.run(main)

@@ -8,11 +8,8 @@ next one begins. So a run that was killed continues there, and ends with the sam
 import collections
 import contextlib
 import dataclasses
-import fcntl
-import os
 import pathlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import tqdm
@@ -20,6 +17,7 @@ from absl import logging
 
 from tfrecords_tools import manifest
 from tfrecords_tools.files import remove_leftovers
+from tfrecords_tools.locks import locked
 from tfrecords_tools.plan import ConversionError, Converted, Plan
 from tfrecords_tools.pool import Mapper
 from tfrecords_tools.shard_file import ShardFile
@@ -51,11 +49,12 @@ def write(
     Raises:
         ConversionError: what is there was made with other settings; there are too many faults, or
             no Example at all.
+        InUseError: another conversion is writing there.
         OSError: a file cannot be written; nothing that looks whole is left.
     """
     path = manifest.path_for(data_dir, plan.shards)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with locked(path.parent, "Wait until that conversion has finished."):
         remove_leftovers(path)
         state = _resume(plan, path, overwrite)
         was_complete = state.complete
@@ -65,26 +64,6 @@ def write(
             _write_missing(plan, path, state, workers)
     _check_result(state, path, max_skipped)
     return Result(plan.name, state, was_complete)
-
-
-@contextlib.contextmanager
-def _locked(folder: pathlib.Path) -> Iterator[None]:
-    """Two runs must not write the same shards; the lock ends with the process."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConversionError(
-                f"Another conversion is writing to {folder}; wait until it has finished."
-            ) from None
-        except OSError as error:  # some network file systems have no locks
-            logging.warning(
-                "%s cannot be locked (%s); do not start a second run there", folder, error
-            )
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _resume(plan: Plan, path: pathlib.Path, overwrite: bool) -> manifest.Manifest:

@@ -52,6 +52,7 @@ ROOMS = (
             "tfrecords_tools.convert",
             "tfrecords_tools.convert_settings",
             "tfrecords_tools.beam_workers",
+            "tfrecords_tools.programs",
             "tfrecords_tools.verify",
             "tfrecords_tools.inspect",
             "tfrecords_tools.inspection",
@@ -106,7 +107,12 @@ ROOMS = (
         ),
         programs=True,
     ),
-    Room("quickstart", "all of it, in minutes", ("hmr_tf2.quickstart",), programs=True),
+    Room(
+        "quickstart",
+        "all of it, in minutes",
+        ("hmr_tf2.quickstart", "hmr_tf2.__main__"),
+        programs=True,
+    ),
     Room("benchmarks", "the real thing beside a baseline", programs=True),
     Room("tools", "what the project is built with", programs=True),
 )

@@ -49,7 +49,7 @@ def run(
         results: collects all people.
         focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
     """
-    with tqdm(total=len(folders), unit="picture", desc="Pictures") as progress:
+    with tqdm(total=len(folders), unit="picture", desc="Pictures", disable=None) as progress:
         for path, seen in _see_all(folders, predictor, source):
             if not isinstance(seen, Exception):
                 seen = _attempt(

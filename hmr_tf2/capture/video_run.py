@@ -92,6 +92,7 @@ def _see_all(path, info, predictor, source, limit) -> list[list[Sighting]]:
         total=limit or info.num_frames or None,
         unit="frame",
         desc=f"Seeing {path.name}",
+        disable=None,
     )
     if source is not None and source.is_per_frame:
         count = limit or info.num_frames
@@ -143,7 +144,11 @@ def _smoothed(seen, fps) -> list[list[Sighting]]:
 def _write_film(path, target, info, seen, predictor, results, focal_length):
     """Draws the people on every frame, and adds them to `results`."""
     pictures = tqdm(
-        sources.frames(path, len(seen)), total=len(seen), unit="frame", desc=f"Drawing {path.name}"
+        sources.frames(path, len(seen)),
+        total=len(seen),
+        unit="frame",
+        desc=f"Drawing {path.name}",
+        disable=None,
     )
     with video_writer(target, info.size, info.fps) as append:
         bodies = _bodies_by_frame(seen, predictor, info.size, focal_length)

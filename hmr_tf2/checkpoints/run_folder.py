@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from hmr_tf2.checkpoints.tf1 import READ_ERRORS
 from hmr_tf2.checkpoints.weights import restore_tf1
 
 FLAGS_FILE = "flags.cfg"
+# TensorFlow's list of the checkpoints in a folder.
+LIST_FILE = "checkpoint"
 # TensorFlow writes this key into every object-based checkpoint, and never into one of TF 1.
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # The optimiser of the first part counts the steps.
@@ -36,7 +39,7 @@ def latest_checkpoint(path: str | os.PathLike) -> str | None:
     """The prefix of the newest whole checkpoint if `path` is a run's folder, else None.
 
     Raises:
-        ValueError: the folder lists checkpoints, but all of them are damaged.
+        ValueError: the folder holds checkpoints, but all of them are damaged.
     """
     return next(whole_checkpoints(path), None)
 
@@ -44,25 +47,60 @@ def latest_checkpoint(path: str | os.PathLike) -> str | None:
 def whole_checkpoints(path: str | os.PathLike) -> Iterator[str]:
     """The prefixes of the whole checkpoints in a run's folder, the newest first.
 
+    Those that the folder's file `checkpoint` lists come first; then all others that are there, for
+    that file may be lost, empty or damaged.
+
     Raises:
-        ValueError: the folder names checkpoints, and all of them are damaged.
+        ValueError: the folder holds checkpoints, and all of them are damaged; or TensorFlow cannot
+            read from a folder of its name.
     """
-    state = tf.train.get_checkpoint_state(os.fspath(path)) if os.path.isdir(path) else None
-    if state is None:
-        return
+    listed = _listed(path)
+    found = [*listed, *(prefix for prefix in _numbered(path) if prefix not in listed)]
+    if found:
+        tf1.check_name(path)
     num_whole = 0
-    for prefix in reversed(state.all_model_checkpoint_paths):
+    for prefix in found:
         fault = damage(prefix)
-        if fault is None:
-            num_whole += 1
-            yield prefix
-        else:
+        if fault is not None:
             logging.warning("Skipping %s, which is damaged: %s", prefix, fault)
-    if not num_whole:
+            continue
+        if not num_whole and prefix not in listed:
+            logging.warning(
+                "The file `checkpoint` in %s lists no whole checkpoint. The newest one that is "
+                "there is taken, %s; those that the file does not list are never deleted.",
+                path,
+                os.path.basename(prefix),
+            )
+        num_whole += 1
+        yield prefix
+    if found and not num_whole:
         raise ValueError(
-            f"{state.model_checkpoint_path} is damaged, and so are those before it. Put back a "
-            "copy of one, or pass another --model_dir to start a new run."
+            f"{found[0]} is damaged, and so are those before it. Put back a copy of one, or pass "
+            "another --model_dir to start a new run."
         )
+
+
+def _listed(folder) -> list[str]:
+    """What the file `checkpoint` lists, the one to continue from first; nothing without one."""
+    try:
+        state = tf.train.get_checkpoint_state(os.fspath(folder))
+    except READ_ERRORS:  # not UTF-8, or empty
+        return []
+    if state is None:
+        return []
+    # Users who go back to an older state name it in this file.
+    newest = [state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)]
+    return list(dict.fromkeys(newest))
+
+
+def _numbered(folder) -> list[str]:
+    """The checkpoints of a run that lie in its folder, the newest first."""
+    numbers = [
+        int(match[1])
+        for path in pathlib.Path(folder).glob("ckpt-*.index")
+        if (match := re.fullmatch(r"ckpt-(\d+)", path.stem))
+    ]
+    return [os.path.join(folder, f"ckpt-{number}") for number in sorted(numbers, reverse=True)]
 
 
 def step_of(prefix: str) -> int:
@@ -82,16 +120,35 @@ def damage(prefix: str) -> str | None:
     return None
 
 
-def remove_partial(folder: str | os.PathLike) -> None:
-    """Deletes what unfinished checkpoints left behind: files that the folder does not list.
+def tidy(folder: str | os.PathLike) -> None:
+    """Readies a run's folder for its next checkpoint, after whatever ended the run before.
 
-    They are of no use, and each may take as much space as a whole checkpoint.
+    What a writer that was killed left of a checkpoint is deleted: it is of no use, and may take as
+    much space as a whole one. TensorFlow writes into a folder `ckpt-N_temp` and moves the data
+    from there, then the index, without which the data cannot be read. Copies under other names,
+    and whole checkpoints that no list names, are the user's and stay.
+
+    A file `checkpoint` that cannot be read would stop TensorFlow; it is renamed.
     """
-    state = tf.train.get_checkpoint_state(os.fspath(folder))
-    listed = {os.path.basename(p) for p in state.all_model_checkpoint_paths} if state else set()
     for path in pathlib.Path(folder).glob("ckpt-*"):
-        if path.name.split(".")[0].removesuffix("_temp") not in listed:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if re.fullmatch(r"ckpt-\d+_temp", path.name) and path.is_dir():
+            shutil.rmtree(path)
+        elif re.fullmatch(r"ckpt-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+", path.name):
+            path.unlink()
+        elif match := re.fullmatch(r"(ckpt-\d+)\.data-\d+-of-\d+", path.name):
+            if not path.with_name(f"{match[1]}.index").exists():
+                path.unlink()
+    listing = pathlib.Path(folder, LIST_FILE)
+    if listing.exists() and not _listed(folder):
+        os.replace(listing, listing.with_name(f"{LIST_FILE}.damaged"))
+
+
+def is_of_a_run(path: str | os.PathLike) -> bool:
+    """Whether `path` is the folder of one of our runs, or one of its checkpoints."""
+    prefix = latest_checkpoint(path) if os.path.isdir(path) else os.fspath(path)
+    if prefix is None or not os.path.isfile(f"{prefix.removesuffix('.index')}.index"):
+        return False
+    return OBJECT_GRAPH_KEY in tf1.open_checkpoint(prefix).shapes
 
 
 def checkpoint_prefix(path: str | os.PathLike) -> str:
@@ -104,13 +161,21 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
         prefix = latest_checkpoint(path)
         if prefix is None:
             raise FileNotFoundError(
-                f"{path} holds no checkpoint of a training run. Pass the folder of a run that has "
-                "saved one, or the prefix of a TF 1 checkpoint."
+                f"{path} holds no checkpoint of a training run{_what_else(path)}. Pass the folder "
+                "of a run that has saved one, or the prefix of a TF 1 checkpoint."
             )
         return prefix
     prefix = os.fspath(path).removesuffix(".index")
     tf1.open_checkpoint(prefix)
     return prefix
+
+
+def _what_else(folder) -> str:
+    """What a folder without checkpoints is instead, for a message."""
+    is_export = any(pathlib.Path(folder).glob("saved_model.pb")) or any(
+        pathlib.Path(folder).glob("[0-9]*/saved_model.pb")
+    )
+    return "; it is an export, whose weights can be used but not trained" if is_export else ""
 
 
 def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
@@ -145,9 +210,15 @@ def restore(model, path: str | os.PathLike) -> str:
         status = training_state(model).read(prefix)
         status.assert_existing_objects_matched().expect_partial()
     except (*READ_ERRORS, AssertionError) as error:
+        hint = f"{FLAGS_FILE} beside it lists them."
+        if flags_file(prefix) is None:
+            hint = (
+                f"{FLAGS_FILE}, in which a run keeps them, is not beside it, so the defaults are "
+                "assumed. Put it back, or write one with a line such as "
+                "--model_type=small_resnet_fc3_dropout."
+            )
         raise ValueError(
             f"{prefix} does not fit the model or is damaged: {str(error).splitlines()[0]}\n"
-            "Was it trained with other settings (num_stage, encoder_only)? "
-            f"{FLAGS_FILE} beside it lists them."
+            f"Was it trained with other settings (model_type, num_stage, encoder_only)? {hint}"
         ) from error
     return prefix

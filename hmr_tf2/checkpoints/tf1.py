@@ -9,6 +9,9 @@ import tensorflow as tf
 
 KIND = "tf1"
 
+# TensorFlow looks for checkpoints with a pattern, in which these have a meaning.
+PATTERN_CHARACTERS = "*?[\\"
+
 # TensorFlow's reader raises all of these for damaged files.
 READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, IndexError)
 
@@ -43,15 +46,28 @@ def open_checkpoint(path: str | os.PathLike) -> Checkpoint:
 
     Raises:
         OSError: there is no such checkpoint.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or `check_name` refuses its name.
     """
+    check_name(path)
     prefix = os.fspath(path).removesuffix(".index")
     if not os.path.isfile(f"{prefix}.index"):
         raise FileNotFoundError(
-            f"No checkpoint at {prefix}: {prefix}.index does not exist. Give the prefix that the "
-            "files .index and .data-00000-of-00001 share, for example models/model.ckpt-667589."
+            f"No checkpoint at {prefix}: there is neither such a folder of a run nor a file "
+            f"{prefix}.index. Give a run's folder, or the prefix that the files .index and "
+            ".data-00000-of-00001 share, for example models/model.ckpt-667589."
         )
     try:
         return Checkpoint(prefix, tf.train.load_checkpoint(prefix))
     except READ_ERRORS as error:
         raise ValueError(f"{prefix} is not a readable checkpoint: {error}") from error
+
+
+def check_name(path: str | os.PathLike) -> None:
+    """Raises ValueError where TensorFlow would take a path for a pattern, and find nothing."""
+    found = sorted(set(os.path.abspath(path)) & set(PATTERN_CHARACTERS))
+    if found:
+        raise ValueError(
+            f"{os.path.abspath(path)} has {' and '.join(found)} in its name, which TensorFlow "
+            "takes for a pattern, so it finds no checkpoint there. Rename that folder or use "
+            "another."
+        )

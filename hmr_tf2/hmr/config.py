@@ -25,6 +25,7 @@ class HMRConfig(ModelConfig):
         "the same folder.",
         "model",
         free=True,
+        path=True,
     )
     model_type: str = setting(
         "resnet_fc3_dropout",

@@ -4,6 +4,7 @@ Both kinds of caller take and return arrays: `call(signature, inputs) -> outputs
 """
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -81,6 +82,15 @@ def rest_caller(server: str, model_name: str, deadline: float) -> Caller:
             if isinstance(error.reason, TimeoutError):
                 raise _too_late(server, deadline) from error
             raise _unreachable(server, error.reason) from error
+        except http.client.RemoteDisconnected as error:
+            raise _unreachable(server, error) from error
+        except http.client.BadStatusLine as error:
+            raise ValueError(
+                f"--server={server} does not speak HTTP. Its default port for REST is 8501, for "
+                "gRPC 8500."
+            ) from error
+        except http.client.HTTPException as error:
+            raise _unreachable(server, "it broke off its answer") from error
         except OSError as error:
             raise _unreachable(server, error) from error
         except (ValueError, KeyError, TypeError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from absl import logging
 
+from hmr_tf2.checkpoints import tf1
 from hmr_tf2.hmr import HMR
 from hmr_tf2.serving import server_files
 from hmr_tf2.serving.export_check import TOLERANCE, check_export
@@ -16,6 +17,7 @@ from hmr_tf2.serving.version_file import write_version
 from hmr_tf2.serving.warmup import write_warmup
 from hmr_tf2.smpl import plain_gradient
 from tfrecords_tools.files import making_folder
+from tfrecords_tools.locks import locked
 
 
 def export(
@@ -45,17 +47,26 @@ def export(
 
     Raises:
         FileExistsError: the version exists already.
+        InUseError: another export is writing there.
         ValueError: `version` is not positive, or the check failed.
     """
-    export_dir = pathlib.Path(export_dir)
-    target = export_dir / str(_next_version(export_dir) if version is None else version)
     if version is not None and version < 1:
         raise ValueError(f"--version must be at least 1; got {version}.")
-    if target.exists():
-        raise FileExistsError(
-            f"{target} exists: give another --version, or omit it to get the next one."
-        )
+    tf1.check_name(export_dir)
+    export_dir = pathlib.Path(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
+    with locked(export_dir, "Wait until that export has finished."):
+        target = export_dir / str(_next_version(export_dir) if version is None else version)
+        if target.exists():
+            raise FileExistsError(
+                f"{target} exists: give another --version, or omit it to get the next one."
+            )
+        _write(model, target, vertices, encoder, tolerance)
+    return target
+
+
+def _write(model, target, vertices, encoder, tolerance):
+    export_dir = target.parent
     with making_folder(target) as partial:
         module = serving_module(model, vertices, encoder)
         with _only_errors_logged(), plain_gradient():
@@ -71,7 +82,6 @@ def export(
             model.config.img_size,
         )
         write_version(partial)
-    return target
 
 
 @contextlib.contextmanager

@@ -4,11 +4,28 @@ import contextlib
 import logging as python_logging
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 
 from absl import logging
 
 FILE = "train.log"
+
+
+class _LogFile(python_logging.FileHandler):
+    """Says once, elsewhere, that it cannot be written, as on a full disk; lines wait for room."""
+
+    _has_said_so = False
+
+    def handleError(self, record):  # noqa: N802 - logging's name
+        error = sys.exc_info()[1]
+        if not self._has_said_so:
+            self._has_said_so = True
+            logging.warning("%s cannot be written; the run goes on: %s", self.baseFilename, error)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 @contextlib.contextmanager
@@ -21,7 +38,7 @@ def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
         model_dir: the run's folder, which must exist.
     """
     path = pathlib.Path(model_dir, FILE)
-    to_file = python_logging.FileHandler(path, encoding="utf-8")
+    to_file = _LogFile(path, encoding="utf-8")
     to_file.setFormatter(python_logging.Formatter("%(asctime)s %(message)s"))
     root = python_logging.getLogger()
     # Without any handler Python shows warnings on stderr, and it still should.

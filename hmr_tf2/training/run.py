@@ -6,14 +6,14 @@ import datetime
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
 from hmr_tf2 import flagfiles
-from hmr_tf2.checkpoints import restore_tf1, run_folder
+from hmr_tf2.checkpoints import restore_tf1, run_folder, tf1
 from hmr_tf2.config import RunConfig
 from hmr_tf2.trained_model import TrainedModel
 from hmr_tf2.training import changes, log_file, schedules, strategies, summaries
@@ -25,9 +25,11 @@ from hmr_tf2.training.saving import Checkpoints, KeepBest
 from hmr_tf2.training.snapshots import Snapshots, batch_reader
 from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.system import Data, System, Validation
-from hmr_tf2.training.validation import Validate
+from hmr_tf2.training.validation import Curve, Validate, read_curve
 from hmr_tf2.training.vitals import Vitals
 from tfrecords_tools.files import write_text
+from tfrecords_tools.locks import locked
+from tfrecords_tools.settings import absolute_paths
 
 BEST_FOLDER = "best"
 
@@ -68,13 +70,17 @@ def train(config: RunConfig, system: System) -> TrainingSummary:
     keras.utils.set_random_seed(config.seed)
     with strategy.scope():
         model = compiled_model(config, system, data.steps_per_epoch)
-        start_step = _start(model, config)
 
     with contextlib.ExitStack() as stack:
         chief = strategies.is_chief(strategy)
-        folder = config.model_dir if chief else stack.enter_context(tempfile.TemporaryDirectory())
-        os.makedirs(folder, exist_ok=True)
-        run_folder.remove_partial(folder)
+        # Locked before the checkpoints are read, so that no other run adds to them.
+        folder = stack.enter_context(
+            _own_folder(config.model_dir) if chief else tempfile.TemporaryDirectory()
+        )
+        with strategy.scope():
+            start_step = _start(model, config)
+        for checkpoints in (folder, os.path.join(folder, BEST_FOLDER)):
+            run_folder.tidy(checkpoints)
         write_flags(config, folder)
         if chief:
             stack.enter_context(log_file.log_to(folder))
@@ -111,26 +117,58 @@ def make_deterministic() -> None:
 def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
     """Writes the effective flags beside the checkpoints, as a flagfile that repeats the run."""
     path = pathlib.Path(folder, run_folder.FLAGS_FILE)
-    write_text(path, flagfiles.as_flagfile(config))
+    # Changes are accepted once, by the one who sees them.
+    kept = absolute_paths(dataclasses.replace(config, accept_changes=False))
+    write_text(path, flagfiles.as_flagfile(kept))
     return path
+
+
+@contextlib.contextmanager
+def _own_folder(folder: str) -> Iterator[str]:
+    """The run's folder, made if need be, which no other run can use meanwhile."""
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with locked(folder, "Wait until it has ended, or start a run in another --model_dir."):
+            yield folder
+    finally:
+        # Nothing is left of a run that could not start.
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def _model_dir(config: RunConfig, name: str) -> str:
     """The run's folder: `model_dir`, else that of the run at `load_path`, else a new one."""
-    if config.model_dir:
-        return config.model_dir
-    if config.load_path and run_folder.latest_checkpoint(config.load_path):
-        return config.load_path
-    return os.path.join(config.log_dir, f"{name}_{datetime.datetime.now():%Y%m%d_%H%M%S}")
+    new = os.path.join(config.log_dir, f"{name}_{datetime.datetime.now():%Y%m%d_%H%M%S}")
+    folder = config.model_dir or new
+    if (
+        not config.model_dir
+        and config.load_path
+        and run_folder.latest_checkpoint(config.load_path)
+    ):
+        folder = config.load_path
+    tf1.check_name(folder)
+    return folder
 
 
 def _start(model: TrainedModel, config: RunConfig) -> int:
     """Restores what the run starts from; returns the number of steps already done."""
-    path = run_folder.latest_checkpoint(config.model_dir) or config.load_path
+    newest = run_folder.latest_checkpoint(config.model_dir)
+    if newest and config.load_path and not _is_same(config.load_path, config.model_dir):
+        logging.info(
+            "%s holds checkpoints and is continued; --load_path=%s is only for a new run and is "
+            "not used.",
+            config.model_dir,
+            config.load_path,
+        )
+    path = newest or config.load_path
     flags_file = run_folder.flags_file(path) if path else None
     if flags_file:
         changes.check_unchanged(config, flags_file)
     return restore_start(model, path, config.pretrained_model_path)
+
+
+def _is_same(path: str, folder: str) -> bool:
+    return os.path.abspath(path) == os.path.abspath(folder)
 
 
 def restore_start(model: TrainedModel, path: str | None, pretrained_path: str | None) -> int:
@@ -150,6 +188,11 @@ def restore_start(model: TrainedModel, path: str | None, pretrained_path: str | 
         logging.info("Restored %s, of step %d", prefix, step)
         return step
     if pretrained_path:
+        if run_folder.is_of_a_run(pretrained_path):
+            raise ValueError(
+                f"{pretrained_path} is a checkpoint of a run of hmr_tf2. Pass it as --load_path, "
+                "which continues it, not as --pretrained_model_path."
+            )
         names = restore_tf1(model, pretrained_path)
         logging.info("Starting from the weights of %s (%d variables)", pretrained_path, len(names))
     return 0
@@ -189,13 +232,12 @@ class Run:
             end_step,
             self.config.model_dir,
         )
-        writer, clock = summaries.open_writer(self.folder), InputClock()
+        events, clock = summaries.EventFiles(self.folder), InputClock()
         manager = self._checkpoint_manager(self.folder, self.config.keep_checkpoints)
-        with contextlib.closing(writer), StopSignals() as signals, records_explained(self.data):
-            around = [
-                *self._watchers(writer, clock, end_step, manager, signals),
-                *self._validators(writer),
-            ]
+        with contextlib.closing(events), StopSignals() as signals, records_explained(self.data):
+            validators = self._validators(events)
+            errors = self._validate_if_missed(validators, start_step)
+            around = [*self._watchers(events, clock, end_step, manager, signals), *validators]
             losses, step, stopped = self._fit(around, clock, start_step, end_step)
         if stopped:
             logging.info(
@@ -210,7 +252,7 @@ class Run:
             start_step,
             max(start_step, step),
             manager.latest_checkpoint,
-            losses,
+            losses or errors,
             stopped,
         )
 
@@ -248,7 +290,7 @@ class Run:
             lambda shard, shards: clock.watch(self.data.batches(step, shard, shards)),
         )
 
-    def _watchers(self, writer, clock, end_step, manager, signals) -> list:
+    def _watchers(self, events, clock, end_step, manager, signals) -> list:
         """The callbacks of every run, in the order in which they must be called."""
         config, system = self.config, self.system
         read_batch: Callable = batch_reader(self.data.batches)
@@ -262,8 +304,8 @@ class Run:
         agreement = strategies.Agreement(self.strategy)
         watchers = [
             failure,
-            summaries.Scalars(writer, system.tags),
-            Vitals(writer, clock),
+            summaries.Scalars(events, system.tags),
+            Vitals(events, clock),
             progress(end_step, system.shown),
             Checkpoints(
                 manager,
@@ -275,18 +317,42 @@ class Run:
             ),
         ]
         if config.log_img_step:
-            watchers.append(Snapshots(writer, read_batch, system.draw, config.log_img_step))
+            watchers.append(Snapshots(events, read_batch, system.draw, config.log_img_step))
         return watchers
 
-    def _validators(self, writer) -> list:
+    def _validate_if_missed(self, validators: list, step: int) -> dict[str, float]:
+        """Validates the epoch that the run goes on from, if it was killed before it had done so.
+
+        Returns:
+            The errors; none if there was nothing to do.
+        """
+        if self.validation is None:
+            return {}
+        steps = self.data.steps_per_epoch
+        is_end_of_epoch = step > 0 and step % steps == 0
+        is_known = any(entry["step"] == step for entry in read_curve(self.folder))
+        # Only the chief has the run's folder, but all devices take part in a validation.
+        is_chief = strategies.is_chief(self.strategy)
+        agreement = strategies.Agreement(self.strategy)
+        (is_missing,) = agreement([is_end_of_epoch and is_chief and not is_known])
+        errors: dict[str, float] = {}
+        if is_missing:
+            logging.info("Step %d has not been validated yet; this comes first.", step)
+            for validator in validators:
+                validator.set_model(self.model)
+                validator.on_epoch_end(step // steps - 1, errors)
+        return errors
+
+    def _validators(self, events) -> list:
         """The callbacks that measure errors after each epoch and keep the best checkpoint."""
         if self.validation is None:
             return []
         best = self._checkpoint_manager(self.folder / BEST_FOLDER, 1)
         flags_file = self.folder / run_folder.FLAGS_FILE
         return [
-            Validate(writer, self.validation),
+            Validate(events, self.validation),
             KeepBest(best, flags_file, self.system.best_by),
+            Curve(self.folder),
         ]
 
     def _checkpoint_manager(self, folder: pathlib.Path, keep: int) -> tf.train.CheckpointManager:

@@ -143,7 +143,7 @@ def save_state(model, manager: tf.train.CheckpointManager) -> None:
     try:
         manager.save(checkpoint_number=step)
     except (tf.errors.OpError, OSError) as error:
-        run_folder.remove_partial(manager.directory)
+        run_folder.tidy(manager.directory)
         reason = str(error).splitlines()[0]
         raise OSError(
             f"No checkpoint of step {step} could be written to {manager.directory}: {reason}\n"

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from hmr_tf2.training.summaries import EventFiles
 from hmr_tf2.training.system import Draw
 
 
@@ -20,7 +21,7 @@ class Snapshots(keras.callbacks.Callback):
     Tags: `vis_images/0`, `vis_images/1` and so on, and those of the system's histograms.
 
     Args:
-        writer: writes the TensorBoard files.
+        files: TensorBoard's files.
         read_batch: maps a step's number, counted from 0, to its batch.
         draw: maps a model and a batch to pictures and, by tag, values for histograms.
         every: steps between snapshots; the first step of a session has one as well.
@@ -28,13 +29,13 @@ class Snapshots(keras.callbacks.Callback):
 
     def __init__(
         self,
-        writer: tf.summary.SummaryWriter,
+        files: EventFiles,
         read_batch: Callable[[int], Mapping[str, tf.Tensor]],
         draw: Draw,
         every: int,
     ):
         super().__init__()
-        self.writer = writer
+        self.files = files
         self.read_batch = read_batch
         self.draw = draw
         self.every = every
@@ -52,7 +53,7 @@ class Snapshots(keras.callbacks.Callback):
         self._period = done // self.every
         with averages_kept(self.model):
             drawn, histograms = self.draw(self.model, self.read_batch(done))
-        with self.writer.as_default(step=done + 1):
+        with self.files.writing(done + 1):
             for number, picture in enumerate(drawn):
                 tf.summary.image(f"vis_images/{number}", picture[np.newaxis])
             for name, values in histograms.items():

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hmr_tf2.training.input_clock import InputClock
-from hmr_tf2.training.summaries import write_scalars
+from hmr_tf2.training.summaries import EventFiles
 
 GIB = 2.0**30
 
@@ -22,14 +22,14 @@ class Vitals(keras.callbacks.Callback):
     GiB, see `memory_gib`.
 
     Args:
-        writer: writes the TensorBoard files.
+        files: TensorBoard's files.
         clock: watches the batches, see `InputClock`.
         seconds: shortest time between reports.
     """
 
-    def __init__(self, writer: tf.summary.SummaryWriter, clock: InputClock, seconds: float = 5.0):
+    def __init__(self, files: EventFiles, clock: InputClock, seconds: float = 5.0):
         super().__init__()
-        self.writer = writer
+        self.files = files
         self.clock = clock
         self.seconds = seconds
         self._compiled = False
@@ -60,9 +60,7 @@ class Vitals(keras.callbacks.Callback):
                 "speed/images_per_second": steps * self.model.config.batch_size / seconds,
                 "speed/input_wait_share": waited / seconds,
             }
-            write_scalars(
-                self.writer, {**speed, **learning_rates(self.model), **memory_gib()}, now[1]
-            )
+            self.files.scalars({**speed, **learning_rates(self.model), **memory_gib()}, now[1])
         self._start = now
 
 

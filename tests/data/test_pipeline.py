@@ -199,7 +199,7 @@ def test_epoch_length_comes_from_the_records(config):
         ),
         (dict(dataset_weights=("lsp:1",)), "gives no weight to mpi_inf_3dhp"),
         (dict(mocap_datasets=("jointLim",)), "No records of 'jointLim'"),
-        (dict(data_dir="/nowhere"), "No records of .*\n(.*\n)*Present in /nowhere: nothing"),
+        (dict(data_dir="/nowhere"), "There is no folder /nowhere, which --data_dir names"),
         (dict(mocap_datasets=()), "The discriminator needs motion capture"),
         (dict(data_dir=None), "--data_dir is needed"),
     ],

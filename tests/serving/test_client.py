@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import loopback
@@ -210,6 +211,35 @@ def test_nobody_listening_is_an_error(protocol):
         address = f"localhost:{free.getsockname()[1]}"
     with pytest.raises(ConnectionError, match=f"No answer from --server={address}"):
         remote_predictor(address, protocol)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (b"\x00\x00\x06\x04\x00", ValueError, "does not speak HTTP.*8501, for gRPC 8500"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", OSError, "it broke off its answer"),
+        (b"", OSError, "No answer from --server"),
+    ],
+)
+def test_a_rest_server_that_answers_something_else_or_half_is_named(answer, error, message):
+    """As a gRPC port does, or a server that is killed."""
+
+    def serve(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):  # unread data would reset the connection
+                pass
+
+    with socket.create_server(("localhost", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        address = f"localhost:{listener.getsockname()[1]}"
+        with pytest.raises(error, match=message):
+            remote.rest_caller(address, "hmr", 20.0)("mesh", {"rows": np.zeros(2)})
+        thread.join()
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

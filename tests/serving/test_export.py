@@ -7,6 +7,7 @@ import pytest
 
 from hmr_tf2 import serving
 from hmr_tf2.serving import export_check, saved_model
+from tfrecords_tools.locks import InUseError, locked
 
 
 def test_versions_count_up_and_an_existing_one_is_refused(untrained, exported):
@@ -79,3 +80,15 @@ def test_the_check_notices_another_mesh(untrained, exported, monkeypatch):
 def test_versions_below_one_are_refused(untrained, tmp_path):
     with pytest.raises(ValueError, match="--version must be at least 1; got 0"):
         serving.export(untrained, tmp_path, version=0)
+
+
+def test_two_exports_at_once_do_not_meet(untrained, tmp_path):
+    with locked(tmp_path, ""), pytest.raises(InUseError, match="Wait until that export"):
+        serving.export(untrained, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused(untrained, tmp_path):
+    with pytest.raises(ValueError, match="takes for a pattern"):
+        serving.export(untrained, tmp_path / "models [1]")
+    assert not list(tmp_path.iterdir())

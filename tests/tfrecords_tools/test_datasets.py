@@ -102,7 +102,7 @@ def test_all_that_is_missing_is_told_with_what_is_there_and_the_remedy(tmp_path)
     )
     with pytest.raises(FileNotFoundError, match="'coco':\n.*coco/val_.*\nPresent in .*: lsp"):
         datasets.find_files(tmp_path, ["coco"], "test")
-    with pytest.raises(FileNotFoundError, match="Present in /nowhere: nothing"):
+    with pytest.raises(FileNotFoundError, match="There is no folder /nowhere, which --data_dir"):
         datasets.find_files("/nowhere", ["lsp"])
 
 

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_tools import files, manifest, writer
+from tfrecords_tools.locks import InUseError
 from tfrecords_tools.plan import ConversionError, Converted, Items
 from tfrecords_tools.pool import Workers
 
@@ -188,7 +189,9 @@ def test_a_full_disk_is_a_clear_error_and_leaves_whole_shards_only(uninterrupted
 
 def test_a_second_run_into_the_same_folder_is_refused(tmp_path):
     def nested():
-        with pytest.raises(ConversionError, match="Another conversion"):
+        with pytest.raises(
+            InUseError, match="is in use by .* Wait until that conversion has finished"
+        ):
             write(tmp_path)
         return contextlib.nullcontext(Items(range(60)))
 

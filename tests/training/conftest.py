@@ -84,7 +84,7 @@ def fit(config, folder, steps_per_execution=1, progress_of=progress.ProgressLine
     data, model = TrainingData(config), HMR(config)
     model.compile(steps_per_execution=steps_per_execution)
     read_batch = snapshots.batch_reader(data.batches)
-    writer, clock, seen = summaries.open_writer(folder), input_clock.InputClock(), Seen()
+    writer, clock, seen = summaries.EventFiles(folder), input_clock.InputClock(), Seen()
     model.fit(
         clock.watch(data.batches(0)),
         epochs=2,

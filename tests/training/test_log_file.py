@@ -1,6 +1,7 @@
 """train.log: what a run said."""
 
 import logging as python_logging
+import resource
 import subprocess
 import sys
 
@@ -49,3 +50,20 @@ def test_warnings_still_reach_a_terminal_that_nobody_set_up(tmp_path):
     assert shown.count("look here") == 1 and "aside" not in shown
     log = (tmp_path / "train.log").read_text()
     assert log.count("look here") == 1 and log.count("aside") == 1
+
+
+def test_a_full_disk_is_said_once_and_its_lines_follow_when_there_is_room(
+    tmp_path, capsys, caplog
+):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with log_file.log_to(tmp_path) as path:
+        logging.info("before")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, limits[1]))
+        try:
+            for number in range(3):
+                logging.info("line %d", number)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert all(f"line {number}\n" in path.read_text() for number in range(3))
+    assert "Traceback" not in capsys.readouterr().err
+    assert caplog.text.count("train.log cannot be written; the run goes on") == 1

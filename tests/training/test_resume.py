@@ -18,9 +18,11 @@ import tensorflow as tf
 
 from hmr_tf2 import HMR, flagfiles, loading, training
 from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.evaluation.validation import Validation
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.system import HMR_SYSTEM
-from hmr_tf2.training import changes, saving
+from hmr_tf2.training import changes, saving, validation
+from tfrecords_tools.locks import InUseError, locked
 
 train = functools.partial(training.train, system=HMR_SYSTEM)
 
@@ -140,19 +142,72 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copied):
     assert train(copied).start_step == 2
 
 
-def test_what_a_kill_left_of_a_checkpoint_is_deleted(copied):
+def names_in(folder):
+    return {path.name for path in pathlib.Path(folder).glob("ckpt-*")}
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_deleted_and_nothing_else(copied):
     folder = pathlib.Path(copied.model_dir)
-    (folder / "ckpt-9_temp").mkdir()
-    (folder / "ckpt-9_temp" / "part-0").write_bytes(b"half")
+    copies = ["ckpt-2-keep.index", "ckpt-2-keep.data-00000-of-00001", "ckpt-best", "ckpt-9_tempo"]
+    for name in copies:
+        (folder / name).write_bytes(b"the user's own")
+    before = names_in(folder)
+    for part in (folder, folder / "best"):
+        (part / "ckpt-9_temp").mkdir(parents=True)
+        (part / "ckpt-9_temp" / "part-0").write_bytes(b"half")
     (folder / "ckpt-8.data-00000-of-00001").write_bytes(b"half")
-    before = values_of(folder)
+    (folder / "ckpt-8.index.tempstate123").write_bytes(b"half")
     assert train(copied).start_step == 4
-    assert {path.name.split(".")[0] for path in folder.glob("ckpt-*")} == {
-        "ckpt-2",
-        "ckpt-3",
-        "ckpt-4",
-    }
-    assert before.keys() == values_of(folder).keys()
+    assert names_in(folder) == before and not names_in(folder / "best")
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\xff\xfe", b"\0" * 300, b'model_checkpoint_path: "x', b"{}"]
+)
+def test_whole_checkpoints_are_continued_whatever_became_of_their_list(copied, content, caplog):
+    """`cp -r RUN R2; rm R2/checkpoint; train --model_dir=R2` once deleted every checkpoint."""
+    listing = pathlib.Path(copied.model_dir, "checkpoint")
+    if content is None:
+        listing.unlink()
+    else:
+        listing.write_bytes(content)
+    before = names_in(copied.model_dir)
+    with caplog.at_level("WARNING", logger="absl"):
+        summary = train(dataclasses.replace(copied, epoch=2))
+    assert (summary.start_step, summary.end_step) == (4, 8)
+    assert (
+        "lists no whole checkpoint. The newest one that is there is taken, ckpt-4" in caplog.text
+    )
+    assert names_in(copied.model_dir) >= before
+    assert tf.train.latest_checkpoint(copied.model_dir).endswith("ckpt-8")
+
+
+def test_a_listed_checkpoint_that_is_gone_leads_to_the_newest_that_is_there(copied):
+    listing = pathlib.Path(copied.model_dir, "checkpoint")
+    listing.write_text('model_checkpoint_path: "ckpt-9"\nall_model_checkpoint_paths: "ckpt-9"\n')
+    assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-4")
+
+
+def test_a_user_goes_back_by_naming_an_older_checkpoint_in_the_list(copied):
+    listing = pathlib.Path(copied.model_dir, "checkpoint")
+    listing.write_text(listing.read_text().replace("ckpt-4", "ckpt-3", 1))
+    assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-3")
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_names_the_first(copied):
+    with locked(copied.model_dir, ""), pytest.raises(InUseError) as refusal:
+        train(copied)
+    assert f"{copied.model_dir} is in use by " in str(refusal.value)
+    assert f"process {os.getpid()} on " in str(refusal.value)
+    assert "another --model_dir" in str(refusal.value)
+    assert train(copied).start_step == 4, "the lock has ended"
+
+
+def test_a_run_that_could_not_start_leaves_no_folder(finished, tmp_path):
+    folder = tmp_path / "new"
+    with pytest.raises(OSError):
+        train(dataclasses.replace(finished, model_dir=str(folder), load_path="absent"))
+    assert not folder.exists()
 
 
 def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(copied):
@@ -193,6 +248,11 @@ def test_changed_settings_are_shown_and_must_be_accepted(copied):
     assert changes.changed_settings(accepted, run_folder.flags_file(copied.model_dir)) == {}, (
         "the run goes on under its new settings"
     )
+    again = dataclasses.replace(accepted, e_lr=4e-5, accept_changes=False)
+    flags = flagfiles.read_flagfile(pathlib.Path(copied.model_dir, "flags.cfg"), TrainConfig)
+    assert not flags["accept_changes"], "it holds for one start"
+    with pytest.raises(ValueError, match="3e-05 then, 4e-05 now"):
+        train(again)
 
 
 def test_settings_behind_load_path_are_compared_as_well(finished, tmp_path):
@@ -223,24 +283,57 @@ def test_the_best_by_validation_is_kept_apart(finished, tmp_path):
     np.testing.assert_array_equal(loaded.regressor.mean_param, model.regressor.mean_param)
 
 
-def test_validation_each_epoch_chooses_the_best(finished, sample_records, tmp_path):
-    """Through `train`; the samples have no test people, so those of training stand in."""
+@pytest.fixture
+def validated(finished, sample_records, tmp_path):
+    """Two epochs of one step; the samples have no test people, so those of training stand in."""
     records = tmp_path / "records"
     shutil.copytree(sample_records, records)
     shutil.copy(records / "lsp" / "train_000.tfrecord", records / "lsp" / "test_000.tfrecord")
-    summary = train(
-        dataclasses.replace(
-            finished,
-            model_dir=str(tmp_path / "validated"),
-            data_dir=str(records),
-            val_datasets=("lsp",),
-            steps_per_epoch=1,
-            epoch=2,
-            checkpoint_steps=0,
-        )
+    return dataclasses.replace(
+        finished,
+        model_dir=str(tmp_path / "validated"),
+        data_dir=str(records),
+        val_datasets=("lsp",),
+        steps_per_epoch=1,
+        epoch=2,
+        checkpoint_steps=0,
     )
+
+
+def test_validation_each_epoch_chooses_the_best(validated):
+    summary = train(validated)
     assert np.isfinite(summary.losses["val_keypoint_px"])
-    assert (tmp_path / "validated" / "best" / "checkpoint").is_file()
+    assert pathlib.Path(validated.model_dir, "best", "checkpoint").is_file()
+    curve = validation.read_curve(validated.model_dir)
+    assert [(entry["step"], entry["epoch"]) for entry in curve] == [(1, 1), (2, 2)]
+    assert curve[1]["val_keypoint_px"] == summary.losses["val_keypoint_px"]
+
+
+@pytest.mark.parametrize("killed_at", ["the errors", "the best"])
+def test_a_validation_that_a_kill_ended_is_made_up_for(validated, killed_at, monkeypatch):
+    """Killed after the last epoch's checkpoint, while it measures errors or writes `best/`."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    whole = train(validated)
+    folder = pathlib.Path(validated.model_dir)
+    curve = validation.read_curve(folder)
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        if killed_at == "the errors":
+            patched.setattr(Validation, "errors_of", kill)
+        else:
+            patched.setattr(saving.KeepBest, "on_epoch_end", kill)
+        train(validated)
+    assert run_folder.latest_checkpoint(folder).endswith("ckpt-1")
+    assert not (folder / "best").exists() and not validation.read_curve(folder)
+    assert train(validated).losses == whole.losses
+    assert validation.read_curve(folder) == curve
+    assert (folder / "best" / "metrics.json").is_file()
 
 
 def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
@@ -265,3 +358,49 @@ def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tm
     model = loading.load_model(config.model_dir)
     assert {layer.compute_dtype for layer in model.encoder.layers} == {"float32"}
     assert model.optimizer.iterations.numpy() == 8
+
+
+@pytest.mark.parametrize("character", "[*?")
+def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused_at_the_start(
+    finished, tmp_path, character
+):
+    folder = tmp_path / f"run {character}1]"
+    with pytest.raises(ValueError, match="takes for a pattern.*Rename"):
+        train(dataclasses.replace(finished, model_dir=str(folder)))
+    assert not folder.exists()
+    shutil.copytree(finished.model_dir, folder)
+    with pytest.raises(ValueError, match="takes for a pattern"):
+        loading.load_model(str(folder))
+
+
+def test_paths_in_a_runs_flags_hold_in_any_folder(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(pathlib.Path(finished.model_dir).parent)
+    config = dataclasses.replace(
+        finished, model_dir="run", smpl_model_path=os.path.relpath(finished.smpl_model_path)
+    )
+    flags = tmp_path / "flags.cfg"
+    training.run.write_flags(config, tmp_path)
+    kept = flagfiles.read_flagfile(flags, TrainConfig)
+    assert kept["model_dir"] == os.path.abspath("run")
+    assert kept["smpl_model_path"] == finished.smpl_model_path
+
+
+def test_a_checkpoint_of_ours_as_pretrained_weights_is_sent_to_load_path(finished, tmp_path):
+    for path in (finished.model_dir, f"{finished.model_dir}/ckpt-4"):
+        config = dataclasses.replace(
+            finished, model_dir=str(tmp_path / "new"), pretrained_model_path=path
+        )
+        with pytest.raises(ValueError, match="Pass it as --load_path"):
+            train(config)
+
+
+def test_a_checkpoint_without_its_flags_names_the_settings_that_are_assumed(copied):
+    pathlib.Path(copied.model_dir, "flags.cfg").unlink()
+    with pytest.raises(ValueError, match=r"(?s)defaults are assumed.*--model_type=small"):
+        loading.load_model(copied.model_dir, copied.smpl_model_path)
+
+
+def test_a_load_path_that_is_not_used_is_said(finished, copied, caplog):
+    with caplog.at_level("INFO", logger="absl"):
+        train(dataclasses.replace(copied, load_path=finished.model_dir))
+    assert f"--load_path={finished.model_dir} is only for a new run and is not used" in caplog.text

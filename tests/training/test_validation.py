@@ -26,12 +26,12 @@ def test_errors_reach_the_logs_tensorboard_and_the_reader(tmp_path, caplog):
     asked = []
     people = Validation(None, ())
     people.run = lambda predict: asked.append(predict) or dict(ERRORS)
-    callback = validation.Validate(summaries.open_writer(tmp_path), people)
+    callback = validation.Validate(summaries.EventFiles(tmp_path), people)
     callback.set_model(model)
     logs = {"e_loss": 1.0}
     with caplog.at_level("INFO", logger="absl"):
         callback.on_epoch_end(2, logs)
-    callback.writer.flush()
+    callback.files.flush()
     assert asked == [model.predict_on_batch]
     assert logs == {"e_loss": 1.0, **ERRORS, **MEANS}
     assert history.read_scalars(tmp_path) == {

@@ -40,7 +40,11 @@ class Order:
         posing.standin_poser()
         appearance.atlas()
         with concurrent.futures.ThreadPoolExecutor(self.workers) as pool:
-            return list(tqdm(pool.map(function, jobs), total=len(jobs), desc=label, unit=unit))
+            return list(
+                tqdm(
+                    pool.map(function, jobs), total=len(jobs), desc=label, unit=unit, disable=None
+                )
+            )
 
 
 def write_mat(path: pathlib.Path, content: dict):

@@ -1,0 +1,19 @@
+"""How the small programs of this package end: a message for a mistake, an exit code for Ctrl-C."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+from tfrecords_tools import quiet_import
+
+
+def run(main: Callable[[], None]) -> None:
+    """Calls `main`; a ValueError or OSError in it becomes one message and exit code 1."""
+    signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(quiet_import.INTERRUPTED)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
