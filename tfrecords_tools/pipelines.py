@@ -3,6 +3,7 @@
 import atexit
 import functools
 import gc
+import sys
 import threading
 from collections.abc import Mapping
 
@@ -56,6 +57,10 @@ def _keep_from_other_threads(phase: str, info: Mapping[str, int]) -> None:
 
 
 def _drop_iterators() -> None:
+    # Python keeps the error that ends a program, and with it the frame that was reading a batch.
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
     # Only the garbage collector knows all iterators: `fit`, a traceback or a user's own variable
     # may hold one. What an iterator holds is gone with its attributes, whatever their names are.
     for found in gc.get_objects():
