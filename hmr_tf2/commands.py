@@ -15,7 +15,7 @@ from absl import app, flags, logging
 
 import hmr_tf2
 from hmr_tf2 import flagfiles
-from tfrecords_tools import quiet_import
+from tfrecords_tools import programs, quiet_import
 
 TRACEBACK_FLAG = "traceback"
 
@@ -139,8 +139,7 @@ def _call(command, settings_class) -> None:
     try:
         command(settings_class(**flagfiles.parsed_values(settings_class)))
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        sys.exit(quiet_import.INTERRUPTED)
+        programs.leave_interrupted()
     except (ValueError, OSError, FloatingPointError) as error:
         if flags.FLAGS[TRACEBACK_FLAG].value:
             raise

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from tfrecords_tools import quiet_import
 
@@ -13,7 +14,12 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        sys.exit(quiet_import.INTERRUPTED)
+        leave_interrupted()
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
+
+
+def leave_interrupted() -> NoReturn:
+    """Ends the program as one that Ctrl-C has ended."""
+    print("\nInterrupted.", file=sys.stderr)
+    sys.exit(quiet_import.INTERRUPTED)

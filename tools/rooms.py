@@ -52,7 +52,6 @@ ROOMS = (
             "tfrecords_tools.convert",
             "tfrecords_tools.convert_settings",
             "tfrecords_tools.beam_workers",
-            "tfrecords_tools.programs",
             "tfrecords_tools.verify",
             "tfrecords_tools.inspect",
             "tfrecords_tools.inspection",

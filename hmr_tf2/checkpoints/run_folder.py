@@ -172,9 +172,8 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
 
 def _what_else(folder) -> str:
     """What a folder without checkpoints is instead, for a message."""
-    is_export = any(pathlib.Path(folder).glob("saved_model.pb")) or any(
-        pathlib.Path(folder).glob("[0-9]*/saved_model.pb")
-    )
+    folder, name = pathlib.Path(folder), "saved_model.pb"
+    is_export = (folder / name).is_file() or any(folder.glob(f"[0-9]*/{name}"))
     return "; it is an export, whose weights can be used but not trained" if is_export else ""
 
 
