@@ -4,10 +4,10 @@ python -m hmr_tf2.client --server=localhost:8500 picture.jpg
 """
 
 import dataclasses
-import pathlib
 
 from hmr_tf2 import commands
 from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -58,7 +58,7 @@ def main(settings: ClientSettings) -> None:
     from hmr_tf2.capture.results_file import ResultsFile
     from hmr_tf2.serving.remote_predictor import remote_predictor
 
-    out = pathlib.Path(settings.out_dir)
+    out = check_folder(settings.out_dir)
     source = box_source(settings)
     files = sources.find_files(settings.img_path)
     films = [str(path) for path in files if sources.is_video(path)]
@@ -80,7 +80,8 @@ def main(settings: ClientSettings) -> None:
         smpl_model_path=settings.smpl_model_path,
     )
     folders = folders_of(files, out)
-    with ResultsFile(out, predictor.faces, f"{settings.server}/{settings.model_name}") as results:
+    model = f"{settings.server}/{settings.model_name}"
+    with ResultsFile(out, predictor.faces, model, files) as results:
         picture_run.run(folders, predictor, source, results, settings.focal_length)
     print(summary(out, folders, results))
     finish(settings, folders, results)

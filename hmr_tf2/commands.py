@@ -15,7 +15,7 @@ from absl import app, flags, logging
 
 import hmr_tf2
 from hmr_tf2 import flagfiles
-from tfrecords_tools import programs, quiet_import
+from tfrecords_tools import programs, quiet_import, system_errors
 
 TRACEBACK_FLAG = "traceback"
 
@@ -136,14 +136,30 @@ def _with_accepted_values(message: str, settings_class: type) -> str:
 
 
 def _call(command, settings_class) -> None:
+    values = flagfiles.parsed_values(settings_class)
     try:
-        command(settings_class(**flagfiles.parsed_values(settings_class)))
+        command(settings_class(**values))
     except KeyboardInterrupt:
         programs.leave_interrupted()
-    except (ValueError, OSError, FloatingPointError) as error:
-        if flags.FLAGS[TRACEBACK_FLAG].value:
+    except Exception as error:
+        message = _message(error, values)
+        if message is None or flags.FLAGS[TRACEBACK_FLAG].value:
             raise
-        _exit(str(error))
+        _exit(message)
+
+
+def _message(error: Exception, values: dict[str, Any]) -> str | None:
+    """What to tell the user; None if the error is a fault of the program."""
+    if isinstance(error, (ValueError, OSError, FloatingPointError)):
+        return system_errors.sentence(error, values)
+    # TensorFlow's own class, which takes seconds to import.
+    if type(error).__name__ == "ResourceExhaustedError":
+        text = str(error).partition("\n")[0]
+        if "No space left" in text or "quota" in text:
+            return f"The disk is full: {text} Make room there, then run the same command again."
+        smaller = " Give a smaller --batch_size." if "batch_size" in values else ""
+        return f"The memory is used up: {text}{smaller}"
+    return None
 
 
 def _exit(message: str) -> typing.NoReturn:

@@ -8,6 +8,7 @@ import pathlib
 
 from hmr_tf2 import commands
 from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
+from tfrecords_tools.files import check_folder, ends_all_writing
 from tfrecords_tools.settings import check_settings, setting
 
 QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
@@ -86,7 +87,7 @@ def main(settings: DemoSettings) -> None:
     from hmr_tf2.capture import picture_run, sources, video_run
     from hmr_tf2.capture.results_file import ResultsFile
 
-    out = pathlib.Path(settings.out_dir)
+    out = check_folder(settings.out_dir)
     source = box_source(settings)
     if settings.webcam is None:
         files = sources.find_files(settings.img_path)
@@ -102,7 +103,7 @@ def main(settings: DemoSettings) -> None:
         settings.load_path, settings.smpl_model_path, settings.batch_size
     )
     folders = folders_of(files, out)
-    with ResultsFile(out, predictor.faces, settings.load_path) as results:
+    with ResultsFile(out, predictor.faces, settings.load_path, files) as results:
         pictures = {path: folders[path] for path in files if not sources.is_video(path)}
         if pictures:
             picture_run.run(pictures, predictor, source, results, settings.focal_length)
@@ -119,7 +120,9 @@ def main(settings: DemoSettings) -> None:
                     settings.max_frames,
                 )
             except (ValueError, OSError) as error:
-                results.fail(str(path), error)
+                if ends_all_writing(error):
+                    raise
+                results.fail(path, error)
     print(summary(out, folders, results))
     finish(settings, folders, results)
 

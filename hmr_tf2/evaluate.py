@@ -12,6 +12,7 @@ import dataclasses
 
 from hmr_tf2 import commands
 from tfrecords_tools.datasets import DATASETS
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -89,6 +90,7 @@ def main(settings: EvaluateSettings) -> None:
     from hmr_tf2 import loading
     from hmr_tf2.evaluation import protocols, run
 
+    check_folder(settings.out_dir)
     found = [
         protocols.find(settings.data_dir, dataset, settings.protocol, settings.split)
         for dataset in settings.datasets

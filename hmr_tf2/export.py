@@ -6,6 +6,7 @@ python -m hmr_tf2.export --load_path=RUN --export_dir=serving/hmr
 import dataclasses
 
 from hmr_tf2 import commands
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -65,6 +66,7 @@ def main(settings: ExportSettings) -> None:
     from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE
     from hmr_tf2.serving.fast_encoder import fast_encoder
 
+    check_folder(settings.export_dir)
     model = loading.load_model(settings.load_path, settings.smpl_model_path)
     dtype = tf.as_dtype(settings.precision)
     tolerance = TOLERANCE if dtype == tf.float32 else BFLOAT16_TOLERANCE

@@ -17,6 +17,7 @@ import time
 from hmr_tf2 import commands
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.networks.encoders import ENCODERS
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
@@ -103,7 +104,7 @@ def main(settings: QuickstartSettings) -> None:
     from hmr_tf2.hmr.system import HMR_SYSTEM
     from hmr_tf2.smpl import mean_theta
 
-    out = pathlib.Path(settings.out)
+    out = check_folder(settings.out)
     journal = Journal()
     with journal.part("Make a stand-in body and people") as results:
         smpl_model_path, raw = make_standin(settings, out)
@@ -288,10 +289,10 @@ def write_page(out: pathlib.Path, journal: Journal, errors, pictures) -> pathlib
 
 
 def error_table(errors: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: the errors of each prediction, and by how much training lowered them."""
+    """Header and rows: the errors of each prediction, and how much training changed them."""
     rows = [[name, *(f"{v:.1f}" for v in row.values())] for name, row in errors.items()]
-    lower = [f"{100 * share:.1f} %" for share in gains(errors).values()]
-    return ["", *errors[MEAN]], [*rows, ["lower by", *lower]]
+    change = [f"{-100 * share:+.1f} %" for share in gains(errors).values()]
+    return ["", *errors[MEAN]], [*rows, ["change", *change]]
 
 
 def gains(errors: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -52,7 +52,8 @@ def memory_is_given_back():
 
 def pytest_collection_modifyitems(items):
     """Runs of whole networks come first, or one process would end long behind the other."""
-    items.sort(key=lambda item: "training" not in str(item.path))
+    first = ("test_readme", "training")
+    items.sort(key=lambda item: not any(name in str(item.path) for name in first))
 
 
 @pytest.fixture(scope="session")

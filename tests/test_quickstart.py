@@ -1,38 +1,13 @@
-"""The quickstart leaves what it promises, and says how each part went."""
+"""What the quickstart computes and says; tests/test_readme.py runs it."""
 
 import contextlib
 import pathlib
 
-import cv2
 import numpy as np
 import pytest
 
 from hmr_tf2 import quickstart
-from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.standin.people import Person
-
-
-def test_every_part_runs_and_leaves_its_result(tmp_path, capsys):
-    out = tmp_path / "out"
-    quickstart.main(quickstart.QuickstartSettings(out=str(out), people=8, steps=2, batch_size=2))
-    printed = capsys.readouterr().out
-    for title in (
-        "Make a stand-in",
-        "Convert the raw",
-        "Train 2 steps",
-        "Export a",
-        "Load it",
-        "Total",
-        "MPJPE",
-        "Next:",
-    ):
-        assert title in printed
-    assert run_folder.latest_checkpoint(out / "run").endswith("ckpt-2")
-    assert (out / "serving" / "hmr" / "1" / "saved_model.pb").is_file()
-    assert cv2.imread(str(out / "result.png")).shape == (4 * 224, 2 * 4 * 224, 3)
-    page = (out / "results.html").read_text()
-    assert page.count("data:image/png;base64,") == quickstart.NUM_SHOWN
-    assert "kp_loss_stage2" in page and "val/" not in page and "mpjpe_mm" in page
 
 
 def person(keypoints_m, keypoints_px):
@@ -63,7 +38,7 @@ def test_gains_are_shares_of_the_start():
     assert quickstart.gains(errors) == {"MPJPE, mm": pytest.approx(0.35)}
     assert quickstart.error_table(errors) == (
         ["", "MPJPE, mm"],
-        [["mean body", "200.0"], ["trained", "130.0"], ["lower by", "35.0 %"]],
+        [["mean body", "200.0"], ["trained", "130.0"], ["change", "-35.0 %"]],
     )
 
 

@@ -8,6 +8,7 @@ left under the name, and never half of the new one. All code that writes files g
 """
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
@@ -25,6 +26,47 @@ _TOKEN_BYTES = 4
 
 _HASHED_WHOLE = 32 << 20
 _HASHED_ENDS = 1 << 20
+
+# After these, whatever else is written fails, too: a full disk, a used-up quota, a disk that has
+# become read-only.
+_NOTHING_CAN_BE_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class NotWrittenError(OSError):
+    """A file or folder could not be written: one sentence that names it and the reason.
+
+    Attributes:
+        path: what could not be written.
+        errno: the system's number for the reason.
+    """
+
+    def __init__(self, path: Path, number: int):
+        super().__init__(f"{os.fspath(path)} cannot be written: {os.strerror(number)}.")
+        self.path = os.fspath(path)
+        self.errno = number
+
+
+def ends_all_writing(error: BaseException) -> bool:
+    """Whether an error means that no other file could be written either, as on a full disk."""
+    return isinstance(error, OSError) and error.errno in _NOTHING_CAN_BE_WRITTEN
+
+
+def check_folder(path: Path) -> pathlib.Path:
+    """Checks that a folder can be made and written to, or is there already; makes nothing.
+
+    Programs call it before they start on work whose results go there.
+
+    Raises:
+        OSError: something in the path is a file, or nothing may be written there.
+    """
+    there = pathlib.Path(path).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise NotWrittenError(path, errno.EACCES)
+    return pathlib.Path(path)
 
 
 @contextlib.contextmanager
@@ -44,7 +86,7 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[pathlib.Path
             takes half a file for a whole one.
 
     Raises:
-        OSError: the file cannot be written; one sentence that names `path` and the reason.
+        NotWrittenError: the file cannot be written.
     """
     target = pathlib.Path(path).absolute()
     partial = partial_path(target, keep_suffix)
@@ -69,8 +111,7 @@ def making_folder(path: Path, *, flush: bool = True) -> Iterator[pathlib.Path]:
             may leave empty files in it; with it, thousands of files take minutes on a slow disk.
 
     Raises:
-        OSError: the folder cannot be written, or `path` exists by now; one sentence that names
-            `path` and the reason.
+        NotWrittenError: the folder cannot be written, or `path` exists by now.
     """
     target = pathlib.Path(path).absolute()
     partial = partial_path(target)
@@ -141,8 +182,7 @@ def named_errors(path: Path, partial: Path | None = None) -> Iterator[None]:
         if error.errno is None or not _is_about(error.filename, path, partial):
             raise
         # The system's own words, because some libraries put the temporary name into theirs.
-        reason = os.strerror(error.errno)
-        raise OSError(f"{os.fspath(path)} cannot be written: {reason}.") from error
+        raise NotWrittenError(path, error.errno) from error
 
 
 def sha256_of(path: Path) -> str:

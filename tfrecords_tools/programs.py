@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from tfrecords_tools import quiet_import
+from tfrecords_tools import quiet_import, system_errors
 
 
 def run(main: Callable[[], None]) -> None:
@@ -16,7 +16,7 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         leave_interrupted()
     except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
+        sys.exit(f"Error: {system_errors.sentence(error)}")
 
 
 def leave_interrupted() -> NoReturn:

@@ -93,7 +93,8 @@ def summary(
     """Says what was recovered, and where it is."""
     done = _done(folders, results)
     lines = [
-        f"Recovered {results.num_people} bodies in {len(done)} of {len(folders)} files: "
+        f"Recovered {plural(results.num_people, 'body', 'bodies')} in {len(done)} of "
+        f"{plural(len(folders), 'file', 'files')}: "
         f"{out / 'results.json'}, {out / 'results.npz'}"
     ]
     lines += [f"  {path} -> {folders[path]}/" for path in done[:10]]
@@ -116,7 +117,13 @@ def finish(
         webbrowser.open(next(page for page in pages if page.is_file()).resolve().as_uri())
     if results.failed:
         lines = "\n".join(f"  {entry['error']}" for entry in results.failed)
-        raise ValueError(f"{len(results.failed)} of {len(folders)} files failed:\n{lines}")
+        files = plural(len(folders), "file", "files")
+        raise ValueError(f"{len(results.failed)} of {files} failed:\n{lines}")
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """A number with what it counts, such as `1 body` or `2 bodies`."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def _done(folders: dict[pathlib.Path, pathlib.Path], results: "ResultsFile") -> list[pathlib.Path]:

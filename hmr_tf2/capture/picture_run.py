@@ -24,6 +24,8 @@ from hmr_tf2.crops import Crop, CropPlace, crop_box, crop_whole_picture
 from hmr_tf2.pictures import read_picture, write_picture
 from hmr_tf2.predictor import CropPredictor
 from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
+from tfrecords_tools import system_errors
+from tfrecords_tools.files import ends_all_writing
 
 # Resolution of one view of a panel.
 VIEW_PX = 448
@@ -56,7 +58,7 @@ def run(
                     _finish, path, folders[path], seen, predictor.faces, results, focal_length
                 )
             if isinstance(seen, Exception):
-                logging.error("%s", seen)
+                logging.error("%s", system_errors.sentence(seen))
                 results.fail(str(path), seen)
             progress.update()
 
@@ -200,11 +202,14 @@ def _finish(path, folder, seen, faces, results, focal_length):
     bodies = [body_of(sighting, row, size, focal_length) for sighting, row in seen]
     write_drawings(folder, picture, bodies, faces)
     results.add(str(path), None, size, bodies)
+    results.finish(path)
 
 
 def _attempt(function, *args):
-    """What `function` returns, or the error that a file caused."""
+    """What `function` returns, or the error that a file caused; a full disk ends all work."""
     try:
         return function(*args)
     except (ValueError, OSError) as error:
+        if ends_all_writing(error):
+            raise
         return error

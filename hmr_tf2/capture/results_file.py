@@ -9,11 +9,13 @@ import math
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
 
 import numpy as np
+from absl import logging
 
 from hmr_tf2.capture.bodies import Body
-from tfrecords_tools import joints
+from tfrecords_tools import joints, system_errors
 from tfrecords_tools.files import replacing
 
 FORMAT, VERSION = "hmr_tf2 results", 1
@@ -25,16 +27,26 @@ _DECIMALS = 6
 class ResultsFile:
     """Collects people one by one; the two files appear when the block ends, however it ends.
 
-    Vertices wait in a temporary file, because those of a long video do not fit into memory.
+    If an error or Ctrl-C ends it, the files that nobody came to are listed as failed. Vertices
+    wait in a temporary file, because those of a long video do not fit into memory.
 
-    >>> with ResultsFile("out", predictor.faces, load_path) as results:
+    >>> with ResultsFile("out", predictor.faces, load_path, ["a.jpg"]) as results:
     ...     results.add("a.jpg", None, (640, 480), bodies)
+    ...     results.finish("a.jpg")
     """
 
-    def __init__(self, out_dir: str | os.PathLike, faces: np.ndarray, load_path: str):
+    def __init__(
+        self,
+        out_dir: str | os.PathLike,
+        faces: np.ndarray,
+        load_path: str,
+        files: Iterable[str | os.PathLike],
+    ):
         self._out_dir = pathlib.Path(out_dir)
         self._faces = faces
         self._load_path = str(load_path)
+        self._todo = dict.fromkeys(map(str, files))
+        self._num_files = len(self._todo)
         self._images: list[dict] = []
         self._rows: list[dict[str, np.ndarray]] = []
         self._failed: list[dict[str, str]] = []
@@ -49,6 +61,8 @@ class ResultsFile:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
+        if kind is not None and self._todo:
+            self._give_up(error)
         with self._stack:
             try:
                 self._write()
@@ -81,9 +95,14 @@ class ResultsFile:
             }
         )
 
-    def fail(self, file: str, error: Exception) -> None:
+    def finish(self, file: str | os.PathLike) -> None:
+        """Notes that everyone in a file has been added."""
+        self._todo.pop(str(file), None)
+
+    def fail(self, file: str | os.PathLike, error: Exception) -> None:
         """Notes a file that gave no result."""
-        self._failed.append({"file": str(file), "error": str(error)})
+        self._todo.pop(str(file), None)
+        self._failed.append({"file": str(file), "error": system_errors.sentence(error)})
 
     @property
     def failed(self) -> list[dict[str, str]]:
@@ -93,6 +112,18 @@ class ResultsFile:
     @property
     def num_people(self) -> int:
         return len(self._rows)
+
+    def _give_up(self, error):
+        reason = system_errors.sentence(error) or "interrupted"
+        logging.warning(
+            "%d of %d files were not finished; %s says so, and has the others.",
+            len(self._todo),
+            self._num_files,
+            self._out_dir / JSON_NAME,
+        )
+        for file in tuple(self._todo):
+            self._todo.pop(file)
+            self._failed.append({"file": file, "error": f"{file} was not finished: {reason}"})
 
     def _write(self):
         content = {
@@ -116,7 +147,10 @@ class ResultsFile:
             verts = np.memmap(
                 self._verts, np.float32, "r", shape=(len(self._rows), self._num_vertices, 3)
             )
-        with replacing(self._out_dir / NPZ_NAME) as partial, open(partial, "wb") as file:
+        path = self._out_dir / NPZ_NAME
+        # Should the disk be full, the JSON file is there and no older arrays contradict it.
+        path.unlink(missing_ok=True)
+        with replacing(path) as partial, open(partial, "wb") as file:
             np.savez(
                 file,
                 verts=verts,

@@ -74,6 +74,7 @@ def run(
     _write_film(path, folder / "overlay.mp4", info, seen, predictor, results, focal_length)
     for person, track in tracks_of(seen).items():
         _write_motion(folder / f"person{person}", track, info, predictor, focal_length)
+    results.finish(path)
 
 
 def tracks_of(seen: list[list[Sighting]]) -> dict[int, list[tuple[int, Sighting]]]:

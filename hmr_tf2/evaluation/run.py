@@ -154,6 +154,7 @@ def predict_all(
         initial=sum(len(shelf[name].rows) for name in found),
         unit="frame",
         desc=protocol.title,
+        disable=None,
     ) as bar:
         for name, arrays in _predicted(
             todo, predict, index, protocol.has_3d, batch_size, img_size, bar.update

@@ -10,6 +10,7 @@ import time
 
 from hmr_tf2 import commands
 from tfrecords_tools.datasets import STANDIN_DATASETS
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -34,7 +35,12 @@ class StandinSettings:
         choices=STANDIN_DATASETS,
     )
     people: int = setting(
-        500, "Number of pictures per data set (for mosh, of motion clips).", "people", minimum=1
+        500,
+        "Number of pictures per data set, and for mosh of motion clips. Sets that are made of "
+        "sequences get about as many, but at least one frame of each sequence; some get "
+        "pictures for testing besides.",
+        "people",
+        minimum=1,
     )
     plain: bool = setting(
         False,
@@ -70,6 +76,8 @@ def main(settings: StandinSettings) -> None:
     # Importing SciPy, numba and OpenCV takes seconds, which --help should not.
     from hmr_tf2.standin import body, contact_sheet, people, raw_layouts
 
+    for folder in filter(None, (settings.out, settings.models)):
+        check_folder(folder)
     start = time.perf_counter()
     variety = people.PLAIN if settings.plain else people.EVERYDAY
     folders = raw_layouts.write_raw(

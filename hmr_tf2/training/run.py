@@ -27,7 +27,7 @@ from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.system import Data, System, Validation
 from hmr_tf2.training.validation import Curve, Validate, read_curve
 from hmr_tf2.training.vitals import Vitals
-from tfrecords_tools.files import write_text
+from tfrecords_tools.files import check_folder, write_text
 from tfrecords_tools.locks import locked
 from tfrecords_tools.settings import absolute_paths
 
@@ -126,7 +126,7 @@ def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
 @contextlib.contextmanager
 def _own_folder(folder: str) -> Iterator[str]:
     """The run's folder, made if need be, which no other run can use meanwhile."""
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(check_folder(folder), exist_ok=True)
     try:
         with locked(folder, "Wait until it has ended, or start a run in another --model_dir."):
             yield folder

@@ -1,6 +1,8 @@
 """The demo: any picture or video in, files out that agree with each other and with the docs."""
 
+import errno
 import json
+import os
 import pathlib
 
 import cv2
@@ -8,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hmr_tf2 import demo, loading
+from hmr_tf2 import client, demo, loading
 from hmr_tf2.capture import command, picture_run
 from hmr_tf2.pictures import read_picture
+from hmr_tf2.predictor import CropPredictor
+from hmr_tf2.serving import remote_predictor
 from hmr_tf2.visualization.video_file import video_writer
+from tfrecords_tools import files, system_errors
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs" / "outputs.md"
 SIZE = (320, 240)
@@ -200,6 +205,100 @@ def test_an_interrupted_folder_leaves_the_numbers_so_far(
         run(img_path=str(tmp_path))
     document = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [pathlib.Path(image["file"]).stem for image in document["images"]] == list("abcde")
+    assert [pathlib.Path(entry["file"]).stem for entry in document["failed"]] == list("fgh")
+    assert all("was not finished" in entry["error"] for entry in document["failed"])
+
+
+def full_disk(*args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_ends_the_folder_at_once_and_keeps_the_numbers(
+    run, make_spot, tmp_path, monkeypatch, caplog
+):
+    for name in "abcdefgh":
+        save(tmp_path / f"{name}.png", make_spot(SIZE, (200, 130)))
+    write, calls = picture_run.write_picture, []
+
+    def room_for_three(path, picture):
+        calls.append(path)
+        if len(calls) > 3:
+            monkeypatch.setattr(files, "_sync_file", full_disk)
+        write(path, picture)
+
+    monkeypatch.setattr(picture_run, "write_picture", room_for_three)
+    with pytest.raises(files.NotWrittenError) as caught:
+        run(img_path=str(tmp_path))
+    assert "person0.png cannot be written: No space left on device. Make room" in (
+        system_errors.sentence(caught.value)
+    )
+    assert len(calls) == 4
+    assert caplog.text.count("No space left") <= 1
+    # Nothing more could be written, not even that; but what was there is there.
+    inside(tmp_path / "out", "a", "b")
+
+
+def test_after_a_full_disk_has_room_again_results_list_what_was_done(
+    run, make_spot, tmp_path, monkeypatch
+):
+    for name in "abcdefgh":
+        save(tmp_path / f"{name}.png", make_spot(SIZE, (200, 130)))
+    write, calls = picture_run.write_drawings, []
+
+    def no_room_for_large_files(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise files.NotWrittenError("large", errno.ENOSPC)
+        write(*args)
+
+    monkeypatch.setattr(picture_run, "write_drawings", no_room_for_large_files)
+    with pytest.raises(OSError, match="No space"):
+        run(img_path=str(tmp_path))
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [pathlib.Path(image["file"]).stem for image in document["images"]] == list("ab")
+    assert [pathlib.Path(entry["file"]).stem for entry in document["failed"]] == list("cdefgh")
+    assert "No space left on device" in document["failed"][0]["error"]
+
+
+def test_a_network_that_breaks_off_leaves_a_list_of_all_files(
+    spotter, make_spot, tmp_path, monkeypatch, caplog
+):
+    answers = iter([spotter.predict_crops, spotter.predict_crops])
+
+    def dies(images):
+        answer = next(answers, None)
+        if answer is None:
+            raise ConnectionError("No answer from --server=localhost:1")
+        return answer(images)
+
+    server = CropPredictor(dies, spotter.faces, spotter.img_size, batch_size=4)
+    monkeypatch.setattr(remote_predictor, "remote_predictor", lambda *args, **kwargs: server)
+    for number in range(10):
+        save(tmp_path / f"{number}.png", make_spot(SIZE, (200, 130)))
+    out = tmp_path / "out"
+    settings = client.ClientSettings(
+        server="localhost:1", img_path=str(tmp_path), out_dir=str(out), batch_size=4
+    )
+    with pytest.raises(ConnectionError, match="No answer"):
+        client.main(settings)
+    document = json.loads((out / "results.json").read_text())
+    assert [pathlib.Path(image["file"]).stem for image in document["images"]] == list("01234567")
+    assert [pathlib.Path(entry["file"]).stem for entry in document["failed"]] == list("89")
+    assert all("No answer from --server" in entry["error"] for entry in document["failed"])
+    assert "2 of 10 files were not finished" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["a file", "in a file"])
+def test_an_output_folder_that_cannot_be_is_told_before_the_network_is_loaded(
+    kind, make_spot, tmp_path
+):
+    picture = save(tmp_path / "a.png", make_spot(SIZE, (200, 130)))
+    out = tmp_path / "a.png" if kind == "a file" else tmp_path / "a.png" / "out"
+    settings = demo.DemoSettings(load_path="nowhere", img_path=picture, out_dir=str(out))
+    with pytest.raises(NotADirectoryError) as caught:
+        demo.main(settings)
+    message = system_errors.sentence(caught.value, {"out_dir": str(out)})
+    assert "a.png" in message and message.endswith("--out_dir names it.")
 
 
 def test_an_empty_file_of_openpose_fails_its_picture_alone(run, make_spot, tmp_path):
@@ -406,6 +505,7 @@ def test_a_box_is_for_one_picture(spotter, make_spot, tmp_path):
         demo.main(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("untrained", ["resnet_fc3_dropout"], indirect=True)
 def test_the_originals_networks_run_the_demo(untrained, make_spot, tmp_path, monkeypatch):
     """With a body of 6890 vertices; `tests/test_loading.py` has where they may come from."""

@@ -68,7 +68,7 @@ def test_KEEP_only_the_last_stage_enters_the_keypoint_loss(small_smpl_path, batc
     assert logs["kp_loss_stage1"] != logs["kp_loss_stage2"]
 
 
-@pytest.mark.parametrize("num_stage", [1, 4])
+@pytest.mark.parametrize("num_stage", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_any_number_of_stages(small_smpl_path, reference, num_stage):
     model = make(small_smpl_path, num_stage=num_stage)
     logs = model.train_on_batch(reference.batch(3, 2, num_stage=num_stage), return_dict=True)

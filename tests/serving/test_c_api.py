@@ -51,6 +51,7 @@ def test_a_c_program_reproduces_the_numbers(exported, expected, picture_files, t
         np.testing.assert_allclose(got, expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_process_with_nothing_but_tensorflow_reproduces_the_numbers(
     exported, expected, untrained, picture_files
 ):
@@ -74,6 +75,7 @@ print(json.dumps({name: out[name].numpy().tolist() for name in
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_saved_model_cli_shows_and_runs_the_signatures(exported, tmp_path):
     cli = pathlib.Path(sys.executable).with_name("saved_model_cli")
     shown = subprocess.run(

@@ -409,6 +409,7 @@ def test_a_run_of_another_model_is_refused(small_config, config):
 # HMR itself.
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_explained_by_the_command(small_config, tmp_path, capsys):
     """Before its first checkpoint: the weights it began with are those of the seed."""
     config = dataclasses.replace(

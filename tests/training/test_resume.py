@@ -36,8 +36,8 @@ def command(config):
     return [sys.executable, "-m", "hmr_tf2.train", *flags]
 
 
-def run(config, until=None, number=signal.SIGKILL):
-    """Runs the command; when it has saved step `until` or a later one, sends it `number`."""
+def run(config, until=None, number=signal.SIGKILL, delay=0.0):
+    """Runs the command; `delay` seconds after it has saved step `until`, sends it `number`."""
     before = saved_steps(config)
     process = subprocess.Popen(
         command(config), env=QUIET, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -45,6 +45,7 @@ def run(config, until=None, number=signal.SIGKILL):
     if until:
         while process.poll() is None and max(saved_steps(config) - before, default=0) < until:
             time.sleep(0.002)
+        time.sleep(delay)
         process.send_signal(number)
     output = process.communicate(timeout=300)[0]
     return process.returncode, output
@@ -79,8 +80,8 @@ def config(small_config, tmp_path):
 @pytest.mark.parametrize(
     "signals",
     [
-        (signal.SIGKILL, signal.SIGTERM),
-        pytest.param((signal.SIGKILL,) * 4 + (signal.SIGINT,), marks=pytest.mark.slow),
+        (signal.SIGKILL,),
+        pytest.param((signal.SIGKILL, signal.SIGTERM, signal.SIGINT), marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path, signals):
@@ -102,6 +103,39 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bits(config, tmp_path, 
     assert expected.keys() == got.keys() and len(got) > 150
     for name, value in expected.items():
         np.testing.assert_array_equal(got[name], value, err_msg=f"{name}, stopped at {steps}")
+
+
+@pytest.mark.slow
+def test_twelve_kills_in_training_and_validation_change_neither_weights_nor_best_nor_curve(
+    config, with_test_people, tmp_path
+):
+    """Two epochs of four steps; each step is followed by kills, and each validation by four."""
+    config = dataclasses.replace(
+        config, data_dir=str(with_test_people), val_datasets=("lsp",), steps_per_epoch=4
+    )
+    whole = dataclasses.replace(config, model_dir=str(tmp_path / "whole"))
+    assert run(whole)[0] == 0
+    random_delay = random.Random(time.time_ns()).uniform
+    # The validation after steps 4 and 8 begins right behind their checkpoint.
+    delays = {1: [0], 2: [0], 4: [0, 0.1, 0.3, 1], 5: [0], 7: [0], 8: [0, 0.1, 0.3, 1]}
+    kills = 0
+    for step, seconds in delays.items():
+        for delay in seconds:
+            code, output = run(config, step, signal.SIGKILL, delay * random_delay(0.5, 1.5))
+            assert code in (-signal.SIGKILL, 0), output
+            kills += code == -signal.SIGKILL
+    code, output = run(config)
+    assert code == 0, output
+    print(f"{kills} kills")
+    assert kills >= 8
+    for folder in (".", "best"):
+        expected, got = (values_of(pathlib.Path(c.model_dir, folder)) for c in (whole, config))
+        assert expected.keys() == got.keys() and len(got) > 150
+        for name, value in expected.items():
+            np.testing.assert_array_equal(got[name], value, err_msg=f"{folder} {name}")
+    for file in (validation.CURVE_FILE, "best/metrics.json"):
+        expected, got = (pathlib.Path(c.model_dir, file).read_text() for c in (whole, config))
+        assert got == expected
 
 
 @pytest.fixture(scope="module")
@@ -164,13 +198,25 @@ def test_what_a_kill_left_of_a_checkpoint_is_deleted_and_nothing_else(copied):
 @pytest.mark.parametrize(
     "content", [None, b"", b"\xff\xfe", b"\0" * 300, b'model_checkpoint_path: "x', b"{}"]
 )
-def test_whole_checkpoints_are_continued_whatever_became_of_their_list(copied, content, caplog):
-    """`cp -r RUN R2; rm R2/checkpoint; train --model_dir=R2` once deleted every checkpoint."""
+def test_the_newest_whole_checkpoint_is_found_whatever_became_of_their_list(
+    copied, content, caplog
+):
     listing = pathlib.Path(copied.model_dir, "checkpoint")
     if content is None:
         listing.unlink()
     else:
         listing.write_bytes(content)
+    before = names_in(copied.model_dir)
+    run_folder.tidy(copied.model_dir)
+    with caplog.at_level("WARNING", logger="absl"):
+        assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-4")
+    assert "The newest one that is there is taken, ckpt-4" in caplog.text
+    assert names_in(copied.model_dir) == before
+
+
+def test_a_copied_run_without_its_list_of_checkpoints_goes_on(copied, caplog):
+    """`cp -r RUN R2; rm R2/checkpoint; train --model_dir=R2` once deleted every checkpoint."""
+    pathlib.Path(copied.model_dir, "checkpoint").unlink()
     before = names_in(copied.model_dir)
     with caplog.at_level("WARNING", logger="absl"):
         summary = train(dataclasses.replace(copied, epoch=2))
@@ -220,7 +266,7 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(copied):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(pathlib.Path(copied.model_dir).glob("ckpt-5*"))
-    assert train(dataclasses.replace(copied, epoch=2)).start_step == 4
+    assert run_folder.latest_checkpoint(copied.model_dir).endswith("ckpt-4")
 
 
 def test_weights_that_are_not_finite_are_not_saved(copied):
@@ -284,15 +330,21 @@ def test_the_best_by_validation_is_kept_apart(finished, tmp_path):
 
 
 @pytest.fixture
-def validated(finished, sample_records, tmp_path):
-    """Two epochs of one step; the samples have no test people, so those of training stand in."""
+def with_test_people(sample_records, tmp_path):
+    """The samples have no test people, so those of training stand in."""
     records = tmp_path / "records"
     shutil.copytree(sample_records, records)
     shutil.copy(records / "lsp" / "train_000.tfrecord", records / "lsp" / "test_000.tfrecord")
+    return records
+
+
+@pytest.fixture
+def validated(finished, with_test_people, tmp_path):
+    """Two epochs of one step."""
     return dataclasses.replace(
         finished,
         model_dir=str(tmp_path / "validated"),
-        data_dir=str(records),
+        data_dir=str(with_test_people),
         val_datasets=("lsp",),
         steps_per_epoch=1,
         epoch=2,
@@ -309,7 +361,9 @@ def test_validation_each_epoch_chooses_the_best(validated):
     assert curve[1]["val_keypoint_px"] == summary.losses["val_keypoint_px"]
 
 
-@pytest.mark.parametrize("killed_at", ["the errors", "the best"])
+@pytest.mark.parametrize(
+    "killed_at", ["the errors", pytest.param("the best", marks=pytest.mark.slow)]
+)
 def test_a_validation_that_a_kill_ended_is_made_up_for(validated, killed_at, monkeypatch):
     """Killed after the last epoch's checkpoint, while it measures errors or writes `best/`."""
 
@@ -341,6 +395,7 @@ def test_a_flagfile_that_a_run_wrote_repeats_it(finished):
     assert TrainConfig(**flags) == finished
 
 
+@pytest.mark.slow
 def test_a_run_in_half_precision_continues_and_is_loaded_in_float32(finished, tmp_path):
     """With the other flags of hardware and rates; later three steps an execution."""
     config = dataclasses.replace(

@@ -125,6 +125,7 @@ def test_a_run_continues_where_it_stopped(small_config, tmp_path):
     assert continued.checkpoint.endswith("ckpt-6")
 
 
+@pytest.mark.slow
 def test_load_path_takes_the_authors_checkpoint(config, reference_files):
     start = dataclasses.replace(
         config,

@@ -1,4 +1,4 @@
-"""COCO 2014 keypoints: images/train2014 and annotations/person_keypoints_train2014.json."""
+"""COCO 2014 keypoints: images/*2014 and annotations/person_keypoints_*2014.json."""
 
 import functools
 import json
@@ -11,7 +11,9 @@ from hmr_tf2.standin import backgrounds, people
 from hmr_tf2.standin.raw.runner import Order
 from tfrecords_tools import joints
 
-_STREAM = 6
+_STREAM, _STREAM_VAL = 6, 9
+# One validation picture for so many training pictures, but not fewer than some people fill.
+_PER_VAL_PICTURE, _MIN_VAL_PICTURES = 10, 8
 _CROWD_EVERY = 12
 _FROM_COCO_PLUS = list(joints.COCO_PLUS.indices(joints.COCO.names))
 _BONES = (
@@ -25,10 +27,21 @@ _BONES = (
 
 
 def write(folder: pathlib.Path, order: Order):
-    """Writes `order.people` pictures of one to three people, near and far, some cut off."""
-    home = folder / "images" / "train2014"
+    """Writes `order.people` pictures of one to three people, near and far, some cut off.
+
+    A tenth as many are for validation.
+    """
+    num_val = max(_MIN_VAL_PICTURES, order.people // _PER_VAL_PICTURE)
+    (folder / "annotations").mkdir()
+    _write_split(folder, order, "train", order.people, _STREAM)
+    _write_split(folder, order, "val", num_val, _STREAM_VAL)
+
+
+def _write_split(folder, order, split, num_pictures, stream):
+    home = folder / "images" / f"{split}2014"
     home.mkdir(parents=True)
-    entries = order.run(functools.partial(_picture, home, order), range(order.people), "coco")
+    draw = functools.partial(_picture, home, order, stream)
+    entries = order.run(draw, range(num_pictures), f"coco {split}")
     annotations = [annotation for _, people_there in entries for annotation in people_there]
     for number, annotation in enumerate(annotations):
         annotation["id"] = number + 1
@@ -39,19 +52,18 @@ def write(folder: pathlib.Path, order: Order):
         "annotations": annotations,
         "categories": [_category()],
     }
-    (folder / "annotations").mkdir()
-    path = folder / "annotations" / "person_keypoints_train2014.json"
+    path = folder / "annotations" / f"person_keypoints_{split}2014.json"
     path.write_text(json.dumps(content))
 
 
-def _picture(home, order, number):
-    rng = order.rng(_STREAM, number)
+def _picture(home, order, stream, number):
+    rng = order.rng(stream, number)
     size = (int(rng.integers(240, 420)), int(rng.integers(280, 500)))
     count = int(rng.choice([1, 1, 1, 2, 3]))
     share = (0.45, 0.95) if rng.random() < 0.75 else (0.95, 1.5)
     photo = people.random_photo(rng, size, count, share, order.variety)
     image_id = 100 + 17 * number
-    name = f"COCO_train2014_{image_id:012d}.jpg"
+    name = f"COCO_{home.name}_{image_id:012d}.jpg"
     (home / name).write_bytes(backgrounds.jpeg(rng, photo.image))
     image = {"id": image_id, "file_name": name, "height": size[0], "width": size[1], "license": 1}
     annotations = [_annotation(person, image_id) for person in photo.people]
