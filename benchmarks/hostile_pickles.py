@@ -77,8 +77,10 @@ def draw(measured: list[Measured], path: pathlib.Path) -> None:
     for axes, text in ((above, "memory above the idle reader, MB"), (below, "seconds")):
         axes.set(xscale="log", yscale="symlog" if axes is above else "log", ylabel=text)
         axes.grid(alpha=0.3)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
     below.set_xlabel("size of the file, kB")
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 300)
     above.set_title(f"{len(measured)} pickles made to hang the reader or to fill its memory")
     above.legend(loc="upper left")
     figure.tight_layout()

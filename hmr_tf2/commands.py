@@ -15,7 +15,7 @@ from absl import app, flags, logging
 
 import hmr_tf2
 from hmr_tf2 import flagfiles
-from tfrecords_tools import programs, quiet_import, system_errors
+from tfrecords_tools import interrupts, programs, quiet_import, system_errors
 
 TRACEBACK_FLAG = "traceback"
 
@@ -37,6 +37,7 @@ def run(
     quiet_import.install()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
+    interrupts.heed_all()
     flagfiles.define_flags(settings_class)
     flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
     logging.use_absl_handler()

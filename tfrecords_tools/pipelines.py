@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from tfrecords_tools import interrupts
+
 # Iterators that a collection in another thread than the main one has come across.
 _kept: list[object] = []
 
@@ -28,9 +30,11 @@ def ends_promptly(dataset: tf.data.Dataset) -> tf.data.Dataset:
       very iterator that the thread works for, it waits for itself, and from then on nothing in the
       program is ever collected. So collections in such threads leave iterators to the main thread.
 
-    What is made of the result (`.map`, `.take`) behaves in the same way.
+    Ctrl-C ends the reading, too: see `interrupts`. What is made of the result (`.map`, `.take`)
+    behaves in the same way.
     """
     _watch_over_iterators()
+    interrupts.heed_all()
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from tfrecords_tools import quiet_import, system_errors
+from tfrecords_tools import interrupts, quiet_import, system_errors
 
 
 def run(main: Callable[[], None]) -> None:
     """Calls `main`; a ValueError or OSError in it becomes one message and exit code 1."""
     signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
+    interrupts.heed_all()
     try:
         main()
     except KeyboardInterrupt:

@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import random
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -33,6 +36,7 @@ ENDINGS = {
     "the last line": ("", 0),
     "an error": ("raise ValueError('in the middle of an epoch')", 1),
     "an exit code": ("sys.exit(7)", 7),
+    "Ctrl-C": ("while True:\n    [next(batches) for batches in read]", -signal.SIGINT),
 }
 
 
@@ -48,6 +52,9 @@ def end_of(program, config, folder):
         text=True,
     )
     assert process.stdout.readline() == "read\n"
+    if "while True" in program:
+        time.sleep(random.uniform(0.1, 1))
+        process.send_signal(signal.SIGINT)
     try:
         process.communicate(timeout=SECONDS)
         return process.returncode

@@ -1,0 +1,32 @@
+"""A Ctrl-C that Python forgets is given once more.
+
+Python cannot raise an exception from a `__del__` or from a callback of the garbage collector: it
+prints "Exception ignored in" and goes on, even if that exception was Ctrl-C. TensorFlow waits in
+such a `__del__` after each batch that is read, which lost one Ctrl-C in twenty.
+"""
+
+import _thread
+import contextlib
+import functools
+import sys
+import threading
+
+# Long enough for what is being deleted to be gone, and too short to be noticed.
+_SECONDS = 0.05
+
+
+@functools.cache
+def heed_all() -> None:
+    """From now on, the main thread gets every Ctrl-C; where it was forgotten, a moment later."""
+    others = sys.unraisablehook
+
+    def give_again(unraisable) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            others(unraisable)
+            return
+        timer = threading.Timer(_SECONDS, _thread.interrupt_main)
+        timer.daemon = True
+        with contextlib.suppress(RuntimeError):  # Python is ending, as Ctrl-C asks for
+            timer.start()
+
+    sys.unraisablehook = give_again
