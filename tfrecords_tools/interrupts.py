@@ -20,7 +20,7 @@ def heed_all() -> None:
     """From now on, the main thread gets every Ctrl-C; where it was forgotten, a moment later."""
     others = sys.unraisablehook
 
-    def give_again(unraisable) -> None:
+    def give_again(unraisable: "sys.UnraisableHookArgs") -> None:
         if unraisable.exc_type is not KeyboardInterrupt:
             others(unraisable)
             return

@@ -1,5 +1,6 @@
 """Records where a run's numbers come from: program, packages, machine, data and settings."""
 
+import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
@@ -9,7 +10,7 @@ import pathlib
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -68,12 +69,19 @@ def read_provenance(model_dir: str | os.PathLike) -> list[dict]:
         OSError, ValueError: there is no `run.json`, or it is damaged.
     """
     path = pathlib.Path(model_dir, FILE)
-    try:
+    with only_documents(path):
         return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
+
+
+@contextlib.contextmanager
+def only_documents(path: pathlib.Path) -> Iterator[None]:
+    """Turns errors in the block, which reads an account of the run, into what to do about them."""
+    try:
+        yield
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is damaged ({error!r}). It only documents the run: move it away, and the run "
-            "continues with a new one."
+            f"{path} is damaged ({type(error).__name__}: {error}). It only documents the run: "
+            "move it away, and the run continues with a new one."
         ) from error
 
 

@@ -8,6 +8,7 @@ import time
 import tf_keras as keras
 from absl import logging
 
+from hmr_tf2.training import provenance
 from hmr_tf2.training.summaries import EventFiles
 from hmr_tf2.training.system import Validation
 from tfrecords_tools.files import write_text
@@ -72,11 +73,6 @@ def read_curve(folder: str | os.PathLike) -> list[dict[str, float]]:
     path = pathlib.Path(folder, CURVE_FILE)
     if not path.exists():
         return []
-    try:
+    with provenance.only_documents(path):
         curve = json.loads(path.read_text(encoding="utf-8"))
         return sorted(curve, key=lambda entry: int(entry["step"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error!r}). It only documents the run: move it away, and the run "
-            "continues with a new one."
-        ) from error
