@@ -67,6 +67,7 @@ setuptools.setup(
             "ruff==0.17.5",
             "mypy==2.4.1",
             "trimesh>=4",
+            "matplotlib>=3.8",
             "psutil>=5.9",
             *DOCS,
             *(f"{requirement}; python_version < '3.12'" for requirement in GRAPHICS),

@@ -28,7 +28,7 @@ from hmr_tf2.serving import remote
 from hmr_tf2.serving.fast_encoder import fast_encoder
 from hmr_tf2.standin import body, people
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "serving"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests"))
 
 import loopback  # noqa: E402
 

@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 import cv2
+import loopback
 import pytest
 import tensorflow as tf
-from serving import loopback
 
 from hmr_tf2 import quickstart
 from hmr_tf2.checkpoints import run_folder

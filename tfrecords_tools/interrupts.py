@@ -5,9 +5,9 @@ prints "Exception ignored in" and goes on, even if that exception was Ctrl-C. Te
 such a `__del__` after each batch that is read, which lost one Ctrl-C in twenty.
 """
 
-import _thread
 import contextlib
 import functools
+import signal
 import sys
 import threading
 
@@ -24,7 +24,9 @@ def heed_all() -> None:
         if unraisable.exc_type is not KeyboardInterrupt:
             others(unraisable)
             return
-        timer = threading.Timer(_SECONDS, _thread.interrupt_main)
+        # To the thread, so that it wakes up from what it may be waiting for.
+        again = threading.main_thread().ident, signal.SIGINT
+        timer = threading.Timer(_SECONDS, signal.pthread_kill, again)
         timer.daemon = True
         with contextlib.suppress(RuntimeError):  # Python is ending, as Ctrl-C asks for
             timer.start()

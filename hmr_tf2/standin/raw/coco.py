@@ -1,4 +1,4 @@
-"""COCO 2014 keypoints: images/*2014 and annotations/person_keypoints_*2014.json."""
+"""COCO 2014 keypoints: pictures and annotations for training and for validation."""
 
 import functools
 import json
