@@ -73,7 +73,7 @@ def end_of(*command):
     assert done.stderr.count("No space left on device") == 1, done.stderr
     message = done.stderr[done.stderr.index("Error: ") :]
     assert "No space left on device" in message and "[Errno" not in message
-    assert message.rstrip().endswith("Make room there, then run the same command again."), message
+    assert "make room" in message.lower() and "run the same command again" in message
     return done
 
 
@@ -88,7 +88,7 @@ def test_standin(small_disk):
 
 
 def test_convert(small_disk):
-    disk = small_disk("60k")
+    disk = small_disk("24k")
     lsp = RAW / "lsp_dataset"
     end_of(
         "hmr_tf2.convert_datasets",

@@ -3,8 +3,8 @@
 Whatever ends a program early (an error, a kill, a full disk, a power cut), the old file or none is
 left under the name, and never half of the new one. All code that writes files goes through here.
 
-    with files.replacing("out/results.npz") as partial, open(partial, "wb") as file:
-        np.savez(file, **arrays)
+    with files.replacing("out/a.mp4") as partial:
+        encode(partial)
 """
 
 import contextlib
@@ -16,6 +16,9 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+import numpy as np
 
 Path = str | os.PathLike
 
@@ -136,6 +139,38 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file, whole or not at all. See `replacing`."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Writes arrays as `np.savez` does, whole or not at all. See `replacing`."""
+    with replacing(path) as partial, open(partial, "wb", buffering=0) as file:
+        np.savez(_FailsOnce(file), **arrays)
+
+
+class _FailsOnce:
+    """A file that takes no notice of anything after the first write that fails.
+
+    A zip file that is dropped after an error tries to write its end. That fails, too, on a full
+    disk, where Python cannot raise it any more but prints a traceback.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self._failed = False
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data).cast("B")
+        written = 0
+        while written < len(view) and not self._failed:
+            try:
+                written += self._file.write(view[written:])
+            except OSError:
+                self._failed = True
+                raise
+        return len(view)
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda *_: 0) if self._failed else getattr(self._file, name)
 
 
 def partial_path(path: Path, keep_suffix: bool = False) -> pathlib.Path:

@@ -16,7 +16,7 @@ from absl import logging
 
 from hmr_tf2.capture.bodies import Body
 from tfrecords_tools import joints, system_errors
-from tfrecords_tools.files import replacing
+from tfrecords_tools.files import replacing, write_npz
 
 FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
@@ -150,15 +150,14 @@ class ResultsFile:
         path = self._out_dir / NPZ_NAME
         # Should the disk be full, the JSON file is there and no older arrays contradict it.
         path.unlink(missing_ok=True)
-        with replacing(path) as partial, open(partial, "wb") as file:
-            np.savez(
-                file,
-                verts=verts,
-                faces=self._faces,
-                keypoint_names=np.array(joints.COCO_PLUS.names),
-                joint_names=np.array(joints.SMPL.names),
-                **columns,
-            )
+        write_npz(
+            path,
+            verts=verts,
+            faces=self._faces,
+            keypoint_names=np.array(joints.COCO_PLUS.names),
+            joint_names=np.array(joints.SMPL.names),
+            **columns,
+        )
 
 
 def _arrays(body: Body) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from hmr_tf2.compiled import compiled
 from tfrecords_tools import framing
-from tfrecords_tools.files import replacing
+from tfrecords_tools.files import write_npz
 
 # A record is a uint64 length, the uint32 masked CRC-32C of these 8 bytes, that many bytes of data,
 # and their uint32 masked CRC-32C, all little-endian. A file holds records end to end, with neither
@@ -256,13 +256,12 @@ def _remember(folder, known) -> None:
     # Lengths alone are kept: starts are their sums, and the file is half as large.
     stamps, lengths = zip(*known.values(), strict=True)
     try:
-        with replacing(path) as partial, open(partial, "wb") as file:
-            np.savez(
-                file,
-                names=list(known),
-                stamps=stamps,
-                counts=[len(part) for part in lengths],
-                lengths=np.concatenate(lengths),
-            )
+        write_npz(
+            path,
+            names=list(known),
+            stamps=stamps,
+            counts=[len(part) for part in lengths],
+            lengths=np.concatenate(lengths),
+        )
     except OSError:
         pass  # The files are scanned again next time.

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from tfrecords_tools.files import replacing
+from tfrecords_tools.files import write_npz
 
 WINDOW = 1000
 LEAST = 100
@@ -170,8 +170,7 @@ def write_batch(
         "records": np.array(records),
         "losses": json.dumps({name: float(value) for name, value in losses.items()}),
     }
-    with replacing(path) as partial, open(partial, "wb") as file:
-        np.savez(file, **{name: np.asarray(value) for name, value in batch.items()}, **about)
+    write_npz(path, **{name: np.asarray(value) for name, value in batch.items()}, **about)
     return path
 
 
