@@ -9,20 +9,23 @@ reuses what is there.
 
 import contextlib
 import dataclasses
+import json
 import math
 import os
 import pathlib
+import textwrap
 import time
 
 from hmr_tf2 import commands
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.networks.encoders import ENCODERS
-from tfrecords_tools.files import check_folder
+from tfrecords_tools.files import check_folder, write_text
 from tfrecords_tools.settings import check_settings, setting
 
 DATASETS = ("lsp", "mpi_inf_3dhp", "mosh")
 LSP_PEOPLE = 1000  # the first thousand train, as in the real data set
 MOCAP_CLIPS = 200
+SETTINGS_FILE = "quickstart.json"
 VALIDATIONS = 6  # points on the curve of errors, and epochs of the trainer
 # The pictures that the model is tried on come from another seed than those it is trained on.
 TEST_SEED_OFFSET = 1_000_000
@@ -105,6 +108,7 @@ def main(settings: QuickstartSettings) -> None:
     from hmr_tf2.smpl import mean_theta
 
     out = check_folder(settings.out)
+    keep_settings(settings, out)
     journal = Journal()
     with journal.part("Make a stand-in body and people") as results:
         smpl_model_path, raw = make_standin(settings, out)
@@ -128,6 +132,31 @@ def main(settings: QuickstartSettings) -> None:
         results.append(out / "result.png")
     page = write_page(out, journal, errors, pictures)
     print(f"\n{journal}\n\n{as_text(errors)}\n{next_steps(out, page)}")
+
+
+def keep_settings(settings: QuickstartSettings, out: pathlib.Path) -> None:
+    """Writes the settings beside the results, unless another run's are there.
+
+    Raises:
+        ValueError: another quickstart, with other settings, left its results in `out`.
+    """
+    path = out / SETTINGS_FILE
+    wanted = dataclasses.asdict(dataclasses.replace(settings, out=""))
+    if path.is_file():
+        try:
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged; give another --out, or delete it.") from error
+        changed = [name for name in wanted if there.get(name) != wanted[name]]
+        if changed:
+            made = " ".join(f"--{name}={there.get(name)}" for name in changed)
+            raise ValueError(
+                f"{out} holds the results of a quickstart with {made}. Give the same again to go "
+                "on with it, or another folder as --out."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(wanted, indent=1) + "\n")
 
 
 def standin_variety():
@@ -315,7 +344,7 @@ EXPECTATION = (
 
 def next_steps(out: pathlib.Path, page: pathlib.Path) -> str:
     run = out / "run"
-    return f"""{EXPECTATION}
+    return f"""{textwrap.fill(EXPECTATION, 96)}
 
 Next:
   look at the results     {page}

@@ -1,6 +1,7 @@
 """What the quickstart computes and says; tests/test_readme.py runs it."""
 
 import contextlib
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -68,4 +69,19 @@ def test_a_stopped_training_ends_the_run_before_anything_is_exported(
         with pytest.raises(KeyboardInterrupt) if signal == "SIGINT" else contextlib.nullcontext():
             quickstart.main(quickstart.QuickstartSettings(out=str(tmp_path / "out")))
         assert f"Stopped by {signal}. The same command continues." in capsys.readouterr().out
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["quickstart.json"]
+
+
+def test_results_of_other_settings_are_not_mixed(tmp_path):
+    """It would be told of flags that the quickstart does not have."""
+    settings = quickstart.QuickstartSettings(out=str(tmp_path / "out"), steps=2, people=8)
+    out = pathlib.Path(settings.out)
+    quickstart.keep_settings(settings, out)
+    quickstart.keep_settings(settings, out)
+    other = dataclasses.replace(settings, steps=3)
+    with pytest.raises(ValueError, match="a quickstart with --steps=2. .*another folder as --out"):
+        quickstart.main(other)
+    assert [path.name for path in out.iterdir()] == ["quickstart.json"]
+    (out / "quickstart.json").write_text("[")
+    with pytest.raises(ValueError, match="quickstart.json is damaged"):
+        quickstart.main(settings)

@@ -1,5 +1,6 @@
 """Kept predictions: what goes in comes out, and nothing stale or damaged ever does."""
 
+import resource
 import shutil
 
 import h5py
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from hmr_tf2.evaluation import predictions
+from tfrecords_tools.files import NotWrittenError
 
 
 @pytest.fixture
@@ -63,3 +65,17 @@ def test_the_key_is_of_content_and_settings_not_of_the_place(tmp_path):
     assert predictions.fingerprint(files[0], step=1) != keys[0]
     shutil.move(tmp_path / "b" / "ckpt.index", tmp_path / "b" / "ckpt-2.index")
     assert predictions.fingerprint([tmp_path / "b" / "ckpt-2.index"], step=1) != keys[1]
+
+
+def test_without_room_the_old_predictions_stay(arrays, tmp_path):
+    """HDF5 that writes to such a disk itself ends the whole program."""
+    path = tmp_path / "a.h5"
+    predictions.save(path, arrays, "old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(NotWrittenError, match="a.h5 cannot be written: File too large."):
+            predictions.save(path, arrays, "new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert predictions.load(path, "old") is not None

@@ -1,6 +1,7 @@
 """Claims about `files`: whole or not at all, whatever ends the writing."""
 
 import errno
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -348,3 +349,47 @@ def test_of_a_large_file_the_ends_are_hashed(tmp_path, monkeypatch):
         path.write_bytes(content)
         found.append(files.fingerprint(tmp_path, [path]))
     assert found[2] == found[0] and len(set(found)) == 3
+
+
+def test_arrays_are_written_as_numpy_writes_them(tmp_path):
+    arrays = {
+        "a": np.arange(12.0).reshape(3, 4).T,
+        "none": np.zeros((0, 3)),
+        "text": np.array("ä"),
+    }
+    files.write_npz(tmp_path / "a.npz", **arrays)
+    with np.load(tmp_path / "a.npz") as file:
+        assert set(file) == set(arrays)
+        for name, value in arrays.items():
+            np.testing.assert_array_equal(file[name], value)
+
+
+def test_arrays_without_room_are_one_error_and_leave_the_old_ones(tmp_path, file_limit, capsys):
+    path = tmp_path / "a.npz"
+    files.write_npz(path, a=np.zeros(3))
+    file_limit(1000)
+    with pytest.raises(files.NotWrittenError, match="a.npz cannot be written: File too large."):
+        files.write_npz(path, a=np.zeros(3), b=np.zeros(10_000))
+    gc.collect()
+    assert capsys.readouterr().err == "", "zip files that are dropped say nothing"
+    assert names_in(tmp_path) == ["a.npz"]
+    with np.load(path) as file:
+        assert list(file) == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["a file", "inside a file"])
+def test_a_folder_that_cannot_be_is_noticed_and_nothing_is_made(tmp_path, kind):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError):
+        files.check_folder(file if kind == "a file" else file / "new" / "er")
+    assert files.check_folder(tmp_path / "new" / "er") == tmp_path / "new" / "er"
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_or_read_only_disk_ends_all_writing(number):
+    assert files.ends_all_writing(OSError(number, ""))
+    assert files.ends_all_writing(files.NotWrittenError("a", number))
+    assert not files.ends_all_writing(files.NotWrittenError("a", errno.EACCES))
+    assert not files.ends_all_writing(ValueError(number))
