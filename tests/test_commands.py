@@ -1,6 +1,7 @@
 """Commands: short help, quiet start, and a message instead of a traceback for a user's mistake."""
 
 import dataclasses
+import pathlib
 import signal
 import subprocess
 import sys
@@ -9,10 +10,24 @@ import time
 import pytest
 from absl import flags
 
-from hmr_tf2 import HMR, HMRConfig, flagfiles
+from hmr_tf2 import (
+    HMR,
+    HMRConfig,
+    convert_datasets,
+    evaluate,
+    export,
+    flagfiles,
+    quickstart,
+)
+from hmr_tf2.evaluate import EvaluateSettings
 from hmr_tf2.export import ExportSettings
 from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.standin import __main__ as standin
+from tfrecords_tools import system_errors
+from tfrecords_tools.convert_settings import ConvertSettings
 from tools import rooms
+
+SAMPLES = pathlib.Path(__file__).parent / "samples"
 
 
 def run(*arguments):
@@ -159,3 +174,50 @@ def test_settings_outside_their_limits_name_the_flag(change, message):
 def test_a_model_without_a_body_says_which_file_it_needs():
     with pytest.raises(ValueError, match="--smpl_model_path is needed.*quickstart"):
         HMR(HMRConfig())
+
+
+def message_of(main, settings):
+    """What the command prints of the error that it ends with."""
+    with pytest.raises((ValueError, OSError)) as caught:
+        main(settings)
+    return system_errors.sentence(caught.value, dataclasses.asdict(settings))
+
+
+@pytest.mark.parametrize("kind", ["a file", "in a file"])
+@pytest.mark.parametrize(
+    "flag, main, settings",
+    [
+        ("out_dir", evaluate.main, EvaluateSettings(load_path="x", datasets=("lsp",))),
+        ("export_dir", export.main, ExportSettings(load_path="x", export_dir="y")),
+        ("out", quickstart.main, quickstart.QuickstartSettings()),
+        ("out", standin.main, standin.StandinSettings(out="y", people=1)),
+        ("models", standin.main, standin.StandinSettings(out="y", people=1)),
+        (
+            "data_dir",
+            convert_datasets.main,
+            ConvertSettings(
+                datasets=("lsp",), lsp_dir=str(SAMPLES / "raw" / "lsp_dataset"), data_dir="y"
+            ),
+        ),
+    ],
+)
+def test_an_output_folder_that_is_a_file_is_named_with_its_flag_before_any_work(
+    flag, main, settings, kind, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file") if kind == "a file" else str(tmp_path / "file" / "new")
+    message = message_of(main, dataclasses.replace(settings, **{flag: folder}))
+    assert str(tmp_path / "file") in message and "is a file" in message
+    assert message.endswith(f"--{flag} names it.")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_smpl_file_that_is_gone_or_a_folder_is_named_with_its_flag(gone, tmp_path):
+    path = tmp_path / "smpl.pkl"
+    if not gone:
+        path.mkdir()
+    config = TrainConfig(smpl_model_path=str(path), data_dir=str(tmp_path), encoder_only=True)
+    message = message_of(lambda config: HMR(config), config)
+    assert str(path) in message and "--smpl_model_path" in message and "[Errno" not in message

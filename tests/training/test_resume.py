@@ -256,6 +256,14 @@ def test_a_run_that_could_not_start_leaves_no_folder(finished, tmp_path):
     assert not folder.exists()
 
 
+def test_a_file_in_place_of_the_runs_folder_is_named(finished, tmp_path):
+    file = tmp_path / "run"
+    file.write_text("mine")
+    with pytest.raises(NotADirectoryError, match=str(file)):
+        train(dataclasses.replace(finished, model_dir=str(file)))
+    assert file.read_text() == "mine"
+
+
 def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint(copied):
     """The system refuses longer files, as it does without room; TensorFlow sees a failed write."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
