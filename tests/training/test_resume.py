@@ -116,7 +116,7 @@ def written(folder):
 
 
 def killed_after(config, num_writes, delay):
-    """Runs the command and kills it soon after so many writes; whether that came before its end."""
+    """Runs the command, and kills it after so many writes; False if it had ended before."""
     folder = pathlib.Path(config.model_dir)
     process = subprocess.Popen(
         command(config), env=QUIET, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
