@@ -8,11 +8,14 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from hmr_tf2.standin import body, raw_layouts
+from hmr_tf2.visualization.video_file import video_writer
 from tfrecords_tools.convert import convert
 from tfrecords_tools.convert_settings import ConvertSettings
+from tfrecords_tools.files import NotWrittenError
 
 ROOT = pathlib.Path(__file__).parents[1]
 RAW = pathlib.Path(__file__).parent / "samples" / "raw"
@@ -121,6 +124,16 @@ def test_demo(small_disk, run, people, size):
         f"--out_dir={disk / 'out'}",
     )
     assert not [name for name in visible(disk) if ".partial" in name]
+
+
+@pytest.mark.parametrize("size", ["40k", "200k"])
+def test_film(small_disk, size):
+    disk, picture = small_disk(size), np.random.default_rng(0).integers(0, 256, (240, 320, 3))
+    with pytest.raises(NotWrittenError, match="a.mp4 cannot be written: No space left on device"):
+        with video_writer(disk / "a.mp4", (320, 240), 25.0) as append:
+            for shift in range(60):
+                append(np.roll(picture, 7 * shift, axis=1).astype(np.uint8))
+    assert visible(disk) == []
 
 
 def test_export(small_disk, run):

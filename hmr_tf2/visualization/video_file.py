@@ -1,20 +1,24 @@
 """Writes H.264 videos that every browser plays, by the FFmpeg that imageio-ffmpeg brings."""
 
 import contextlib
+import errno
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Iterator
 
 import imageio_ffmpeg
 import numpy as np
 
-from tfrecords_tools.files import replacing
+from tfrecords_tools.files import NotWrittenError, replacing
 
 # Browsers only play 4:2:0, which has colour at half the resolution and so needs even sides.
 _TO_EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
 # The colours into which FFmpeg turns RGB. Without these marks browsers take large videos for
 # BT.709 and show other reds.
 _COLORS = ["-colorspace", "smpte170m", "-color_primaries", "bt709", "-color_trc", "iec61966-2-1"]
+# Bytes; where less is free, the end of a video may be missing.
+_LEAST_ROOM = 4096
 
 
 @contextlib.contextmanager
@@ -53,5 +57,17 @@ def video_writer(
             output_params=options,
         )
         frames.send(None)
-        with contextlib.closing(frames):
-            yield lambda picture: frames.send(np.ascontiguousarray(picture))
+        try:
+            with contextlib.closing(frames):
+                yield lambda picture: frames.send(np.ascontiguousarray(picture))
+        except OSError as error:
+            # FFmpeg is gone then, and its pipe broken.
+            _check_room(path, error)
+            raise
+        _check_room(path)
+
+
+def _check_room(path: pathlib.Path, cause: OSError | None = None) -> None:
+    """Raises NotWrittenError on a disk without room, of which FFmpeg says nothing when it ends."""
+    if shutil.disk_usage(path.parent).free < _LEAST_ROOM:
+        raise NotWrittenError(path, errno.ENOSPC) from cause
