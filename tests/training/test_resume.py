@@ -144,7 +144,7 @@ def test_twelve_kills_in_training_and_validation_change_neither_weights_nor_best
     assert run(whole)[0] == 0
     chance = random.Random(seed := time.time_ns())
     kills, where = 0, []
-    while kills < 12 and killed_after(config, chance.choice([1, 1, 2]), chance.choice([0, 0.2])):
+    while kills < 12 and killed_after(config, chance.choice([2, 4, 8]), chance.choice([0, 0.2])):
         kills += 1
         where.append((max(saved_steps(config), default=0), len(list_of_best(config))))
     print(f"killed at (step, files in best/): {where}")
