@@ -6,7 +6,6 @@ crop, `joints3d` in metres) and `truth` (`keypoints`, `filename`, and if 3-D joi
 """
 
 import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +18,8 @@ from absl import logging
 from hmr_tf2.data.record_index import RecordIndex
 from hmr_tf2.evaluation import reading
 from hmr_tf2.evaluation.validation import Predict
+from tfrecords_tools import hdf5
 from tfrecords_tools.files import fingerprint as fingerprint_of
-from tfrecords_tools.files import write_bytes
 
 # Part of every fingerprint; to be raised when what is kept, or how it is computed, changes.
 FORMAT = 1
@@ -110,12 +109,9 @@ def load(path: pathlib.Path, key: str) -> Arrays | None:
 def save(path: pathlib.Path, arrays: Arrays, key: str) -> None:
     """Writes the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In memory first: a disk that fills up while HDF5 writes to it crashes the program.
-    content = io.BytesIO()
-    with h5py.File(content, "w") as file:
+    with hdf5.new_file(path) as file:
         file.attrs["fingerprint"] = key
         for name, values in arrays.items():
             # Text of any length is an object array of bytes, which HDF5 must be told.
             kind = h5py.string_dtype() if values.dtype == object else values.dtype
             file.create_dataset(name, data=values, dtype=kind)
-    write_bytes(path, content.getvalue())

@@ -10,7 +10,6 @@ import functools
 import pathlib
 import pickle
 
-import h5py
 import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import nnls
@@ -18,7 +17,7 @@ from scipy.optimize import nnls
 from hmr_tf2.standin import blend_shapes, skeleton
 from hmr_tf2.standin.remesh import vertex_normals
 from hmr_tf2.standin.skinning_weights import skinning_weights
-from tfrecords_tools import joints
+from tfrecords_tools import hdf5, joints
 from tfrecords_tools.files import replacing
 
 ASSET = pathlib.Path(__file__).parent / "assets" / "body.npz"
@@ -100,7 +99,7 @@ def write_model_files(folder) -> str:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path, mean = folder / MODEL_NAME, folder / MEAN_NAME
-    with replacing(mean) as partial, h5py.File(partial, "w") as file:
+    with hdf5.new_file(mean) as file:
         for key, value in mean_parameters().items():
             file[key] = value
     # The body comes last, so that a folder that has it also has the mean.

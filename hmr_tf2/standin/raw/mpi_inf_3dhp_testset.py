@@ -3,13 +3,12 @@
 import functools
 import pathlib
 
-import h5py
 import numpy as np
 
 from hmr_tf2.standin import backgrounds, people
 from hmr_tf2.standin.raw import studio
 from hmr_tf2.standin.raw.runner import Order
-from tfrecords_tools import joints
+from tfrecords_tools import hdf5, joints
 
 FOLDER = "mpi_inf_3dhp_test_set"
 NUM_SEQUENCES = 6
@@ -66,7 +65,7 @@ def _write_annotations(home, take, sequence, variety):
     (places,) = studio.locate(take, [view])
     metres = np.stack([to_17_points(place) for place in places])[:, None]
     activities = 1 + (sequence + np.arange(count)) % NUM_ACTIVITIES
-    with h5py.File(home / "annot_data.mat", "w") as file:
+    with hdf5.new_file(home / "annot_data.mat") as file:
         file["annot2"] = metres[..., :2] / metres[..., 2:] * view.focal + view.principal_point
         file["annot3"] = metres * studio.MILLIMETRES
         file["univ_annot3"] = metres * studio.MILLIMETRES
