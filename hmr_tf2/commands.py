@@ -3,10 +3,8 @@
 import dataclasses
 import logging as python_logging
 import os
-import signal
 import sys
 import textwrap
-import threading
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +13,7 @@ from absl import app, flags, logging
 
 import hmr_tf2
 from hmr_tf2 import flagfiles
-from tfrecords_tools import interrupts, programs, quiet_import, system_errors
+from tfrecords_tools import programs, quiet_import, system_errors
 
 TRACEBACK_FLAG = "traceback"
 
@@ -35,9 +33,7 @@ def run(
         positional: the flag that an argument without a name sets; None allows no such argument.
     """
     quiet_import.install()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
-    interrupts.heed_all()
+    programs.heed_interrupts()
     flagfiles.define_flags(settings_class)
     flags.DEFINE_bool(TRACEBACK_FLAG, False, "Show the traceback of an error.")
     logging.use_absl_handler()
@@ -157,7 +153,7 @@ def _message(error: Exception, values: dict[str, Any]) -> str | None:
     if type(error).__name__ == "ResourceExhaustedError":
         text = str(error).partition("\n")[0]
         if "No space left" in text or "quota" in text:
-            return f"The disk is full: {text} Make room there, then run the same command again."
+            return f"The disk is full: {text} {system_errors.MAKE_ROOM}"
         smaller = " Give a smaller --batch_size." if "batch_size" in values else ""
         return f"The memory is used up: {text}{smaller}"
     return None

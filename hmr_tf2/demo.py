@@ -8,7 +8,7 @@ import pathlib
 
 from hmr_tf2 import commands
 from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
-from tfrecords_tools.files import check_folder, ends_all_writing
+from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
 QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
@@ -120,8 +120,6 @@ def main(settings: DemoSettings) -> None:
                     settings.max_frames,
                 )
             except (ValueError, OSError) as error:
-                if ends_all_writing(error):
-                    raise
                 results.fail(path, error)
     print(summary(out, folders, results))
     finish(settings, folders, results)

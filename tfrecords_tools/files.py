@@ -62,9 +62,8 @@ def check_folder(path: Path) -> pathlib.Path:
     Raises:
         OSError: something in the path is a file, or nothing may be written there.
     """
-    there = pathlib.Path(path).absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    whole = pathlib.Path(path).absolute()
+    there = next(part for part in (whole, *whole.parents) if part.exists())
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
     if not os.access(there, os.W_OK | os.X_OK):

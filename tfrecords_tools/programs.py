@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -10,14 +11,20 @@ from tfrecords_tools import interrupts, quiet_import, system_errors
 
 def run(main: Callable[[], None]) -> None:
     """Calls `main`; a ValueError or OSError in it becomes one message and exit code 1."""
-    signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
-    interrupts.heed_all()
+    heed_interrupts()
     try:
         main()
     except KeyboardInterrupt:
         leave_interrupted()
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {system_errors.sentence(error)}")
+
+
+def heed_interrupts() -> None:
+    """From now on Ctrl-C ends the program, whatever it is doing."""
+    if threading.current_thread() is threading.main_thread():  # others may set no handler
+        signal.signal(signal.SIGINT, quiet_import.leave_on_interrupt)
+    interrupts.heed_all()
 
 
 def leave_interrupted() -> NoReturn:

@@ -2,10 +2,13 @@
 
 import errno
 import os
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 from tfrecords_tools.files import ends_all_writing
+
+MAKE_ROOM = "Make room there, then run the same command again."
 
 
 def sentence(error: BaseException, settings: Mapping[str, Any] | None = None) -> str:
@@ -49,39 +52,30 @@ def _worded(error: OSError) -> str:
 
 def _file_in_the_way(path: str) -> str | None:
     """The first part of a path that is a file, although more follows or a folder is wanted."""
-    while path:
-        if os.path.isfile(path):
-            return path
-        shorter = os.path.dirname(path)
-        if shorter == path:
-            break
-        path = shorter
-    return None
+    parts = (path, *map(str, pathlib.Path(path).parents))
+    return next(filter(os.path.isfile, parts), None)
 
 
 def _flag_of(path: Any, settings: Mapping[str, Any]) -> str | None:
     """Which flag names the path, or the folder that it is in."""
     if not isinstance(path, (str, os.PathLike)):
         return None
-    path = os.path.abspath(path)
+    whole = pathlib.Path(os.path.abspath(path))
     flags = {
         os.path.abspath(value): (name, value)
         for name, value in settings.items()
         if isinstance(value, str) and value
     }
-    if path in flags:
-        return f"--{flags[path][0]} names it."
-    above = os.path.dirname(path)
-    while above != os.path.dirname(above):
-        if above in flags:
-            return f"It is in --{flags[above][0]}={flags[above][1]}."
-        above = os.path.dirname(above)
-    return None
+    if str(whole) in flags:
+        return f"--{flags[str(whole)][0]} names it."
+    # Not the root, in which everything is.
+    above = next((part for part in map(str, whole.parents[:-1]) if part in flags), None)
+    return f"It is in --{flags[above][0]}={flags[above][1]}." if above else None
 
 
 def _remedy(error: OSError) -> str | None:
     if error.errno == errno.EROFS:
         return "The disk is read-only; choose a folder on another."
     if ends_all_writing(error):
-        return "Make room there, then run the same command again."
+        return MAKE_ROOM
     return None

@@ -25,7 +25,6 @@ from hmr_tf2.pictures import read_picture, write_picture
 from hmr_tf2.predictor import CropPredictor
 from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
 from tfrecords_tools import system_errors
-from tfrecords_tools.files import ends_all_writing
 
 # Resolution of one view of a panel.
 VIEW_PX = 448
@@ -58,8 +57,8 @@ def run(
                     _finish, path, folders[path], seen, predictor.faces, results, focal_length
                 )
             if isinstance(seen, Exception):
+                results.fail(path, seen)
                 logging.error("%s", system_errors.sentence(seen))
-                results.fail(str(path), seen)
             progress.update()
 
 
@@ -206,10 +205,8 @@ def _finish(path, folder, seen, faces, results, focal_length):
 
 
 def _attempt(function, *args):
-    """What `function` returns, or the error that a file caused; a full disk ends all work."""
+    """What `function` returns, or the error that a file caused."""
     try:
         return function(*args)
     except (ValueError, OSError) as error:
-        if ends_all_writing(error):
-            raise
         return error

@@ -16,7 +16,7 @@ from absl import logging
 
 from hmr_tf2.capture.bodies import Body
 from tfrecords_tools import joints, system_errors
-from tfrecords_tools.files import replacing, write_npz
+from tfrecords_tools.files import ends_all_writing, replacing, write_npz
 
 FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
@@ -100,7 +100,9 @@ class ResultsFile:
         self._todo.pop(str(file), None)
 
     def fail(self, file: str | os.PathLike, error: Exception) -> None:
-        """Notes a file that gave no result."""
+        """Notes a file that gave no result; raises `error` if none could, as on a full disk."""
+        if ends_all_writing(error):
+            raise error
         self._todo.pop(str(file), None)
         self._failed.append({"file": str(file), "error": system_errors.sentence(error)})
 

@@ -138,14 +138,13 @@ def _own_folder(folder: str) -> Iterator[str]:
 
 def _model_dir(config: RunConfig, name: str) -> str:
     """The run's folder: `model_dir`, else that of the run at `load_path`, else a new one."""
-    new = os.path.join(config.log_dir, f"{name}_{datetime.datetime.now():%Y%m%d_%H%M%S}")
-    folder = config.model_dir or new
-    if (
-        not config.model_dir
-        and config.load_path
-        and run_folder.latest_checkpoint(config.load_path)
-    ):
+    if config.model_dir:
+        folder = config.model_dir
+    elif config.load_path and run_folder.latest_checkpoint(config.load_path):
         folder = config.load_path
+    else:
+        now = datetime.datetime.now()
+        folder = os.path.join(config.log_dir, f"{name}_{now:%Y%m%d_%H%M%S}")
     tf1.check_name(folder)
     return folder
 

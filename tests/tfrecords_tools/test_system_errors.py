@@ -71,8 +71,8 @@ def test_of_two_names_the_one_that_is_written_is_named(tmp_path):
 
 
 def test_missing_permission_is_said():
-    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/root/x")
-    assert sentence(error) == "/root/x cannot be read or written: you have no permission to."
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/locked/x")
+    assert sentence(error) == "/locked/x cannot be read or written: you have no permission to."
 
 
 def test_an_error_without_a_file_keeps_the_reason():
