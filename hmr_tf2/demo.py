@@ -83,7 +83,7 @@ def no_load_path() -> str:
 
 def main(settings: DemoSettings) -> None:
     # Importing TensorFlow takes seconds, which --help should not.
-    from hmr_tf2 import loading
+    from hmr_tf2 import devices, loading
     from hmr_tf2.capture import picture_run, sources, video_run
     from hmr_tf2.capture.results_file import ResultsFile
 
@@ -93,6 +93,8 @@ def main(settings: DemoSettings) -> None:
         files = sources.find_files(settings.img_path)
     else:
         files = [out / "webcam.mp4"]
+    devices.log_devices()
+    if settings.webcam is not None:
         sources.record_webcam(settings.webcam, files[0], settings.max_frames or WEBCAM_FRAMES)
     if source is not None and source.is_for_one and len(files) > 1:
         raise ValueError(

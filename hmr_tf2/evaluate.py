@@ -87,7 +87,7 @@ class EvaluateSettings:
 
 def main(settings: EvaluateSettings) -> None:
     # TensorFlow takes seconds that --help should not.
-    from hmr_tf2 import loading
+    from hmr_tf2 import devices, loading
     from hmr_tf2.evaluation import protocols, run
 
     check_folder(settings.out_dir)
@@ -97,6 +97,7 @@ def main(settings: EvaluateSettings) -> None:
     ]
     # Resolved once, since a run that is still training gets newer checkpoints meanwhile.
     path, files = loading.model_files(settings.load_path, settings.smpl_model_path)
+    devices.log_devices()
     predictor = loading.load_predictor(path, settings.smpl_model_path, settings.batch_size)
     for protocol in found:
         text, page = run.evaluate(

@@ -62,12 +62,15 @@ class ExportSettings:
 def main(settings: ExportSettings) -> None:
     import tensorflow as tf  # takes seconds, which --help should not
 
-    from hmr_tf2 import loading, serving
+    from hmr_tf2 import devices, loading, serving
+    from hmr_tf2.checkpoints import run_folder
     from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE
     from hmr_tf2.serving.fast_encoder import fast_encoder
 
     check_folder(settings.export_dir)
-    model = loading.load_model(settings.load_path, settings.smpl_model_path)
+    checkpoint = run_folder.checkpoint_prefix(settings.load_path)
+    devices.log_devices()
+    model = loading.load_model(checkpoint, settings.smpl_model_path)
     dtype = tf.as_dtype(settings.precision)
     tolerance = TOLERANCE if dtype == tf.float32 else BFLOAT16_TOLERANCE
     folder = serving.export(

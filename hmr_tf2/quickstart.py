@@ -103,12 +103,13 @@ class Journal:
 
 def main(settings: QuickstartSettings) -> None:
     # TensorFlow and what it brings take seconds that --help should not.
-    from hmr_tf2 import loading, serving, training
+    from hmr_tf2 import devices, loading, serving, training
     from hmr_tf2.hmr.system import HMR_SYSTEM
     from hmr_tf2.smpl import mean_theta
 
     out = check_folder(settings.out)
     keep_settings(settings, out)
+    devices.log_devices()
     journal = Journal()
     with journal.part("Make a stand-in body and people") as results:
         smpl_model_path, raw = make_standin(settings, out)

@@ -11,6 +11,7 @@ import dataclasses
 import pathlib
 
 from hmr_tf2 import commands
+from tfrecords_tools.paths import path_of
 from tfrecords_tools.settings import check_settings, setting
 
 
@@ -51,6 +52,7 @@ class ReplaySettings:
 
 def main(settings: ReplaySettings) -> None:
     # TensorFlow takes seconds that --help should not.
+    from hmr_tf2 import devices
     from hmr_tf2.hmr.system import HMR_SYSTEM
     from hmr_tf2.training import failures, replay, replay_report
     from tfrecords_tools.files import write_text
@@ -63,6 +65,7 @@ def main(settings: ReplaySettings) -> None:
         data_dir=settings.data_dir,
         smpl_model_path=settings.smpl_model_path,
     )
+    devices.log_devices()
     found = replay.replay(config, HMR_SYSTEM, failed, load_path, settings.catch_up)
     text = replay_report.as_text(found)
     print(f"\n{text}")
@@ -73,8 +76,8 @@ def main(settings: ReplaySettings) -> None:
 
 def _path_of(settings: ReplaySettings) -> pathlib.Path:
     """The file as it is given, or of that name in the run's folder."""
-    path = pathlib.Path(settings.batch_file)
-    in_run = pathlib.Path(settings.load_path or "") / path
+    path = path_of(settings.batch_file)
+    in_run = path_of(settings.load_path or "", settings.batch_file)
     return in_run if not path.is_file() and in_run.is_file() else path
 
 

@@ -10,9 +10,10 @@ from hmr_tf2.hmr.config import TrainConfig
 
 def main(config: TrainConfig) -> None:
     # TensorFlow takes seconds that --help should not.
-    from hmr_tf2 import training
+    from hmr_tf2 import devices, training
     from hmr_tf2.hmr.system import HMR_SYSTEM
 
+    devices.log_devices(every_gpu=config.strategy != "single")
     summary = training.train(config, HMR_SYSTEM)
     print(f"Steps {summary.start_step} to {summary.end_step}; checkpoint {summary.checkpoint}")
     if summary.stopped:
