@@ -1,4 +1,4 @@
-"""Packaging of hmr_tf2: `pip install -c constraints.txt -e '.[test]'`."""
+"""Packaging of hmr_tf2: `pip install -c constraints/tensorflow-2.15.txt -e '.[test]'`."""
 
 import pathlib
 import re
@@ -11,29 +11,48 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (ROOT / "hmr_tf2/__init__.py").read_text(encoding="utf-8"), re.M
 )[1]
 
-# TensorFlow 2.15 is the last release that TensorFlow Addons 0.23 and TensorFlow Graphics 2021.12
-# work with. setuptools 81 has no pkg_resources, which TensorBoard 2.15 needs.
+# Two stacks, told apart by Python. TensorFlow 2.15 is the last release that TensorFlow Addons 0.23
+# and TensorFlow Graphics 2021.12 work with, and has no wheels for Python 3.12. The exact versions
+# that were tested together are in constraints/, a file for each stack.
+OLD = "python_version < '3.12'"
+NEW = "python_version >= '3.12'"
+# Addons has no wheels for ARM under Linux; where it is missing, our own bar shows the progress.
+ADDONS = f"{OLD} and (platform_machine != 'aarch64' or sys_platform != 'linux')"
+
 REQUIRED = [
-    "tensorflow==2.15.1",
-    "tf_keras==2.15.1",
-    "tensorflow-addons==0.23.0",
-    "tensorflow-serving-api==2.15.1",
+    f"tensorflow==2.15.1; {OLD}",
+    f"tensorflow==2.21.0; {NEW}",
+    f"tf_keras==2.15.1; {OLD}",
+    f"tf_keras==2.21.0; {NEW}",
+    f"tensorboard==2.15.2; {OLD}",
+    f"tensorboard==2.21.0; {NEW}",
+    f"tensorflow-serving-api==2.15.1; {OLD}",
+    f"tensorflow-serving-api==2.21.0; {NEW}",
+    f"tensorflow-addons==0.23.0; {ADDONS}",
+    f"numpy>=1.24,<2; {OLD}",
+    f"numpy>=2,<3; {NEW}",
+    # 4.12 is the first release for NumPy 2; 5 has lost the detector of --detector=hog.
+    f"opencv-python-headless>=4.8,<4.12; {OLD}",
+    f"opencv-python-headless>=4.12,<5; {NEW}",
+    f"scipy>=1.11,<1.18; {OLD}",
+    f"scipy>=1.14; {NEW}",
     "grpcio>=1.48",
     "protobuf>=3.20.3",
-    "numpy>=1.24,<2",
     "h5py>=3.10",
-    "opencv-python-headless>=4.8,<4.12",
     "pillow>=10",
     "imageio-ffmpeg>=0.5",
     "absl-py>=2",
-    "scipy>=1.11,<1.18",
     "numba>=0.59",
     "tqdm>=4.66",
     "cdflib>=1.2",
     "google-crc32c>=1.5",
     "pycocotools>=2.0.7",
+    # Newer ones have no pkg_resources, which TensorBoard 2.15 needs.
     "setuptools<81",
 ]
+
+# NVIDIA's libraries, which pip installs beside TensorFlow; the driver is the machine's own.
+GPU = [f"tensorflow[and-cuda]==2.15.1; {OLD}", f"tensorflow[and-cuda]==2.21.0; {NEW}"]
 
 # The API reference, which a test builds.
 DOCS = ["pdoc==16.0.0"]
@@ -41,9 +60,9 @@ DOCS = ["pdoc==16.0.0"]
 # An independent oracle of the tests. It brings TensorFlow Datasets, which the last two lines keep
 # working: tensorflow-metadata 1.18 wants protobuf 5, pyarrow 26 refuses NumPy 1.
 GRAPHICS = [
-    "tensorflow-graphics==2021.12.3",
-    "tensorflow-metadata<1.18",
-    "pyarrow<26",
+    f"tensorflow-graphics==2021.12.3; {ADDONS}",
+    f"tensorflow-metadata<1.18; {OLD}",
+    f"pyarrow<26; {OLD}",
 ]
 
 setuptools.setup(
@@ -55,11 +74,12 @@ setuptools.setup(
     license="MIT",
     packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
     package_data={"hmr_tf2": ["standin/assets/*", "visualization/viewer.html"]},
-    python_requires=">=3.10,<3.12",
+    python_requires=">=3.10,<3.14",
     install_requires=REQUIRED,
     extras_require={
         "beam": ["apache-beam==2.77.0"],
         "docs": DOCS,
+        "gpu": GPU,
         "mutants": ["cosmic-ray==8.7.0"],
         "test": [
             "pytest>=8",
@@ -69,8 +89,13 @@ setuptools.setup(
             "trimesh>=4",
             "matplotlib>=3.8",
             "psutil>=5.9",
+            "build>=1.2",
+            "packaging>=23",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
+            "ipykernel>=6.29",
             *DOCS,
-            *(f"{requirement}; python_version < '3.12'" for requirement in GRAPHICS),
+            *GRAPHICS,
         ],
     },
 )

@@ -41,6 +41,7 @@ def run(
     logging.set_stderrthreshold("info")
     # TensorFlow reports every folder that it writes and every name that it changes.
     python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+    logging.get_absl_logger().addFilter(_is_for_users)
     logging.get_absl_handler().setFormatter(
         python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     )
@@ -48,6 +49,12 @@ def run(
         lambda _: _call(command, settings_class),
         flags_parser=lambda argv: _parse(argv, settings_class, doc, positional),
     )
+
+
+def _is_for_users(record: python_logging.LogRecord) -> bool:
+    """Whether a line is our own, or a warning: TensorFlow logs its remarks through absl, too."""
+    is_tensorflows = f"{os.sep}tensorflow{os.sep}python{os.sep}" in record.pathname
+    return record.levelno >= python_logging.WARNING or not is_tensorflows
 
 
 def help_text(settings_class: type, doc: str) -> str:

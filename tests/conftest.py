@@ -54,6 +54,9 @@ def pytest_collection_modifyitems(items):
     """Runs of whole networks come first, or one process would end long behind the other."""
     first = ("test_readme", "training")
     items.sort(key=lambda item: not any(name in str(item.path) for name in first))
+    for item in items:
+        if "golden" in item.fixturenames or "golden" in item.path.name:
+            item.add_marker("golden")
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ IMPORT_NAMES = {
 # Declared though no code imports them.
 NOT_IMPORTED = {
     "setuptools": "held back for the command `tensorboard`",
+    "tensorboard": "the pictures of tf.summary, and the command",
     "tensorflow-metadata": "held back for TensorFlow Graphics",
     "pyarrow": "held back for TensorFlow Graphics",
     "pytest-xdist": "pytest's option -n",

@@ -71,6 +71,9 @@ class _QuietLoader(importlib.abc.Loader):
         try:
             with _held_back_stderr():
                 self._loader.exec_module(module)
+                # The search for devices, which happens once, complains where there is no GPU.
+                with contextlib.suppress(Exception):
+                    module.config.list_physical_devices()
         finally:
             _importing.clear()
 

@@ -1,6 +1,7 @@
 """Stops a run whose losses have gone wrong, and keeps the batch that did it."""
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tfrecords_tools.files import write_npz
+from tfrecords_tools.paths import path_of
 
 WINDOW = 1000
 LEAST = 100
@@ -164,7 +166,7 @@ def write_batch(
     >>> found = np.load(path)
     >>> model.train_on_batch({name: found[name] for name in ("image", "label", ...)})
     """
-    path = pathlib.Path(model_dir, f"failed_batch_{step}.npz")
+    path = path_of(model_dir, f"failed_batch_{step}.npz")
     about = {
         "step": step,
         "records": np.array(records),
@@ -181,7 +183,7 @@ def read_failed_batch(path: str | os.PathLike) -> FailedBatch:
         FileNotFoundError: there is no such file.
         ValueError: it is not the file of a failed batch, or is damaged.
     """
-    path = pathlib.Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no file {path}. A run that ends in NaN writes failed_batch_N.npz into its "
@@ -189,7 +191,7 @@ def read_failed_batch(path: str | os.PathLike) -> FailedBatch:
         )
     try:
         # Without pickles, whose code would be run. A zip file has many ways to be damaged.
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         step, records, losses = (arrays.pop(name) for name in ("step", "records", "losses"))
         found = FailedBatch(

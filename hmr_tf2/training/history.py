@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools.paths import path_of
 from tfrecords_tools.pipelines import ends_promptly
 
 SCALARS, IMAGES, HISTOGRAMS = "scalars", "images", "histograms"
@@ -47,7 +47,7 @@ def read_histograms(model_dir: str | os.PathLike) -> dict[str, list[tuple[int, n
 
 def _values(model_dir) -> Iterator[tuple]:
     """(kind, tag, step, value) of all files, the oldest first."""
-    for path in sorted(pathlib.Path(model_dir).glob("events.out.tfevents.*")):
+    for path in sorted(path_of(model_dir).glob("events.out.tfevents.*")):
         for record in _whole_records(path):
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:

@@ -5,11 +5,16 @@ import logging as python_logging
 import os
 import pathlib
 import sys
+import time
 from collections.abc import Iterator
 
 from absl import logging
 
+from tfrecords_tools.files import partial_path
+from tfrecords_tools.paths import is_address, path_of
+
 FILE = "train.log"
+_SECONDS = 60.0  # between two uploads
 
 
 class _LogFile(python_logging.FileHandler):
@@ -28,6 +33,35 @@ class _LogFile(python_logging.FileHandler):
             super().close()
 
 
+class _UploadedLogFile(_LogFile):
+    """A log at an address, where nothing can be appended: all of it is written once a minute."""
+
+    def __init__(self, path, **options):
+        self._path = path
+        self._since = time.monotonic()
+        partial = partial_path(path)
+        if path.exists():
+            partial.write_bytes(path.read_bytes())
+        super().__init__(partial, **options)
+
+    def emit(self, record):
+        super().emit(record)
+        if time.monotonic() - self._since >= _SECONDS:
+            self._upload()
+
+    def close(self):
+        super().close()
+        self._upload()
+        pathlib.Path(self.baseFilename).unlink(missing_ok=True)
+
+    def _upload(self):
+        self._since = time.monotonic()
+        try:
+            self._path.upload(self.baseFilename)
+        except OSError as error:
+            logging.warning("%s cannot be written; the run goes on: %s", self._path, error)
+
+
 @contextlib.contextmanager
 def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Within it, appends what is logged to `train.log`, and the error that ends it, if any.
@@ -37,8 +71,9 @@ def log_to(model_dir: str | os.PathLike) -> Iterator[pathlib.Path]:
     Args:
         model_dir: the run's folder, which must exist.
     """
-    path = pathlib.Path(model_dir, FILE)
-    to_file = _LogFile(path, encoding="utf-8")
+    path = path_of(model_dir, FILE)
+    kind = _UploadedLogFile if is_address(path) else _LogFile
+    to_file = kind(path, encoding="utf-8")
     to_file.setFormatter(python_logging.Formatter("%(asctime)s %(message)s"))
     root = python_logging.getLogger()
     # Without any handler Python shows warnings on stderr, and it still should.

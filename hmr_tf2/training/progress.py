@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tf_keras as keras
 from absl import logging
-from tensorflow_addons.callbacks import TQDMProgressBar
 from tqdm import tqdm
+
+try:
+    from tensorflow_addons.callbacks import TQDMProgressBar
+except ImportError:  # There is none for Python 3.12 and newer.
+    from hmr_tf2.training.epoch_bar import TQDMProgressBar
 
 
 def progress(end_step: int, shown: Sequence[str], stream=None) -> keras.callbacks.Callback:
@@ -24,7 +28,7 @@ def progress(end_step: int, shown: Sequence[str], stream=None) -> keras.callback
 
 
 class ProgressBar(TQDMProgressBar):
-    """TensorFlow Addons' bar, one per epoch: losses of the newest step, images/s, time to go.
+    """A bar per epoch: losses of the newest step, images/s, time to go.
 
     Args:
         end_step: the run's last step.

@@ -18,6 +18,7 @@ import tensorflow as tf
 import hmr_tf2
 from tfrecords_tools import manifest
 from tfrecords_tools.files import sha256_of, write_text
+from tfrecords_tools.paths import path_of
 
 FILE = "run.json"
 
@@ -42,7 +43,7 @@ def write_provenance(
         ValueError: `run.json` exists and is damaged.
         OSError: it cannot be written.
     """
-    path = pathlib.Path(model_dir, FILE)
+    path = path_of(model_dir, FILE)
     sessions = read_provenance(model_dir) if path.exists() else []
     sessions.append(
         {
@@ -68,7 +69,7 @@ def read_provenance(model_dir: str | os.PathLike) -> list[dict]:
     Raises:
         OSError, ValueError: there is no `run.json`, or it is damaged.
     """
-    path = pathlib.Path(model_dir, FILE)
+    path = path_of(model_dir, FILE)
     with only_documents(path):
         return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
 
@@ -116,7 +117,7 @@ def describe_records(files: Iterable[str]) -> dict[str, Any]:
         `without_manifest`: folder -> number of files and of bytes.
     """
     folders: dict[pathlib.Path, set[str]] = {}
-    for file in map(pathlib.Path, files):
+    for file in map(path_of, files):
         folders.setdefault(file.parent, set()).add(file.name)
     manifests, bare = {}, {}
     for folder, names in sorted(folders.items()):

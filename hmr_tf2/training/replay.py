@@ -7,7 +7,6 @@ that a step can be run again from the weights before it.
 import dataclasses
 import math
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from hmr_tf2.training.failures import FailedBatch
 from hmr_tf2.training.outcome import Outcome, lacks, outcome_of, state_of
 from hmr_tf2.training.progress import progress
 from hmr_tf2.training.system import Data, System
+from tfrecords_tools.paths import path_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +220,7 @@ def _restore(
     model: TrainedModel, config: RunConfig, load_path: str | os.PathLike, done: int
 ) -> str:
     """Restores the newest weights of `done` steps or fewer; tells what they are."""
-    path = load_path if not os.path.isdir(load_path) else _checkpoint_before(load_path, done)
+    path = load_path if not path_of(load_path).is_dir() else _checkpoint_before(load_path, done)
     if path is None and config.load_path and not _same_folder(config.load_path, config.model_dir):
         path = config.load_path
     step = run.restore_start(model, path, config.pretrained_model_path)
@@ -240,7 +240,7 @@ def _checkpoint_before(folder: str | os.PathLike, done: int) -> str | None:
 
 
 def _same_folder(path: str, folder: str) -> bool:
-    path, folder = pathlib.Path(path).absolute(), pathlib.Path(folder).absolute()
+    path, folder = path_of(path).absolute(), path_of(folder).absolute()
     return folder in (path, path.parent)
 
 

@@ -29,6 +29,7 @@ from hmr_tf2.training.validation import Curve, Validate, read_curve
 from hmr_tf2.training.vitals import Vitals
 from tfrecords_tools.files import check_folder, write_text
 from tfrecords_tools.locks import locked
+from tfrecords_tools.paths import absolute, path_of
 from tfrecords_tools.settings import absolute_paths
 
 BEST_FOLDER = "best"
@@ -85,7 +86,7 @@ def train(config: RunConfig, system: System) -> TrainingSummary:
         if chief:
             stack.enter_context(log_file.log_to(folder))
             write_provenance(folder, config, data.files, system.input_files(config), start_step)
-        run = Run(config, system, strategy, data, validation, model, pathlib.Path(folder))
+        run = Run(config, system, strategy, data, validation, model, path_of(folder))
         return run.finish(start_step)
 
 
@@ -116,7 +117,7 @@ def make_deterministic() -> None:
 
 def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
     """Writes the effective flags beside the checkpoints, as a flagfile that repeats the run."""
-    path = pathlib.Path(folder, run_folder.FLAGS_FILE)
+    path = path_of(folder, run_folder.FLAGS_FILE)
     # Changes are accepted once, by the one who sees them.
     kept = absolute_paths(dataclasses.replace(config, accept_changes=False))
     write_text(path, flagfiles.as_flagfile(kept))
@@ -126,7 +127,7 @@ def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
 @contextlib.contextmanager
 def _own_folder(folder: str) -> Iterator[str]:
     """The run's folder, made if need be, which no other run can use meanwhile."""
-    os.makedirs(check_folder(folder), exist_ok=True)
+    check_folder(folder).mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder, "Wait until it has ended, or start a run in another --model_dir."):
             yield folder
@@ -167,7 +168,7 @@ def _start(model: TrainedModel, config: RunConfig) -> int:
 
 
 def _is_same(path: str, folder: str) -> bool:
-    return os.path.abspath(path) == os.path.abspath(folder)
+    return absolute(path) == absolute(folder)
 
 
 def restore_start(model: TrainedModel, path: str | None, pretrained_path: str | None) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import time
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from hmr_tf2.training.failures import StopOnFailure
 from hmr_tf2.training.stopping import StopSignals, TrainingStopped
 from hmr_tf2.training.strategies import Agreement
 from tfrecords_tools.files import write_bytes, write_text
+from tfrecords_tools.paths import path_of
 
 BEST_METRICS_FILE = "metrics.json"
 
@@ -113,13 +113,13 @@ class KeepBest(keras.callbacks.Callback):
         metric = next((name for name in self.best_by if name in (logs or {})), None)
         if metric is None:
             return
-        path = pathlib.Path(self.manager.directory, BEST_METRICS_FILE)
+        path = path_of(self.manager.directory, BEST_METRICS_FILE)
         before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         # Written so that an error of NaN is not an improvement.
         if not logs[metric] < before.get(metric, float("inf")):
             return
         save_state(self.model, self.manager)
-        flags_file = pathlib.Path(self.flags_file)
+        flags_file = path_of(self.flags_file)
         write_bytes(path.with_name(flags_file.name), flags_file.read_bytes())
         errors = {name: float(value) for name, value in logs.items() if name.startswith("val_")}
         errors["step"] = int(self.model.optimizer.iterations.numpy())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import time
 
 import tf_keras as keras
@@ -12,6 +11,7 @@ from hmr_tf2.training import provenance
 from hmr_tf2.training.summaries import EventFiles
 from hmr_tf2.training.system import Validation
 from tfrecords_tools.files import write_text
+from tfrecords_tools.paths import path_of
 
 PREFIX = "val_"
 CURVE_FILE = "validation.json"
@@ -61,7 +61,7 @@ class Curve(keras.callbacks.Callback):
         # A run that went back to an older checkpoint measures the later epochs anew.
         earlier = [entry for entry in read_curve(self.folder) if entry["step"] < step]
         curve = [*earlier, {"step": step, "epoch": epoch + 1, **errors}]
-        write_text(pathlib.Path(self.folder, CURVE_FILE), json.dumps(curve, indent=1) + "\n")
+        write_text(path_of(self.folder, CURVE_FILE), json.dumps(curve, indent=1) + "\n")
 
 
 def read_curve(folder: str | os.PathLike) -> list[dict[str, float]]:
@@ -70,7 +70,7 @@ def read_curve(folder: str | os.PathLike) -> list[dict[str, float]]:
     Raises:
         ValueError: `validation.json` is damaged.
     """
-    path = pathlib.Path(folder, CURVE_FILE)
+    path = path_of(folder, CURVE_FILE)
     if not path.exists():
         return []
     with provenance.only_documents(path):
