@@ -7,6 +7,8 @@ from typing import Any
 
 from absl import flags
 
+from tfrecords_tools.paths import path_of
+
 
 def define_flags(settings_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines a flag for each field: its type, default and help."""
@@ -68,8 +70,7 @@ def read_flagfile(path: str | os.PathLike, settings_class: type) -> dict[str, An
     """
     values = flags.FlagValues()
     define_flags(settings_class, values)
-    with open(path, encoding="utf-8") as file:
-        lines = [line.strip() for line in file]
+    lines = [line.strip() for line in path_of(path).read_text(encoding="utf-8").splitlines()]
     try:
         values([str(path), *(line for line in lines if line.startswith("-"))], known_only=True)
     except flags.Error as error:

@@ -17,6 +17,7 @@ from hmr_tf2.predictor import BATCH_SIZE, Predictor
 from hmr_tf2.smpl.body_model import NUM_KEYPOINTS, SMPL
 from hmr_tf2.smpl.rig import Rig, load_rig
 from hmr_tf2.theta import theta_decoder
+from tfrecords_tools.paths import path_of
 
 SIGNATURE = "predict_crops"
 SMPL_FILE = "neutral_smpl_with_cocoplus_reg.pkl"
@@ -51,7 +52,7 @@ def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
     Args:
         path: a version folder, or the folder of versions, of which the newest is taken.
     """
-    path = pathlib.Path(path)
+    path = path_of(path)
     if (path / "saved_model.pb").is_file():
         return path
     versions = [
@@ -104,7 +105,7 @@ def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str,
     settings.pop("mixed_precision", None)
     if smpl_model_path:
         settings["smpl_model_path"] = smpl_model_path
-    beside = pathlib.Path(prefix).with_name(SMPL_FILE)
+    beside = path_of(prefix).with_name(SMPL_FILE)
     if not settings.get("smpl_model_path") and beside.is_file():
         settings["smpl_model_path"] = str(beside)
     return settings
@@ -126,13 +127,13 @@ def model_files(
     folder = export_folder(load_path)
     if folder is not None:
         files = [folder / "saved_model.pb", *folder.glob("variables/*")]
-        return str(folder), files + ([pathlib.Path(smpl_model_path)] if smpl_model_path else [])
+        return str(folder), files + ([path_of(smpl_model_path)] if smpl_model_path else [])
     prefix = run_folder.checkpoint_prefix(load_path)
     body = model_settings(prefix, smpl_model_path).get("smpl_model_path")
     files = [
-        *pathlib.Path(prefix).parent.glob(f"{glob.escape(pathlib.Path(prefix).name)}.*"),
+        *path_of(prefix).parent.glob(f"{glob.escape(path_of(prefix).name)}.*"),
         run_folder.flags_file(prefix),
-        pathlib.Path(body) if body else None,
+        path_of(body) if body else None,
     ]
     return prefix, [path for path in files if path is not None]
 

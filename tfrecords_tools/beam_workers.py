@@ -1,15 +1,15 @@
 """Runs the readers as an Apache Beam pipeline instead of in a pool of processes.
 
 For clusters: Beam spreads the work over its workers, which share the folder of the records with
-this process. Results come back through files there, and the same writer puts them into the same
+this process: on a disk that all of them see, or at an address (gs://bucket/records). Results come
+back through files there, and the same writer puts them into the same
 shards; so records, manifests and resuming are as in any other run. This needs the extra `beam`.
 """
 
 import logging
 import pathlib
 import pickle
-import shutil
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +17,7 @@ import cv2
 
 from tfrecords_tools import quiet_import
 from tfrecords_tools.files import write_bytes
+from tfrecords_tools.paths import path_of, remove_folder
 from tfrecords_tools.plan import ConversionError
 
 # Chunks per file: a cluster does better with fewer and larger pieces of work than a pool does.
@@ -52,16 +53,17 @@ class BeamWorkers:
         self, function: Callable, items: Sequence[Any], start: int = 0, at_once: int = 8
     ) -> Iterator[Any]:
         """Yields `function(item)` for `items[start:]`, in their order, once all are done."""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=".beam_", dir=self._folder)).resolve()
+        folder = self._folder.resolve() / f".beam_{secrets.token_hex(4)}"
+        folder.mkdir()
         try:
             files = _write_inputs(folder, function, items, start, at_once * _CHUNKS_PER_FILE)
             self._run(files)
             for file in files:
-                results = pathlib.Path(_result_of(file))
+                results = path_of(_result_of(file))
                 yield from pickle.loads(results.read_bytes())
                 results.unlink()
         finally:
-            shutil.rmtree(folder)
+            remove_folder(folder)
 
     def _run(self, files: list[str]) -> None:
         import apache_beam as beam
@@ -96,7 +98,7 @@ def _convert_file(file: str, is_quiet: bool) -> None:
         quiet_import.install()
     # One thread per worker: the workers are the parallelism.
     cv2.setNumThreads(1)
-    function, items = pickle.loads(pathlib.Path(file).read_bytes())
+    function, items = pickle.loads(path_of(file).read_bytes())
     results = [function(item) for item in items]
     write_bytes(_result_of(file), pickle.dumps(results))
 

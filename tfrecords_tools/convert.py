@@ -2,12 +2,14 @@
 
 import dataclasses
 import pathlib
+import tempfile
 from collections.abc import Callable
 
 from tfrecords_tools import writer
 from tfrecords_tools.beam_workers import BeamWorkers
 from tfrecords_tools.convert_settings import ConvertSettings
 from tfrecords_tools.files import check_folder
+from tfrecords_tools.paths import is_address, path_of
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
@@ -24,7 +26,7 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
     "h36m": lambda s: human36m.plans(
         s.h36m_dir, s.mosh_dir, s.h36m_frame_step, s.examples_per_shard
     ),
-    "mosh": lambda s: mosh.plans(s.mosh_dir, s.data_dir, s.seed, s.mocap_per_shard),
+    "mosh": lambda s: mosh.plans(s.mosh_dir, _spool_dir(s), s.seed, s.mocap_per_shard),
 }
 
 
@@ -64,7 +66,7 @@ def convert(settings: ConvertSettings) -> Summary:
         ConversionError: there is something for the user to fix; the message says what.
         OSError: a file cannot be read or written.
     """
-    data_dir = check_folder(pathlib.Path(settings.data_dir).expanduser())
+    data_dir = check_folder(path_of(settings.data_dir).expanduser())
     plans = [plan for name in settings.datasets for plan in PLANS[name](settings)]
     data_dir.mkdir(parents=True, exist_ok=True)
     results = []
@@ -86,6 +88,13 @@ def _workers(settings: ConvertSettings, data_dir: pathlib.Path) -> Workers | Bea
     if settings.runner == "beam":
         return BeamWorkers(data_dir, settings.beam_options)
     return Workers(settings.workers)
+
+
+def _spool_dir(settings: ConvertSettings) -> str:
+    """Where rows are kept meanwhile: with the records, unless a way there is of no use."""
+    if settings.runner == "local" and is_address(settings.data_dir):
+        return tempfile.gettempdir()
+    return settings.data_dir
 
 
 def _reasons(skipped: dict[str, int]) -> str:

@@ -5,10 +5,10 @@ A new data set needs an entry in `DATA_SETS`, a reader in `readers/`, the flag o
 """
 
 import dataclasses
-import glob
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
+
+from tfrecords_tools.paths import path_of
 
 # What one record holds: a person in a picture, or a motion capture pose without a picture.
 PICTURE, MOCAP = "picture", "mocap"
@@ -160,11 +160,12 @@ def _matching(data_dir: str | os.PathLike, name: str, split: str) -> list[str]:
     pattern = DATA_SETS[name].pattern(split)
     if pattern is None:
         return []
-    return sorted(glob.glob(os.path.join(glob.escape(os.fspath(data_dir)), pattern)))
+    found = path_of(data_dir).glob(pattern)
+    return sorted(os.fspath(path) for path in found if not path.name.startswith("."))
 
 
 def _about_missing(data_dir: str | os.PathLike, missing: Sequence[str], split: str) -> str:
-    folder = pathlib.Path(data_dir)
+    folder = path_of(data_dir)
     if not folder.is_dir():
         return (
             f"There is no folder {folder}, which --data_dir names. Give the one that "

@@ -5,6 +5,10 @@ left under the name, and never half of the new one. All code that writes files g
 
     with files.replacing("out/a.mp4") as partial:
         encode(partial)
+
+What goes to an address such as gs://bucket/folder is made on this machine and then uploaded: an
+object store shows a file once all of it is there. It has no such thing as a renamed folder, so a
+folder appears there file by file.
 """
 
 import contextlib
@@ -15,10 +19,12 @@ import os
 import pathlib
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-import numpy as np
+from tfrecords_tools import paths
+from tfrecords_tools.paths import Address
 
 Path = str | os.PathLike
 
@@ -57,12 +63,17 @@ def ends_all_writing(error: BaseException) -> bool:
 def check_folder(path: Path) -> pathlib.Path:
     """Checks that a folder can be made and written to, or is there already; makes nothing.
 
-    Programs call it before they start on work whose results go there.
+    Programs call it before they start on work whose results go there. Whether an address may be
+    written to is not known before something is.
 
     Raises:
         OSError: something in the path is a file, or nothing may be written there.
     """
-    whole = pathlib.Path(path).absolute()
+    whole = paths.path_of(path).absolute()
+    if isinstance(whole, Address):
+        if whole.is_file():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(whole))
+        return whole
     there = next(part for part in (whole, *whole.parents) if part.exists())
     if not there.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
@@ -90,7 +101,7 @@ def replacing(path: Path, *, keep_suffix: bool = False) -> Iterator[pathlib.Path
     Raises:
         NotWrittenError: the file cannot be written.
     """
-    target = pathlib.Path(path).absolute()
+    target = paths.path_of(path).absolute()
     partial = partial_path(target, keep_suffix)
     try:
         with named_errors(path, partial):
@@ -115,12 +126,15 @@ def making_folder(path: Path, *, flush: bool = True) -> Iterator[pathlib.Path]:
     Raises:
         NotWrittenError: the folder cannot be written, or `path` exists by now.
     """
-    target = pathlib.Path(path).absolute()
+    target = paths.path_of(path).absolute()
     partial = partial_path(target)
     try:
         with named_errors(path, partial):
             partial.mkdir()
             yield partial
+            if isinstance(target, Address):
+                _upload_all(partial, target)
+                return
             if flush:
                 _sync_all(partial)
             os.rename(partial, target)
@@ -142,6 +156,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_npz(path: Path, **arrays: Any) -> None:
     """Writes arrays as `np.savez` does, whole or not at all. See `replacing`."""
+    import numpy as np  # takes a moment, which --help should not
+
     with replacing(path) as partial, open(partial, "wb", buffering=0) as file:
         np.savez(_FailsOnce(file), **arrays)
 
@@ -175,28 +191,40 @@ class _FailsOnce:
 def partial_path(path: Path, keep_suffix: bool = False) -> pathlib.Path:
     """A temporary name beside `path`: hidden, and a different one at each call.
 
-    For writers whose file stays open over several calls; all others use `replacing`.
+    For an address it is one in this machine's folder for temporary files. For writers whose file
+    stays open over several calls; all others use `replacing`.
     """
-    path = pathlib.Path(path)
-    suffix = path.suffix if keep_suffix else ""
-    return path.with_name(f".{_beginning(path)}.{secrets.token_hex(_TOKEN_BYTES)}.partial{suffix}")
+    whole = paths.path_of(path)
+    suffix = whole.suffix if keep_suffix else ""
+    name = f".{_beginning(whole)}.{secrets.token_hex(_TOKEN_BYTES)}.partial{suffix}"
+    if isinstance(whole, Address):
+        return pathlib.Path(tempfile.gettempdir(), name)
+    return whole.with_name(name)
 
 
-def put_in_place(partial: Path, path: Path) -> None:
+def put_in_place(partial: pathlib.Path, path: Path) -> None:
     """Gives a finished temporary file its name, once its content is on the disk."""
+    whole = paths.path_of(path)
+    if isinstance(whole, Address):
+        whole.upload(partial)
+        partial.unlink()
+        return
     _sync_file(partial)
-    os.replace(partial, path)
-    _sync_folder(os.path.dirname(path) or os.curdir)
+    os.replace(partial, whole)
+    _sync_folder(whole.parent)
 
 
 def remove_leftovers(path: Path) -> None:
     """Deletes the temporary files and folders that killed writers of `path` left beside it.
 
-    Only for a place where nobody else can be writing `path` at the same time.
+    Only for a place where nobody else can be writing `path` at the same time. At an address no
+    such thing is left.
     """
-    path = pathlib.Path(path)
+    whole = paths.path_of(path)
+    if isinstance(whole, Address):
+        return
     token = "[0-9a-f]" * (2 * _TOKEN_BYTES)
-    for left in path.parent.glob(f".{glob.escape(_beginning(path))}.{token}.partial*"):
+    for left in whole.parent.glob(f".{glob.escape(_beginning(whole))}.{token}.partial*"):
         if left.is_dir():
             shutil.rmtree(left)
         else:
@@ -222,7 +250,7 @@ def named_errors(path: Path, partial: Path | None = None) -> Iterator[None]:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
+    with paths.opened(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -242,12 +270,12 @@ def fingerprint(root: pathlib.Path, files: Iterable[pathlib.Path], contents: boo
         digest.update(f"{path.relative_to(root).as_posix()}\0{size}\0".encode())
         if not contents:
             continue
-        with open(path, "rb") as file:
+        with paths.opened(path) as file:
             if size <= _HASHED_WHOLE:
                 digest.update(file.read())
             else:
                 digest.update(file.read(_HASHED_ENDS))
-                file.seek(-_HASHED_ENDS, os.SEEK_END)
+                file.seek(size - _HASHED_ENDS)
                 digest.update(file.read())
     return digest.hexdigest()[:32]
 
@@ -261,10 +289,25 @@ def _is_about(filename: object, path: Path, partial: Path | None) -> bool:
     """Whether an error is about writing `path`; the error of a write names no file at all."""
     if filename is None:
         return True
-    named, own = pathlib.Path(str(filename)), pathlib.Path(path)
+    named, own = paths.path_of(str(filename)), paths.path_of(path)
     if named in (own, own.absolute()):
         return True
     return partial is not None and pathlib.Path(partial) in (named, *named.parents)
+
+
+def _upload_all(folder: pathlib.Path, target: Address) -> None:
+    """Uploads a folder; what lies deepest goes first, so that `saved_model.pb` is among the last.
+
+    A server that polls the address may see the folder before it is whole.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    try:
+        for path in sorted(files, key=lambda path: -len(path.parts)):
+            target.joinpath(*path.relative_to(folder).parts).upload(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            target.rmtree()
+        raise
 
 
 def _sync_file(path: Path) -> None:

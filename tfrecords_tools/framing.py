@@ -10,6 +10,8 @@ import struct
 
 import google_crc32c
 
+from tfrecords_tools.paths import opened
+
 _HEADER = struct.Struct("<QI")
 HEADER_SIZE = _HEADER.size
 _FOOTER_SIZE = 4
@@ -51,7 +53,7 @@ def spans(path: pathlib.Path) -> list[Span]:
     size = path.stat().st_size
     found: list[Span] = []
     position = 0
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while position < size:
             file.seek(position)
             header = file.read(HEADER_SIZE)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfrecords_tools import checks, contact_sheet, framing, manifest
 from tfrecords_tools.files import write_bytes
+from tfrecords_tools.paths import opened, path_of
 from tfrecords_tools.plan import ConversionError
 
 _HEADINGS = ("data set", "examples", "shards", "MB", "kind", "joints", "3-D", "SMPL", "picture")
@@ -29,7 +30,7 @@ class Group:
 
 def inspect(folder: str | os.PathLike, num_samples: int = 16) -> list[Group]:
     """Looks at `num_samples` records of every group of shards below `folder`."""
-    root = pathlib.Path(folder)
+    root = path_of(folder)
     if not root.is_dir():
         raise ConversionError(f"{folder} is not a folder: expected a folder of records.")
     shards: dict[str, list[pathlib.Path]] = {}
@@ -71,7 +72,7 @@ def _some_records(path: pathlib.Path, count: int) -> list[bytes]:
     if not spans:
         return []
     found = []
-    with open(path, "rb") as file:
+    with opened(path) as file:
         for index in np.unique(np.linspace(0, len(spans) - 1, count, dtype=int)):
             file.seek(spans[index].start)
             found.append(file.read(spans[index].size))

@@ -5,11 +5,13 @@ prints "Exception ignored in" and goes on, even if that exception was Ctrl-C. Te
 such a `__del__` after each batch that is read, which lost one Ctrl-C in twenty.
 """
 
+import _thread
 import contextlib
 import functools
 import signal
 import sys
 import threading
+from typing import cast
 
 # Long enough for what is being deleted to be gone, and too short to be noticed.
 _SECONDS = 0.05
@@ -24,11 +26,17 @@ def heed_all() -> None:
         if unraisable.exc_type is not KeyboardInterrupt:
             others(unraisable)
             return
-        # To the thread, so that it wakes up from what it may be waiting for.
-        again = threading.main_thread().ident, signal.SIGINT
-        timer = threading.Timer(_SECONDS, signal.pthread_kill, again)
+        timer = threading.Timer(_SECONDS, _interrupt_main_thread)
         timer.daemon = True
         with contextlib.suppress(RuntimeError):  # Python is ending, as Ctrl-C asks for
             timer.start()
 
     sys.unraisablehook = give_again
+
+
+def _interrupt_main_thread() -> None:
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        # To the thread, so that it wakes up from what it may be waiting for.
+        signal.pthread_kill(cast(int, threading.main_thread().ident), signal.SIGINT)

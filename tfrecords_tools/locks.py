@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import pathlib
@@ -13,7 +12,16 @@ from typing import TextIO
 
 from absl import logging
 
+from tfrecords_tools import paths
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 FILE = ".lock"
+# Windows keeps others from reading what is locked: a byte far behind the text.
+_LOCKED_BYTE = 1 << 30
 
 
 class InUseError(OSError):
@@ -25,7 +33,8 @@ def locked(folder: str | os.PathLike, remedy: str) -> Iterator[None]:
     """Within it, no other program can lock the folder; the lock ends with the process at latest.
 
     The lock is the system's own, on a file in the folder. Local file systems have such locks, and
-    NFS has them from Linux 2.6.12 on. Where there are none, a warning says so and the block runs.
+    NFS has them from Linux 2.6.12 on. Where there are none, as at an address (gs://bucket/folder),
+    a warning says so and the block runs.
 
     Args:
         folder: exists.
@@ -34,6 +43,10 @@ def locked(folder: str | os.PathLike, remedy: str) -> Iterator[None]:
     Raises:
         InUseError: another program has locked it; names the program, its process and its machine.
     """
+    if paths.is_address(folder):
+        _warn_of_no_lock(os.fspath(folder), "it is not a folder of this machine")
+        yield
+        return
     path = pathlib.Path(folder, FILE)
     file = _opened(path, remedy)
     if file is None:
@@ -62,16 +75,12 @@ def _opened(path: pathlib.Path, remedy: str) -> TextIO | None:
         except OSError:
             return None  # What the block writes there will fail, too, and say why.
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             file.close()
             raise InUseError(f"{path.parent} is in use by {_owner(path)}. {remedy}") from None
         except OSError as error:
-            logging.warning(
-                "%s cannot be locked (%s), so nothing keeps a second program from writing there.",
-                path.parent,
-                error.strerror,
-            )
+            _warn_of_no_lock(str(path.parent), error.strerror)
             return file
         # Between the two calls the program before may have deleted this file, and a third one may
         # have locked a new one of the same name.
@@ -79,6 +88,26 @@ def _opened(path: pathlib.Path, remedy: str) -> TextIO | None:
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 return file
         file.close()
+
+
+def _lock(file: TextIO) -> None:
+    """Locks an open file until it is closed; BlockingIOError if another program has locked it."""
+    if sys.platform == "win32":
+        os.lseek(file.fileno(), _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _warn_of_no_lock(folder: str, reason: str | None) -> None:
+    logging.warning(
+        "%s cannot be locked (%s), so nothing keeps a second program from writing there.",
+        folder,
+        reason,
+    )
 
 
 def _about_this_program() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfrecords_tools import framing
 from tfrecords_tools.files import write_text
+from tfrecords_tools.paths import path_of
 from tfrecords_tools.plan import ConversionError
 
 FORMAT = 1
@@ -126,7 +127,7 @@ def count_examples(paths: Iterable[str | os.PathLike]) -> int:
     counted once, and the count is remembered beside them if the folder can be written to.
     """
     folders: dict[pathlib.Path, list[pathlib.Path]] = {}
-    for path in map(pathlib.Path, paths):
+    for path in map(path_of, paths):
         folders.setdefault(path.parent, []).append(path)
     return sum(_count_in(folder, files) for folder, files in folders.items())
 

@@ -10,9 +10,10 @@ class Settings:
 
 import dataclasses
 import operator
-import os
 from collections.abc import Mapping
 from typing import Any
+
+from tfrecords_tools.paths import absolute
 
 # Limit of a number -> what must hold, and how a message says it.
 _BOUNDS = {
@@ -51,11 +52,9 @@ def absolute_paths(settings: Any) -> Any:
     Addresses such as gs://bucket/folder stay as they are.
     """
     paths = {
-        field.name: os.path.abspath(value)
+        field.name: absolute(value)
         for field in dataclasses.fields(settings)
-        if field.metadata.get("path")
-        and (value := getattr(settings, field.name))
-        and "://" not in value
+        if field.metadata.get("path") and (value := getattr(settings, field.name))
     }
     return dataclasses.replace(settings, **paths)
 

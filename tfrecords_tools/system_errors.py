@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfrecords_tools.files import ends_all_writing
+from tfrecords_tools.paths import absolute, path_of
 
 MAKE_ROOM = "Make room there, then run the same command again."
 
@@ -60,9 +61,9 @@ def _flag_of(path: Any, settings: Mapping[str, Any]) -> str | None:
     """Which flag names the path, or the folder that it is in."""
     if not isinstance(path, (str, os.PathLike)):
         return None
-    whole = pathlib.Path(os.path.abspath(path))
+    whole = path_of(absolute(path))
     flags = {
-        os.path.abspath(value): (name, value)
+        absolute(value): (name, value)
         for name, value in settings.items()
         if isinstance(value, str) and value
     }

@@ -17,6 +17,7 @@ import tqdm
 
 from tfrecords_tools import checks, framing, manifest
 from tfrecords_tools.files import sha256_of
+from tfrecords_tools.paths import opened, path_of
 from tfrecords_tools.pipelines import ends_promptly
 from tfrecords_tools.plan import ConversionError
 from tfrecords_tools.pool import Workers
@@ -63,7 +64,7 @@ class Expected:
 
 def verify(folder: str | os.PathLike, workers: int = 0) -> Report:
     """Checks every record file below `folder`."""
-    root = pathlib.Path(folder)
+    root = path_of(folder)
     if not root.is_dir():
         raise ConversionError(f"{folder} is not a folder: expected a folder of records.")
     expected, faults = _read_manifests(root)
@@ -92,7 +93,9 @@ def verify(folder: str | os.PathLike, workers: int = 0) -> Report:
     return Report(len(present), examples, size, tuple(faults))
 
 
-def _read_manifests(root: pathlib.Path) -> tuple[dict[pathlib.Path, Expected], list[str]]:
+def _read_manifests(
+    root: pathlib.Path,
+) -> tuple[dict[pathlib.Path, Expected], list[str]]:
     expected: dict[pathlib.Path, Expected] = {}
     faults = []
     for path in sorted(root.rglob(f"*{manifest.SUFFIX}")):
@@ -205,7 +208,7 @@ def _records_from(path: pathlib.Path, spans: list[framing.Span], first: int) -> 
         return
     # TensorFlow stops at a damaged record, so the rest goes to a file of its own.
     with tempfile.NamedTemporaryFile() as rest:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             file.seek(spans[first].start - framing.HEADER_SIZE)
             shutil.copyfileobj(file, rest)
         rest.flush()

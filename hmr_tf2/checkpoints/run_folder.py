@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import shutil
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -12,6 +11,7 @@ from absl import logging
 from hmr_tf2.checkpoints import tf1
 from hmr_tf2.checkpoints.tf1 import READ_ERRORS
 from hmr_tf2.checkpoints.weights import restore_tf1
+from tfrecords_tools.paths import path_of, remove_folder
 
 FLAGS_FILE = "flags.cfg"
 # TensorFlow's list of the checkpoints in a folder.
@@ -97,7 +97,7 @@ def _numbered(folder) -> list[str]:
     """The checkpoints of a run that lie in its folder, the newest first."""
     numbers = [
         int(match[1])
-        for path in pathlib.Path(folder).glob("ckpt-*.index")
+        for path in path_of(folder).glob("ckpt-*.index")
         if (match := re.fullmatch(r"ckpt-(\d+)", path.stem))
     ]
     return [os.path.join(folder, f"ckpt-{number}") for number in sorted(numbers, reverse=True)]
@@ -105,14 +105,14 @@ def _numbered(folder) -> list[str]:
 
 def step_of(prefix: str) -> int:
     """The number of steps after which a checkpoint was written; 0 where it does not say."""
-    reader = tf.train.load_checkpoint(prefix)
+    reader = tf1.reader_of(prefix)
     return int(reader.get_tensor(STEP_KEY)) if reader.has_tensor(STEP_KEY) else 0
 
 
 def damage(prefix: str) -> str | None:
     """What is wrong with a checkpoint's files, or None; reads every value, with its checksum."""
     try:
-        reader = tf.train.load_checkpoint(prefix)
+        reader = tf1.reader_of(prefix)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except READ_ERRORS as error:
@@ -130,23 +130,23 @@ def tidy(folder: str | os.PathLike) -> None:
 
     A file `checkpoint` that cannot be read would stop TensorFlow; it is renamed.
     """
-    for path in pathlib.Path(folder).glob("ckpt-*"):
+    for path in path_of(folder).glob("ckpt-*"):
         if re.fullmatch(r"ckpt-\d+_temp", path.name) and path.is_dir():
-            shutil.rmtree(path)
+            remove_folder(path)
         elif re.fullmatch(r"ckpt-\d+\.(data-\d+-of-\d+|index)\.tempstate\d+", path.name):
             path.unlink()
         elif match := re.fullmatch(r"(ckpt-\d+)\.data-\d+-of-\d+", path.name):
             if not path.with_name(f"{match[1]}.index").exists():
                 path.unlink()
-    listing = pathlib.Path(folder, LIST_FILE)
+    listing = path_of(folder, LIST_FILE)
     if listing.exists() and not _listed(folder):
-        os.replace(listing, listing.with_name(f"{LIST_FILE}.damaged"))
+        tf.io.gfile.rename(os.fspath(listing), f"{os.fspath(listing)}.damaged", overwrite=True)
 
 
 def is_of_a_run(path: str | os.PathLike) -> bool:
     """Whether `path` is the folder of one of our runs, or one of its checkpoints."""
-    prefix = latest_checkpoint(path) if os.path.isdir(path) else os.fspath(path)
-    if prefix is None or not os.path.isfile(f"{prefix.removesuffix('.index')}.index"):
+    prefix = latest_checkpoint(path) if path_of(path).is_dir() else os.fspath(path)
+    if prefix is None or not path_of(f"{prefix.removesuffix('.index')}.index").is_file():
         return False
     return OBJECT_GRAPH_KEY in tf1.open_checkpoint(prefix).shapes
 
@@ -157,7 +157,7 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
     Raises:
         FileNotFoundError: there is no such checkpoint.
     """
-    if os.path.isdir(path):
+    if path_of(path).is_dir():
         prefix = latest_checkpoint(path)
         if prefix is None:
             raise FileNotFoundError(
@@ -172,14 +172,14 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
 
 def _what_else(folder) -> str:
     """What a folder without checkpoints is instead, for a message."""
-    folder, name = pathlib.Path(folder), "saved_model.pb"
+    folder, name = path_of(folder), "saved_model.pb"
     is_export = (folder / name).is_file() or any(folder.glob(f"[0-9]*/{name}"))
     return "; it is an export, whose weights can be used but not trained" if is_export else ""
 
 
 def flags_file(path: str | os.PathLike) -> pathlib.Path | None:
     """The flagfile of the run that `path` (a folder or a checkpoint in it) belongs to."""
-    path = pathlib.Path(path)
+    path = path_of(path)
     file = (path if path.is_dir() else path.parent) / FLAGS_FILE
     return file if file.is_file() else None
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools import paths
+
 KIND = "tf1"
 
 # TensorFlow looks for checkpoints with a pattern, in which these have a meaning.
@@ -21,7 +23,7 @@ class Checkpoint:
 
     Args:
         path: the prefix, for messages.
-        reader: what `tf.train.load_checkpoint` returned.
+        reader: what `reader_of` returned.
     """
 
     kind = KIND
@@ -50,24 +52,32 @@ def open_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """
     check_name(path)
     prefix = os.fspath(path).removesuffix(".index")
-    if not os.path.isfile(f"{prefix}.index"):
+    if not paths.path_of(f"{prefix}.index").is_file():
         raise FileNotFoundError(
             f"No checkpoint at {prefix}: there is neither such a folder of a run nor a file "
             f"{prefix}.index. Give a run's folder, or the prefix that the files .index and "
             ".data-00000-of-00001 share, for example models/model.ckpt-667589."
         )
     try:
-        return Checkpoint(prefix, tf.train.load_checkpoint(prefix))
+        return Checkpoint(prefix, reader_of(prefix))
     except READ_ERRORS as error:
         raise ValueError(f"{prefix} is not a readable checkpoint: {error}") from error
 
 
+def reader_of(prefix: str) -> Any:
+    """TensorFlow's reader of the checkpoint with exactly this prefix."""
+    # `tf.train.load_checkpoint` would first look whether it is a folder, which some file systems
+    # answer with yes for the beginning of a name.
+    return tf.compat.v1.train.NewCheckpointReader(prefix)
+
+
 def check_name(path: str | os.PathLike) -> None:
     """Raises ValueError where TensorFlow would take a path for a pattern, and find nothing."""
-    found = sorted(set(os.path.abspath(path)) & set(PATTERN_CHARACTERS))
+    whole = paths.absolute(path)
+    found = sorted(set(whole) & set(PATTERN_CHARACTERS))
     if found:
         raise ValueError(
-            f"{os.path.abspath(path)} has {' and '.join(found)} in its name, which TensorFlow "
+            f"{whole} has {' and '.join(found)} in its name, which TensorFlow "
             "takes for a pattern, so it finds no checkpoint there. Rename that folder or use "
             "another."
         )

@@ -1,12 +1,12 @@
 """Compares the record files of a data folder with their manifests."""
 
 import os
-import pathlib
 from collections.abc import Collection, Iterable, Mapping
 
 from absl import logging
 
 from tfrecords_tools import manifest
+from tfrecords_tools.paths import path_of
 
 
 def check_counts(counts: Mapping[str, int], damaged: Collection[str] = ()) -> None:
@@ -36,7 +36,7 @@ def _promised(paths: Iterable[str]) -> dict[str, int]:
     """Shard -> number of records, from the manifests that list any of `paths`."""
     promised = {}
     for folder in dict.fromkeys(os.path.dirname(path) for path in paths):
-        for path in sorted(pathlib.Path(folder).glob(f"*{manifest.SUFFIX}")):
+        for path in sorted(path_of(folder).glob(f"*{manifest.SUFFIX}")):
             found = manifest.load(path)
             shards = {os.path.join(folder, shard.file): shard.examples for shard in found.shards}
             if shards.keys().isdisjoint(paths):

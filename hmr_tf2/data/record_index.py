@@ -6,6 +6,7 @@ run starts in the middle of an epoch at once. The index is made once and kept be
 """
 
 import dataclasses
+import io
 import os
 import zipfile
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hmr_tf2.compiled import compiled
-from tfrecords_tools import framing
+from tfrecords_tools import framing, paths
 from tfrecords_tools.files import write_npz
 
 # A record is a uint64 length, the uint32 masked CRC-32C of these 8 bytes, that many bytes of data,
@@ -81,7 +82,7 @@ class RecordIndex:
         length = int(self.length[record])
         # Opened for each record, since threads read at the same time and a shared file has only
         # one position. Unbuffered, since what follows the record is of no use in random order.
-        with open(self.paths[self.file_of[record]], "rb", buffering=0) as file:
+        with paths.opened(self.paths[self.file_of[record]]) as file:
             file.seek(int(self.offset[record]))
             content = file.read(length + FOOTER_BYTES)
         if len(content) != length + FOOTER_BYTES:
@@ -145,9 +146,8 @@ def index_files(paths: Sequence[str], skip_damage: bool = False) -> RecordIndex:
 
 def _scan(path):
     """Starts and lengths of the whole records of a file, and the damage between them."""
-    size = os.path.getsize(path)
-    # Mapped, not read: only a few bytes of each record are touched. An empty file has no map.
-    content = np.memmap(path, np.uint8, "r") if size else np.zeros(0, np.uint8)
+    content = _content(path)
+    size = len(content)
     starts, lengths, damage, at = [], [], [], 0
     while True:
         # First all lengths are followed, which is fast and needs no checksum; then all headers are
@@ -164,6 +164,13 @@ def _scan(path):
         end = _next_record(content, at + 1)
         damage.append(Damage(path, at, end))
         at = end
+
+
+def _content(path) -> np.ndarray:
+    if paths.is_address(path):
+        return np.frombuffer(paths.path_of(path).read_bytes(), np.uint8)
+    # Mapped, not read: only a few bytes of each record are touched. An empty file has no map.
+    return np.memmap(path, np.uint8, "r") if os.path.getsize(path) else np.zeros(0, np.uint8)
 
 
 @compiled
@@ -235,14 +242,17 @@ def _starts(length):
 
 def _stamp(path) -> tuple[int, int]:
     """What shows that a file has changed: its size, and its time of change in nanoseconds."""
-    status = os.stat(path)
+    status = paths.path_of(path).stat()
     return status.st_size, status.st_mtime_ns
 
 
 def _remembered(folder) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
     """File name -> stamp and lengths of the records, as `_remember` wrote them."""
     try:
-        with np.load(os.path.join(folder, CACHE_FILE)) as arrays:
+        with (
+            paths.opened(os.path.join(folder, CACHE_FILE)) as file,
+            np.load(io.BytesIO(file.read())) as arrays,
+        ):
             names, stamps = arrays["names"].tolist(), map(tuple, arrays["stamps"].tolist())
             lengths = np.split(arrays["lengths"], np.cumsum(arrays["counts"])[:-1])
         return dict(zip(names, zip(stamps, lengths, strict=True), strict=True))

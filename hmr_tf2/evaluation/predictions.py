@@ -20,6 +20,7 @@ from hmr_tf2.evaluation import reading
 from hmr_tf2.evaluation.validation import Predict
 from tfrecords_tools import hdf5
 from tfrecords_tools.files import fingerprint as fingerprint_of
+from tfrecords_tools.paths import path_of
 
 # Part of every fingerprint; to be raised when what is kept, or how it is computed, changes.
 FORMAT = 1
@@ -43,7 +44,7 @@ class Kept(NamedTuple):
 def fingerprint(files: Sequence[str | os.PathLike], **settings: Any) -> str:
     """A hash of the settings and of the files' names and contents, but not of their folders."""
     digest = hashlib.sha256(repr((FORMAT, sorted(settings.items()))).encode())
-    for path in sorted(map(pathlib.Path, files), key=lambda path: path.name):
+    for path in sorted(map(path_of, files), key=lambda path: path.name):
         digest.update(fingerprint_of(path.parent, [path]).encode())
     return digest.hexdigest()
 

@@ -9,6 +9,7 @@ from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.hmr.model import HMR
 from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 from hmr_tf2.training.system import System
+from tfrecords_tools.paths import path_of
 
 
 def validation_of(config: TrainConfig) -> Validation | None:
@@ -20,7 +21,7 @@ def validation_of(config: TrainConfig) -> Validation | None:
 
 def input_files(config: TrainConfig) -> list[pathlib.Path]:
     """The SMPL file and the file of its mean parameters."""
-    body = pathlib.Path(config.smpl_model_path)
+    body = path_of(config.smpl_model_path)
     return [body, body.with_name(MEAN_PARAMS_FILE)]
 
 

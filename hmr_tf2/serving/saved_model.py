@@ -18,6 +18,7 @@ from hmr_tf2.serving.warmup import write_warmup
 from hmr_tf2.smpl import plain_gradient
 from tfrecords_tools.files import making_folder
 from tfrecords_tools.locks import locked
+from tfrecords_tools.paths import path_of
 
 
 def export(
@@ -53,7 +54,7 @@ def export(
     if version is not None and version < 1:
         raise ValueError(f"--version must be at least 1; got {version}.")
     tf1.check_name(export_dir)
-    export_dir = pathlib.Path(export_dir)
+    export_dir = path_of(export_dir)
     export_dir.mkdir(parents=True, exist_ok=True)
     with locked(export_dir, "Wait until that export has finished."):
         target = export_dir / str(_next_version(export_dir) if version is None else version)

@@ -6,6 +6,7 @@ import pathlib
 import re
 
 from tfrecords_tools.files import write_text
+from tfrecords_tools.paths import is_address, path_of
 
 FOLDER = "server"
 BATCHING_FILE = "batching_parameters.txt"
@@ -49,14 +50,12 @@ COMPOSE = """\
 services:
   tensorflow-serving:
     image: {image}
+    # There is no image for ARM: without this line Docker refuses there, with it it emulates.
+    platform: linux/amd64
     ports:
       - "8500:8500"  # gRPC
       - "8501:8501"  # REST, and /monitoring/prometheus/metrics
-    volumes:
-      - type: bind
-        source: ..
-        target: {base_path}
-        read_only: true
+{volumes}\
     # The image's own entry point serves one model without a file of models.
     entrypoint: ["/usr/bin/tensorflow_model_server"]
     command:
@@ -70,6 +69,15 @@ services:
     restart: unless-stopped
 """
 
+# Not for an address such as gs://bucket/hmr, which the server reads itself.
+VOLUMES = """\
+    volumes:
+      - type: bind
+        source: ..
+        target: {base_path}
+        read_only: true
+"""
+
 
 def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
     """Writes the files that are missing in `<export_dir>/server/`; existing ones are kept.
@@ -79,10 +87,11 @@ def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
     Returns:
         The folder.
     """
-    export_dir = pathlib.Path(export_dir)
+    export_dir = path_of(export_dir)
     folder = export_dir / FOLDER
     folder.mkdir(exist_ok=True)
-    base_path = f"/models/{served_name(export_dir)}"
+    is_remote = is_address(export_dir)
+    base_path = str(export_dir) if is_remote else f"/models/{served_name(export_dir)}"
     files = {
         BATCHING_FILE: BATCHING,
         "models.config": MODELS.format(
@@ -90,7 +99,9 @@ def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
         ),
         "monitoring.config": MONITORING,
         "docker-compose.yml": COMPOSE.format(
-            image=IMAGE, base_path=base_path, folder=f"{base_path}/{FOLDER}"
+            image=IMAGE,
+            volumes="" if is_remote else VOLUMES.format(base_path=base_path),
+            folder=f"{base_path}/{FOLDER}",
         ),
     }
     for name, text in files.items():
@@ -101,7 +112,7 @@ def write_server_files(export_dir: str | os.PathLike) -> pathlib.Path:
 
 def served_name(export_dir: str | os.PathLike) -> str:
     """The model's name: that of the folder of versions, in characters safe in a URL and YAML."""
-    return re.sub(r"[^\w.-]", "_", pathlib.Path(export_dir).resolve().name, flags=re.A) or "hmr"
+    return re.sub(r"[^\w.-]", "_", path_of(export_dir).resolve().name, flags=re.A) or "hmr"
 
 
 def batch_sizes(export_dir: str | os.PathLike) -> list[int]:
@@ -110,7 +121,7 @@ def batch_sizes(export_dir: str | os.PathLike) -> list[int]:
     Raises:
         ValueError: the file names none.
     """
-    path = pathlib.Path(export_dir) / FOLDER / BATCHING_FILE
+    path = path_of(export_dir) / FOLDER / BATCHING_FILE
     text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
     sizes = sorted({int(size) for size in re.findall(r"allowed_batch_sizes\s*:\s*(\d+)", text)})
     if not sizes or sizes[0] < 1:

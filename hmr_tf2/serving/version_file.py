@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import hmr_tf2
+from tfrecords_tools.paths import path_of
 
 # TensorFlow leaves the folder `assets.extra` of a SavedModel to anyone who has something to add,
 # and servers ignore the names there that they do not know.
@@ -17,7 +18,7 @@ def write_version(folder: str | os.PathLike) -> None:
     Args:
         folder: the version's folder.
     """
-    path = pathlib.Path(folder) / VERSION_FILE
+    path = path_of(folder) / VERSION_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"hmr_tf2": hmr_tf2.__version__}) + "\n", encoding="utf-8")
 
@@ -31,7 +32,7 @@ def read_version(folder: str | os.PathLike) -> str | None:
     Raises:
         ValueError: the file is damaged.
     """
-    path = pathlib.Path(folder) / VERSION_FILE
+    path = path_of(folder) / VERSION_FILE
     if not path.exists():
         return None
     try:

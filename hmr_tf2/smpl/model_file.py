@@ -1,12 +1,12 @@
 """Reads and checks the two files of the body: the SMPL pickle and the mean parameters."""
 
 import os
-import pathlib
 from typing import Any
 
 import h5py
 import numpy as np
 
+from tfrecords_tools.paths import local_copy, path_of
 from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.pickles.chumpy_array import ChumpyArray
 
@@ -50,13 +50,14 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
         ValueError: it is damaged, holds something that is not allowed, lacks an entry, or has one
             of the wrong shape; the message names the file and the cause.
     """
-    if not os.path.isfile(path):
+    if not path_of(path).is_file():
         raise FileNotFoundError(
             f"There is no SMPL file {path}. Give --smpl_model_path=FILE: the authors' "
             "neutral_smpl_with_cocoplus_reg.pkl, or the stand-in body of `python -m "
             "hmr_tf2.standin`."
         )
-    content = safe_pickle.load(path)
+    with local_copy(path_of(path)) as local:
+        content = safe_pickle.load(local)
     if not isinstance(content, dict):
         raise ValueError(
             f"{path}: an SMPL file holds a dict with {', '.join(SHAPES)}; "
@@ -95,14 +96,14 @@ def load_mean_params(path: str | os.PathLike) -> dict[str, np.ndarray]:
         ValueError: it is not an HDF5 file, or `pose` or `shape` is missing, misshapen or not
             finite.
     """
-    path = pathlib.Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is missing. It holds the mean pose and shape that the regressor starts from. "
             "Put it beside the SMPL file; it comes with the authors' model download."
         )
     try:
-        with h5py.File(path, "r") as file:
+        with local_copy(path) as local, h5py.File(local, "r") as file:
             mean = {key: _read_mean(path, file, key, size) for key, size in MEAN_SIZES.items()}
     except (OSError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not a file of mean parameters: {error}") from error
@@ -135,7 +136,7 @@ def mean_theta(smpl_model_path: str | os.PathLike) -> np.ndarray:
     and the mean shape (akanazawa/hmr src/trainer.py, load_mean_param).
     """
     # SMPL's y points up and a picture's y down: without the turn the body would be on its head.
-    mean = load_mean_params(pathlib.Path(smpl_model_path).with_name(MEAN_PARAMS_FILE))
+    mean = load_mean_params(path_of(smpl_model_path).with_name(MEAN_PARAMS_FILE))
     return np.concatenate([[0.9, 0.0, 0.0], [np.pi, 0.0, 0.0], mean["pose"][3:], mean["shape"]])[
         np.newaxis
     ]

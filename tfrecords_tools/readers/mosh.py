@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tfrecords_tools import datasets, records
-from tfrecords_tools.files import fingerprint, named_errors
+from tfrecords_tools.files import fingerprint, replacing
+from tfrecords_tools.paths import is_address, path_of
 from tfrecords_tools.pickles import safe_pickle
 from tfrecords_tools.plan import (
     ConversionError,
@@ -26,15 +27,25 @@ ROWS_PER_ITEM = 500
 
 
 def plans(
-    folder: str | None, data_dir: str, seed: int = 0, examples_per_shard: int = 10000
+    folder: str | None,
+    spool_dir: str | os.PathLike,
+    seed: int = 0,
+    examples_per_shard: int = 10000,
 ) -> list[Plan]:
-    """Plans for CMU, H3.6 and jointLim, as far as present; Human3.6M's test subjects stay out."""
+    """Plans for CMU, H3.6 and jointLim, as far as present; Human3.6M's test subjects stay out.
+
+    Args:
+        folder: holds `neutrSMPL_CMU` and so on.
+        spool_dir: where all rows are kept while they are shuffled; all workers must see it.
+        seed: of the shuffle.
+        examples_per_shard: number of rows in a shard.
+    """
     root = existing_folder(folder, "mosh_dir", "neutrMosh (neutrSMPL_CMU, neutrSMPL_H3.6, ...)")
     found = []
     for name in datasets.names_of(raw="mosh"):
         files = pickle_files(root / f"neutrSMPL_{name}")
         if files:
-            found.append(_plan(root, name, files, data_dir, seed, examples_per_shard))
+            found.append(_plan(root, name, files, spool_dir, seed, examples_per_shard))
     if not found:
         raise ConversionError(
             f"--mosh_dir={folder} holds no pickles: expected "
@@ -48,11 +59,11 @@ def _plan(
     root: pathlib.Path,
     name: str,
     files: list[pathlib.Path],
-    data_dir: str | os.PathLike,
+    spool_dir: str | os.PathLike,
     seed: int,
     examples_per_shard: int,
 ) -> Plan:
-    spool = pathlib.Path(data_dir) / FOLDER / f".neutrSMPL_{name}.rows"
+    spool = path_of(spool_dir) / FOLDER / f".neutrSMPL_{name}.rows"
     open_items = functools.partial(_spooled, files, spool, seed)
     return Plan(
         name=f"mosh/{name}",
@@ -86,7 +97,8 @@ def _spooled(files: list[pathlib.Path], spool: pathlib.Path, seed: int) -> Itera
     """Rows are shuffled over the whole set, so they first go to a file rather than to memory."""
     num_rows = 0
     try:
-        with named_errors(spool), open(spool, "wb") as file:
+        spool.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(spool) as partial, open(partial, "wb") as file:
             for path in files:
                 rows = read_rows(path)
                 file.write(rows.tobytes())
@@ -120,10 +132,22 @@ def read_rows(path: pathlib.Path) -> np.ndarray:
 def read(block: tuple[str, int, int, int, int]) -> Converted:
     """The Examples of one block of the shuffled order."""
     file, num_rows, seed, first, last = block
-    rows = np.memmap(file, np.float32, "r", shape=(num_rows, ROW_SIZE))
+    rows = _spooled_rows(file).reshape(num_rows, ROW_SIZE)
     chosen = rows[_order(num_rows, seed)[first:last]]
     poses, shapes = chosen[:, : records.POSE_SIZE], chosen[:, records.POSE_SIZE :]
     return Converted([records.mocap_example(*row) for row in zip(poses, shapes, strict=True)])
+
+
+def _spooled_rows(file: str) -> np.ndarray:
+    if is_address(file):
+        return _downloaded(file, path_of(file).stat().st_mtime_ns)
+    return np.memmap(file, np.float32, "r")
+
+
+@functools.lru_cache(maxsize=1)
+def _downloaded(file: str, changed: int) -> np.ndarray:
+    """The numbers of a file at an address, which a worker needs again for its next block."""
+    return np.frombuffer(path_of(file).read_bytes(), np.float32)
 
 
 @functools.lru_cache(maxsize=1)
