@@ -48,7 +48,7 @@ REQUIRED = [
     "google-crc32c>=1.5",
     "pycocotools>=2.0.7",
     # Newer ones have no pkg_resources, which TensorBoard 2.15 needs.
-    "setuptools<81",
+    "setuptools>=77,<81",
 ]
 
 # NVIDIA's libraries, which pip installs beside TensorFlow; the driver is the machine's own.
@@ -72,8 +72,43 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
-    package_data={"hmr_tf2": ["standin/assets/*", "visualization/viewer.html"]},
+    license_files=["LICENSE"],
+    author="The authors of hmr_tf2",
+    project_urls={
+        "Paper": "https://arxiv.org/abs/1712.06584",
+        "The original, for TensorFlow 1": "https://github.com/akanazawa/hmr",
+    },
+    keywords="human mesh recovery, SMPL, 3-D pose, computer vision, TensorFlow, Keras",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in (10, 11, 12, 13)),
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    # The flag files lie beside the code in a checkout, and in the package once it is installed.
+    packages=[
+        *setuptools.find_packages(include=["hmr_tf2*", "tfrecords_tools*"]),
+        "hmr_tf2.flags",
+    ],
+    package_dir={"hmr_tf2.flags": "flags"},
+    package_data={
+        "hmr_tf2": ["standin/assets/*", "visualization/viewer.html"],
+        "hmr_tf2.flags": ["*.cfg"],
+    },
+    entry_points={
+        "console_scripts": [
+            "hmr-quickstart = hmr_tf2.quickstart:program",
+            "hmr-convert = hmr_tf2.convert_datasets:program",
+            "hmr-train = hmr_tf2.train:program",
+            "hmr-evaluate = hmr_tf2.evaluate:program",
+            "hmr-demo = hmr_tf2.demo:program",
+            "hmr-export = hmr_tf2.export:program",
+        ]
+    },
     python_requires=">=3.10,<3.14",
     install_requires=REQUIRED,
     extras_require={

@@ -3,6 +3,7 @@
 import dataclasses
 import logging as python_logging
 import os
+import re
 import sys
 import textwrap
 import typing
@@ -108,7 +109,7 @@ def _parse(
         print(f"hmr_tf2 {hmr_tf2.__version__}")
         sys.exit(0)
     try:
-        rest = flags.FLAGS(list(argv))
+        rest = flags.FLAGS([with_shipped_flagfile(argument) for argument in argv])
     except flags.UnrecognizedFlagError as error:
         _exit(f"{str(error).rstrip('.')}. --help lists the flags.")
     except (flags.Error, OSError) as error:
@@ -119,6 +120,18 @@ def _parse(
         others = "only one argument is not" if positional else "every setting is"
         _exit(f"Unexpected argument {rest[1]!r}: {others} a flag, --name=value.")
     return rest
+
+
+def with_shipped_flagfile(argument: str) -> str:
+    """Lets `--flagfile=flags/NAME` name a file that comes with hmr_tf2, wherever the user is.
+
+    A file of that name in the working folder comes first.
+    """
+    name = re.fullmatch(r"--?flagfile=flags[/\\]([\w.-]+)", argument)
+    shipped = name and flagfiles.SHIPPED / name[1]
+    if not shipped or not shipped.is_file() or os.path.exists(argument.partition("=")[2]):
+        return argument
+    return f"--flagfile={shipped}"
 
 
 def print_to_pipe(text: str) -> None:

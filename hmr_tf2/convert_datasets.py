@@ -18,5 +18,10 @@ def main(settings: ConvertSettings) -> None:
     print(convert(settings))
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-convert`."""
     commands.run(main, ConvertSettings, __doc__)
+
+
+if __name__ == "__main__":
+    program()

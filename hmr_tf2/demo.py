@@ -127,5 +127,10 @@ def main(settings: DemoSettings) -> None:
     finish(settings, folders, results)
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-demo`."""
     commands.run(main, DemoSettings, __doc__, positional="img_path")
+
+
+if __name__ == "__main__":
+    program()

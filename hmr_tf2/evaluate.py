@@ -113,5 +113,10 @@ def main(settings: EvaluateSettings) -> None:
         print(f"\n{text}\n\nLook at it: {page}")
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-evaluate`."""
     commands.run(main, EvaluateSettings, __doc__)
+
+
+if __name__ == "__main__":
+    program()

@@ -88,5 +88,10 @@ def main(settings: ExportSettings) -> None:
     print(f"To serve it: docker compose -f {folder.parent / 'server' / 'docker-compose.yml'} up")
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-export`."""
     commands.run(main, ExportSettings, __doc__)
+
+
+if __name__ == "__main__":
+    program()

@@ -2,12 +2,20 @@
 
 import dataclasses
 import os
+import pathlib
 import typing
 from typing import Any
 
 from absl import flags
 
 from tfrecords_tools.paths import path_of
+
+# The flag files that come with hmr_tf2: in the package, or beside it in a checkout.
+_PACKAGE = pathlib.Path(__file__).parent
+SHIPPED = next(
+    (folder for folder in (_PACKAGE / "flags", _PACKAGE.parent / "flags") if folder.is_dir()),
+    _PACKAGE / "flags",
+)
 
 
 def define_flags(settings_class: type, flag_values: flags.FlagValues = flags.FLAGS) -> None:

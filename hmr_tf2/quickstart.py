@@ -361,5 +361,10 @@ Next:
                             --export_dir=serving/authors"""
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-quickstart`."""
     commands.run(main, QuickstartSettings, __doc__)
+
+
+if __name__ == "__main__":
+    program()

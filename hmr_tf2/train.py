@@ -32,5 +32,10 @@ def main(config: TrainConfig) -> None:
     print(f"Export it: python -m hmr_tf2.export --load_path={summary.model_dir} --export_dir=...")
 
 
-if __name__ == "__main__":
+def program() -> None:
+    """The program `hmr-train`."""
     commands.run(main, TrainConfig, __doc__)
+
+
+if __name__ == "__main__":
+    program()

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import h5py
@@ -15,7 +16,8 @@ from hmr_tf2 import HMR, HMRConfig, flagfiles, loading
 from hmr_tf2.checkpoints import run_folder
 from hmr_tf2.smpl.model_file import MEAN_PARAMS_FILE
 
-GOLDEN = pathlib.Path(__file__).parent / "golden"
+ROOT = pathlib.Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
 sys.path[:0] = [str(GOLDEN), str(GOLDEN.parent)]
 
 import memory  # noqa: E402
@@ -57,6 +59,25 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "golden" in item.fixturenames or "golden" in item.path.name:
             item.add_marker("golden")
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory):
+    """The source distribution and, built from that, the wheel."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = ["build", "--no-isolation", f"--outdir={folder}", str(ROOT)]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    (source,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return source, wheel
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(distributions, tmp_path_factory):
+    """A folder that holds the wheel as pip installs it, and its programs in `bin`."""
+    folder = tmp_path_factory.mktemp("site")
+    command = ["pip", "install", "--quiet", "--no-deps", f"--target={folder}"]
+    subprocess.run([sys.executable, "-m", *command, str(distributions[1])], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ NOT_IMPORTED = {
     "tensorflow-metadata": "held back for TensorFlow Graphics",
     "pyarrow": "held back for TensorFlow Graphics",
     "pytest-xdist": "pytest's option -n",
+    "build": "a command of the tests",
+    "ipykernel": "what a notebook runs in",
     "ruff": "a command of `make lint`",
     "mypy": "a command of `make lint`",
 }

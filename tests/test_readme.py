@@ -1,4 +1,4 @@
-"""A newcomer who has nothing but the README runs all of it, from top to bottom; here in small."""
+"""A newcomer who has the wheel and the README runs all of it, in order; here in small."""
 
 import contextlib
 import os
@@ -50,15 +50,15 @@ def in_small(command: str) -> str:
 
 
 class Newcomer:
-    """Someone in a folder with the repository's flags and nothing else."""
+    """Someone in an empty folder, with the wheel installed."""
 
-    def __init__(self, home: pathlib.Path):
+    def __init__(self, home: pathlib.Path, installed: pathlib.Path):
         self.home = home
-        (home / "flags").symlink_to(ROOT / "flags")
+        programs = [str(installed / "bin"), os.path.dirname(sys.executable), os.environ["PATH"]]
         self.env = {
             **os.environ,
-            "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]),
-            "PYTHONPATH": str(ROOT),
+            "PATH": os.pathsep.join(programs),
+            "PYTHONPATH": str(installed),
             "CUDA_VISIBLE_DEVICES": "",
         }
         self.printed = ""
@@ -81,10 +81,11 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(tmp_path):
-    return Newcomer(tmp_path)
+def newcomer(tmp_path, installed_wheel):
+    return Newcomer(tmp_path, installed_wheel)
 
 
+@pytest.mark.both_stacks
 def test_every_command_of_the_readme_runs_in_its_order(newcomer, reference_files):
     home = newcomer.home
     for language, block in blocks():
