@@ -70,6 +70,13 @@ def test_all_files_name_the_same_model_and_folders(exported):
         assert (folder / path).is_file()
 
 
+def test_the_server_is_emulated_on_arm_for_which_there_is_no_image(tmp_path):
+    compose = (server_files.write_server_files(tmp_path) / "docker-compose.yml").read_text()
+    service = re.search(r"^  tensorflow-serving:\n((?:    .*\n)+)", compose, re.M)[1]
+    assert f"    image: {server_files.IMAGE}\n" in service
+    assert "    platform: linux/amd64\n" in service
+
+
 @pytest.mark.parametrize("folder, name", [("a b:c", "a_b_c"), ("v1.2-x", "v1.2-x")])
 def test_a_served_name_fits_urls_and_yaml(tmp_path, folder, name):
     assert server_files.served_name(tmp_path / folder) == name
