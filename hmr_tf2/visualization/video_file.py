@@ -12,11 +12,14 @@ import numpy as np
 
 from tfrecords_tools.files import NotWrittenError, replacing
 
-# Browsers only play 4:2:0, which has colour at half the resolution and so needs even sides.
-_TO_EVEN_SIDES = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
-# The colours into which FFmpeg turns RGB. Without these marks browsers take large videos for
-# BT.709 and show other reds.
-_COLORS = ["-colorspace", "smpte170m", "-color_primaries", "bt709", "-color_trc", "iec61966-2-1"]
+_FILTERS = [
+    # Browsers only play 4:2:0, which has colour at half the resolution and so needs even sides.
+    "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+    # Said in full: what is not said, each FFmpeg chooses, and each browser by the video's size.
+    "scale=out_color_matrix=smpte170m:out_range=tv",
+    "format=yuv420p",
+    "setparams=colorspace=smpte170m:color_primaries=bt709:color_trc=iec61966-2-1:range=tv",
+]
 # Bytes; where less is free, the end of a video may be missing.
 _LEAST_ROOM = 4096
 
@@ -45,7 +48,7 @@ def video_writer(
         raise OSError(f"{path} cannot be written: {error}") from error
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = ["-crf", str(crf), "-vf", _TO_EVEN_SIDES, *_COLORS, "-movflags", "+faststart"]
+    options = ["-crf", str(crf), "-vf", ",".join(_FILTERS), "-movflags", "+faststart"]
     with replacing(path, keep_suffix=True) as partial:
         frames = imageio_ffmpeg.write_frames(
             str(partial),

@@ -9,7 +9,7 @@ from tfrecords_tools import records
 def image_record(value, has_3d=False, **changes):
     """A record of a picture of one grey value."""
     features = dict(
-        encoded=tf.io.encode_jpeg(np.full((60, 60, 3), value, np.uint8)).numpy(),
+        encoded=tf.io.encode_jpeg(np.full((60, 60, 3), value % 256, np.uint8)).numpy(),
         filename="x.jpg",
         height=60,
         width=60,
