@@ -53,7 +53,7 @@ if ! is_made; then
             "make PYTHON=/path/to/python3.12 ..." >&2
         exit 1
     fi
-    echo "Making $venv with $("$found" --version) ($(command -v "$found"))"
+    echo "Making $venv with $("$found" -V) ($(command -v "$found"))"
     rm -rf "$venv"
     "$found" -m venv "$venv"
 fi
