@@ -13,7 +13,7 @@ OTHER_STAMP := $(OTHER_VENV)/.installed
 
 # With another interpreter than before, the environment is made anew.
 ifdef PYTHON
-ifneq ($(shell $(PYTHON) -V 2>&1),$(shell $(BIN)/python -V 2>&1))
+ifneq ($(shell { $(PYTHON) -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>/dev/null))
 $(shell rm -f $(STAMP))
 endif
 endif

@@ -16,8 +16,10 @@ VERSION = re.search(
 # that were tested together are in constraints/, a file for each stack.
 OLD = "python_version < '3.12'"
 NEW = "python_version >= '3.12'"
-# Addons has no wheels for ARM under Linux; where it is missing, our own bar shows the progress.
-ADDONS = f"{OLD} and (platform_machine != 'aarch64' or sys_platform != 'linux')"
+# Addons has no wheels for Windows, nor for ARM under Linux; where it is missing, our own bar shows
+# the progress.
+X86_64 = "platform_machine == 'x86_64'"
+ADDONS = f"{OLD} and (sys_platform == 'darwin' or (sys_platform == 'linux' and {X86_64}))"
 
 REQUIRED = [
     f"tensorflow==2.15.1; {OLD}",

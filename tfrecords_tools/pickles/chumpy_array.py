@@ -26,7 +26,9 @@ class ChumpyArray:
             )
         self.state = state
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> np.ndarray:
         return np.asarray(self.value(), dtype)
 
     def value(self, depth: int = 0) -> np.ndarray:

@@ -55,7 +55,8 @@ def _array_shell(arguments: tuple) -> np.ndarray:
 def _set_array_state(array: np.ndarray, state: tuple) -> None:
     """Fills `array` after the announced size was compared with the data that is there."""
     shape, dtype, fortran, data = state[-4:]
-    array.__setstate__((1, *_checked_content(shape, dtype, data), bool(fortran), _raw(data)))
+    content: Any = _checked_content(shape, dtype, data)
+    array.__setstate__((1, *content, bool(fortran), _raw(data)))
 
 
 def _raw(data: Any) -> Any:

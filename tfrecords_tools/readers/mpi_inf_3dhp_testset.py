@@ -85,7 +85,7 @@ def read_annotation(folder: pathlib.Path) -> list[Frame]:
             camera,
             activities[row],
         )
-        for row in np.flatnonzero(valid)
+        for row in np.flatnonzero(valid).tolist()
     ]
 
 
