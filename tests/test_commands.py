@@ -1,6 +1,8 @@
 """Commands: short help, quiet start, and a message instead of a traceback for a user's mistake."""
 
 import dataclasses
+import logging
+import os
 import pathlib
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from absl import flags
 from hmr_tf2 import (
     HMR,
     HMRConfig,
+    commands,
     convert_datasets,
     evaluate,
     export,
@@ -223,3 +226,17 @@ def test_an_smpl_file_that_is_gone_or_a_folder_is_named_with_its_flag(gone, tmp_
     config = TrainConfig(smpl_model_path=str(path), data_dir=str(tmp_path), encoder_only=True)
     message = message_of(lambda config: HMR(config), config)
     assert str(path) in message and "--smpl_model_path" in message and "[Errno" not in message
+
+
+def test_remarks_that_tensorflow_logs_for_its_developers_are_left_out(caplog):
+    def record(folder, level):
+        path = os.sep.join(["", "site-packages", *folder.split("/"), "saver.py"])
+        return logging.LogRecord("absl", level, path, 1, "A remark", (), None)
+
+    for folder, level, is_shown in (
+        ("tensorflow/python/checkpoint", logging.INFO, False),
+        ("tensorflow/python/checkpoint", logging.WARNING, True),
+        ("hmr_tf2/training", logging.INFO, True),
+        ("tensorflow_of_mine/python", logging.INFO, True),
+    ):
+        assert commands._is_for_users(record(folder, level)) is is_shown

@@ -1,9 +1,11 @@
 """One writer a folder, whatever became of the one before."""
 
 import fcntl
+import importlib.util
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -12,6 +14,7 @@ from tfrecords_tools.locks import InUseError, locked
 
 HOLD = """
 import sys
+import types
 from tfrecords_tools.locks import locked
 with locked(sys.argv[1], ""):
     print("locked", flush=True)
@@ -88,4 +91,57 @@ def test_a_read_only_folder_needs_no_lock(tmp_path, monkeypatch):
 
     monkeypatch.setattr("builtins.open", refuse)
     with locked(tmp_path, ""):
+        pass
+
+
+@pytest.fixture
+def locks_of_windows(monkeypatch):
+    """The module as Windows gets it, with Windows' locks made of the system's: a part of a file.
+
+    As there, a process cannot delete a file that is open, and no other one can read a locked byte.
+    """
+
+    def lock(descriptor, mode, size):
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, size, 0, os.SEEK_CUR)
+        except BlockingIOError:
+            raise PermissionError(13, "Permission denied") from None
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(locking=lock, LK_NBLCK=2))
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    spec = importlib.util.spec_from_file_location("locks_of_windows", locks.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    monkeypatch.undo()
+
+
+HOLD_PART = """
+import fcntl, os, sys
+file = open(sys.argv[1], "a+")
+file.write('{"program": "train.py", "process": 7, "machine": "pc", "since": "noon"}')
+file.flush()
+fcntl.lockf(file, fcntl.LOCK_EX, 1, 1 << 30, os.SEEK_SET)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_windows_has_a_lock_too(locks_of_windows, tmp_path):
+    with locks_of_windows.locked(tmp_path, ""):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD_PART, str(tmp_path / locks.FILE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as first:
+        assert first.stdout.readline() == "locked\n"
+        with pytest.raises(locks_of_windows.InUseError) as refusal:
+            with locks_of_windows.locked(tmp_path, "Wait for it."):
+                pass
+        first.kill()
+    assert "is in use by train.py, process 7 on pc, since noon. Wait for it." in str(refusal.value)
+    with locks_of_windows.locked(tmp_path, ""):
         pass
