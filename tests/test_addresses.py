@@ -17,11 +17,13 @@ from hmr_tf2.evaluation import protocols, run
 from hmr_tf2.hmr.config import TrainConfig
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training.run import train
-from tfrecords_tools import inspection, locks, verification
+from tfrecords_tools import inspection, locks, verification, writer
 from tfrecords_tools.convert import convert
 from tfrecords_tools.convert_settings import ConvertSettings
 from tfrecords_tools.files import write_bytes
 from tfrecords_tools.paths import path_of
+from tfrecords_tools.pool import Workers
+from tfrecords_tools.readers import mosh
 
 RAW = pathlib.Path(__file__).parent / "samples" / "raw"
 
@@ -58,6 +60,14 @@ def records():
 def test_records_at_an_address_are_those_on_a_disk(records, tmp_path):
     convert(conversion(tmp_path))
     assert contents(records) == contents(tmp_path)
+
+
+def test_workers_elsewhere_read_the_rows_that_are_shuffled_at_an_address(tmp_path):
+    for number, spool_dir in enumerate((tmp_path / "spool", "ram://spool")):
+        for plan in mosh.plans(str(RAW / "neutrMosh"), spool_dir, seed=3):
+            writer.write(plan, tmp_path / str(number), Workers(1))
+    assert contents(tmp_path / "0") == contents(tmp_path / "1")
+    assert not [path for path in path_of("ram://spool").rglob("*") if path.is_file()]
 
 
 def test_a_conversion_to_an_address_continues_after_the_last_whole_shard(records):

@@ -10,7 +10,7 @@ from tfrecords_tools.paths import is_address, path_of
 
 FOLDER = "server"
 BATCHING_FILE = "batching_parameters.txt"
-# The server of the TensorFlow release that writes the exports.
+# Of the older stack's TensorFlow, which reads the exports of both (tests/test_stacks.py).
 IMAGE = "tensorflow/serving:2.15.1"
 
 BATCHING = """\
