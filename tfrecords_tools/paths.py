@@ -128,15 +128,25 @@ class Address:
     resolve = expanduser = absolute
 
     def exists(self) -> bool:
-        with _system_errors(self) as gfile:
-            return gfile.exists(str(self)) and self._is_whole_name(gfile)
+        return self._status() is not None
 
     def is_dir(self) -> bool:
-        with _system_errors(self) as gfile:
-            return gfile.isdir(str(self)) and self._is_whole_name(gfile)
+        status = self._status()
+        return status is not None and status.is_directory
 
     def is_file(self) -> bool:
-        return self.exists() and not self.is_dir()
+        status = self._status()
+        return status is not None and not status.is_directory
+
+    def _status(self) -> Any:
+        """TensorFlow's status of the file or folder; None if there is none."""
+        # Not `gfile.exists` and `isdir`, which also say no where nothing can be reached.
+        try:
+            with _system_errors(self) as gfile:
+                status = gfile.stat(str(self))
+                return status if self._is_whole_name(gfile) else None
+        except FileNotFoundError:
+            return None
 
     def _is_whole_name(self, gfile: Any) -> bool:
         """Whether there is more than a longer name, whose beginning ram:// takes for a folder."""

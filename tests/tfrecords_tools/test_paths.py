@@ -162,6 +162,8 @@ def test_errors_of_tensorflow_become_those_of_the_system(monkeypatch, error, kin
         raise error(None, None, "no token\nat line 3")
 
     monkeypatch.setattr(tf.io.gfile, "stat", fail)
-    with pytest.raises(kind, match="gs://bucket/x") as found:
-        path_of("gs://bucket/x").stat()
-    assert "line 3" not in str(found.value)
+    path = path_of("gs://bucket/x")
+    for use in (path.stat, path.exists, path.is_dir, path.is_file):
+        with pytest.raises(kind, match="gs://bucket/x") as found:
+            use()
+        assert "line 3" not in str(found.value)
