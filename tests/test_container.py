@@ -144,7 +144,7 @@ def test_the_image_ends_as_a_user_who_is_not_root():
     assert int(arguments_of("USER")[-1]) > 0
 
 
-def test_any_command_can_be_given_and_without_one_the_quickstart_runs_in_the_volume():
+def test_any_command_can_be_given_and_without_one_the_quickstart_runs_in_the_mounted_folder():
     assert not arguments_of("ENTRYPOINT")
     assert arguments_of("WORKDIR")[-1] == "/work"
     (cmd,) = arguments_of("CMD")

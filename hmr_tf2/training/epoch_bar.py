@@ -7,7 +7,7 @@ of a run needs, under the same names, so that what is shown does not depend on w
 import time
 
 import tf_keras as keras
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 _SECONDS = 0.1  # shortest time between two updates of the text
 
