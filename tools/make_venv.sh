@@ -63,5 +63,6 @@ echo "Installing the pinned packages of constraints/$stack.txt into $venv" \
     "(a few minutes and 3.5 GB the first time)"
 quiet=--quiet
 if [ -t 1 ]; then quiet=; fi # who sits before a terminal sees how far it is
-"$venv/bin/python" -m pip install $quiet --disable-pip-version-check \
+# Most modules are never imported; those that are, Python compiles then.
+"$venv/bin/python" -m pip install $quiet --disable-pip-version-check --no-compile \
     -c "$root/constraints/$stack.txt" -e "$root[${EXTRAS:-test}]"
