@@ -64,7 +64,12 @@ class RunConfig(ModelConfig):
     """Settings of a training run: its data, its length, its output and its devices."""
 
     data_dir: str | None = setting(
-        None, "Folder of the records that convert_datasets wrote.", "data", free=True, path=True
+        None,
+        "Folder of the records that convert_datasets wrote; an address such as "
+        "gs://bucket/records will do.",
+        "data",
+        free=True,
+        path=True,
     )
     skip_corrupt: bool = setting(
         False,
@@ -101,8 +106,8 @@ class RunConfig(ModelConfig):
     )
     model_dir: str | None = setting(
         None,
-        "Folder of this run: checkpoints, flags and logs. If it already holds a checkpoint, the "
-        "run continues from there.",
+        "Folder of this run: checkpoints, flags and logs; an address such as gs://bucket/run will "
+        "do. If it already holds a checkpoint, the run continues from there.",
         "run",
         free=True,
         path=True,

@@ -20,7 +20,10 @@ class ExportSettings:
         "export",
     )
     export_dir: str | None = setting(
-        None, "Folder of the exported versions; the export adds one to it.", "export"
+        None,
+        "Folder of the exported versions, to which the export adds one; an address such as "
+        "gs://bucket/hmr will do.",
+        "export",
     )
     version: int | None = setting(
         None, "Number of the version; the default is the next free one.", "export", minimum=1

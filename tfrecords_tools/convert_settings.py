@@ -23,7 +23,10 @@ class ConvertSettings:
         (), "Data sets to convert, separated by commas.", "what", choices=RAW_DATASETS
     )
     data_dir: str = setting(
-        "", "Folder to write the records to; the trainer reads them from there.", "what"
+        "",
+        "Folder to write the records to, from which the trainer reads them; an address such as "
+        "gs://bucket/records will do.",
+        "what",
     )
     overwrite: bool = setting(
         False,
