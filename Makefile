@@ -13,10 +13,11 @@ OTHER_STAMP := $(OTHER_VENV)/.installed
 
 # With another interpreter than before, the environment is made anew.
 ifdef PYTHON
-ifneq ($(shell { $(PYTHON) -V; } 2>&1),$(shell { $(BIN)/python -V; } 2>/dev/null))
-$(shell rm -f $(STAMP))
+ifneq ($(shell { "$(PYTHON)" -V; } 2>/dev/null),$(shell { $(BIN)/python -V; } 2>/dev/null))
+$(STAMP): FORCE
 endif
 endif
+FORCE:
 
 quickstart: $(STAMP)
 	$(BIN)/python -m hmr_tf2.quickstart --out=$(OUT)

@@ -109,9 +109,16 @@ def _parse(
         print(f"hmr_tf2 {hmr_tf2.__version__}")
         sys.exit(0)
     try:
-        rest = flags.FLAGS([with_shipped_flagfile(argument) for argument in argv])
+        rest = flags.FLAGS(with_shipped_flagfiles(argv))
     except flags.UnrecognizedFlagError as error:
         _exit(f"{str(error).rstrip('.')}. --help lists the flags.")
+    except flags.CantOpenFlagFileError as error:
+        named = str(error).rpartition("'")[0].rpartition("'")[2]
+        shipped = (f"flags/{path.name}" for path in sorted(flagfiles.SHIPPED.glob("*.cfg")))
+        _exit(
+            f"--flagfile={named} does not exist or cannot be read. These come with hmr_tf2: "
+            f"{', '.join(shipped)}."
+        )
     except (flags.Error, OSError) as error:
         _exit(_with_accepted_values(str(error), settings_class))
     if positional and len(rest) > 1 and not flags.FLAGS[positional].present:
@@ -122,16 +129,21 @@ def _parse(
     return rest
 
 
-def with_shipped_flagfile(argument: str) -> str:
+def with_shipped_flagfiles(argv: Sequence[str]) -> list[str]:
     """Lets `--flagfile=flags/NAME` name a file that comes with hmr_tf2, wherever the user is.
 
     A file of that name in the working folder comes first.
     """
-    name = re.fullmatch(r"--?flagfile=flags[/\\]([\w.-]+)", argument)
-    shipped = name and flagfiles.SHIPPED / name[1]
-    if not shipped or not shipped.is_file() or os.path.exists(argument.partition("=")[2]):
-        return argument
-    return f"--flagfile={shipped}"
+    found: list[str] = []
+    for argument in argv:
+        if found and found[-1] in ("--flagfile", "-flagfile"):
+            argument = f"{found.pop()}={argument}"
+        name = re.fullmatch(r"--?flagfile=flags[/\\]([\w.-]+)", argument)
+        shipped = name and flagfiles.SHIPPED / name[1]
+        if shipped and shipped.is_file() and not os.path.exists(argument.partition("=")[2]):
+            argument = f"--flagfile={shipped}"
+        found.append(argument)
+    return found
 
 
 def print_to_pipe(text: str) -> None:

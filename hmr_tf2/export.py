@@ -70,7 +70,7 @@ def main(settings: ExportSettings) -> None:
     from hmr_tf2.serving.export_check import BFLOAT16_TOLERANCE, TOLERANCE
     from hmr_tf2.serving.fast_encoder import fast_encoder
 
-    check_folder(settings.export_dir)
+    check_folder(settings.export_dir, or_address=True)
     checkpoint = run_folder.checkpoint_prefix(settings.load_path)
     devices.log_devices()
     model = loading.load_model(checkpoint, settings.smpl_model_path)

@@ -151,6 +151,13 @@ def test_a_run_at_an_address_is_continued_and_ends_as_on_a_disk(trained, config,
         np.testing.assert_array_equal(there[name], value, err_msg=name)
 
 
+def test_a_run_in_the_folder_of_a_file_address_is_that_of_the_folder(config, tmp_path):
+    stopped = dataclasses.replace(config, model_dir=f"file://{tmp_path}/run", epoch=1)
+    summary = train(dataclasses.replace(stopped, steps_per_epoch=1), HMR_SYSTEM)
+    assert summary.model_dir == str(tmp_path / "run")
+    assert run_folder.latest_checkpoint(stopped.model_dir) == str(tmp_path / "run" / "ckpt-1")
+
+
 def test_a_run_at_an_address_leaves_the_same_files(trained):
     folder = path_of(trained.model_dir)
     names = {path.name for path in folder.iterdir()}

@@ -46,7 +46,7 @@ def run(*arguments):
         ("train", ["--batch_sise=3"], "Did you mean: batch_size"),
         ("train", ["--datasets=lsp,foo"], "--datasets accepts lsp, lsp_ext, mpii, coco"),
         ("train", ["--scale_min=2"], "--scale_min (2.0) must not exceed --scale_max (1.23)"),
-        ("train", ["--flagfile=absent.cfg"], "absent.cfg"),
+        ("train", ["--flagfile=absent.cfg"], "--flagfile=absent.cfg does not exist"),
         ("train", ["surplus"], "Unexpected argument 'surplus'"),
         ("train", [], "--use_3d_label needs a data set with 3-D labels"),
         ("export", ["--export_dir=x"], "--load_path is needed"),

@@ -71,15 +71,21 @@ def test_each_program_helps(program, installed_wheel, tmp_path):
 def test_a_flagfile_that_comes_along_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shipped = f"--flagfile={flagfiles.SHIPPED / 'hmr.cfg'}"
-    assert commands.with_shipped_flagfile("--flagfile=flags/hmr.cfg") == shipped
-    assert commands.with_shipped_flagfile("-flagfile=flags/hmr.cfg") == shipped
+    for arguments in (
+        ["--flagfile=flags/hmr.cfg"],
+        ["-flagfile=flags/hmr.cfg"],
+        ["--flagfile", "flags/hmr.cfg"],
+        ["--flagfile=flags\\hmr.cfg"],
+    ):
+        found = commands.with_shipped_flagfiles(["train", *arguments, "--seed=1"])
+        assert found == ["train", shipped, "--seed=1"]
     for other in ("--flagfile=flags/absent.cfg", "--flagfile=hmr.cfg", "flags/hmr.cfg"):
-        assert commands.with_shipped_flagfile(other) == other
+        assert commands.with_shipped_flagfiles([other]) == [other]
 
 
 def test_the_users_own_flagfile_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flags").mkdir()
     (tmp_path / "flags" / "hmr.cfg").touch()
-    argument = "--flagfile=flags/hmr.cfg"
-    assert commands.with_shipped_flagfile(argument) == argument
+    arguments = ["--flagfile=flags/hmr.cfg"]
+    assert commands.with_shipped_flagfiles(arguments) == arguments

@@ -107,6 +107,11 @@ def test_an_interpreter_that_was_chosen_is_taken(machine):
     assert "with Python 3.13.1" in machine.make(PYTHON=str(chosen)).stdout
 
 
+def test_the_path_of_an_interpreter_may_have_spaces(machine):
+    chosen = machine.install("python3.12", "3.12", "my pythons")
+    assert "with Python 3.12.1" in machine.make(PYTHON=str(chosen)).stdout
+
+
 def test_an_interpreter_that_was_chosen_and_cannot_be_used_is_not_replaced(machine):
     machine.install("python3.11", "3.11")
     done = machine.make(PYTHON="/nowhere/python")

@@ -9,7 +9,7 @@ from tfrecords_tools import writer
 from tfrecords_tools.beam_workers import BeamWorkers
 from tfrecords_tools.convert_settings import ConvertSettings
 from tfrecords_tools.files import check_folder
-from tfrecords_tools.paths import is_address, path_of
+from tfrecords_tools.paths import is_address
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
@@ -66,7 +66,7 @@ def convert(settings: ConvertSettings) -> Summary:
         ConversionError: there is something for the user to fix; the message says what.
         OSError: a file cannot be read or written.
     """
-    data_dir = check_folder(path_of(settings.data_dir).expanduser())
+    data_dir = check_folder(settings.data_dir, or_address=True)
     plans = [plan for name in settings.datasets for plan in PLANS[name](settings)]
     data_dir.mkdir(parents=True, exist_ok=True)
     results = []

@@ -60,17 +60,24 @@ def ends_all_writing(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _NOTHING_CAN_BE_WRITTEN
 
 
-def check_folder(path: Path) -> pathlib.Path:
+def check_folder(path: Path, or_address: bool = False) -> pathlib.Path:
     """Checks that a folder can be made and written to, or is there already; makes nothing.
 
     Programs call it before they start on work whose results go there. Whether an address may be
     written to is not known before something is.
 
+    Args:
+        path: the folder.
+        or_address: whether it may be an address, such as gs://bucket/folder.
+
     Raises:
         OSError: something in the path is a file, or nothing may be written there.
+        ValueError: it is an address, and must not be one.
     """
     whole = paths.path_of(path).absolute()
     if isinstance(whole, Address):
+        if not or_address:
+            raise ValueError(f"{whole} is an address, but a folder of this machine is needed.")
         if whole.is_file():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(whole))
         return whole
@@ -79,7 +86,7 @@ def check_folder(path: Path) -> pathlib.Path:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), os.fspath(path))
     if not os.access(there, os.W_OK | os.X_OK):
         raise NotWrittenError(path, errno.EACCES)
-    return pathlib.Path(path)
+    return paths.path_of(path)
 
 
 @contextlib.contextmanager

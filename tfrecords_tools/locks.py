@@ -47,7 +47,7 @@ def locked(folder: str | os.PathLike, remedy: str) -> Iterator[None]:
         _warn_of_no_lock(os.fspath(folder), "it is not a folder of this machine")
         yield
         return
-    path = pathlib.Path(folder, FILE)
+    path = paths.path_of(folder, FILE)
     file = _opened(path, remedy)
     if file is None:
         yield

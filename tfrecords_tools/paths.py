@@ -21,22 +21,49 @@ from collections.abc import Iterator
 from typing import IO, Any, cast
 
 # A scheme has two letters at least: `C:` is a drive of Windows.
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.-]+)"
+_ADDRESS = re.compile(f"{_SCHEME}://")
+_ONE_SLASH = re.compile(f"{_SCHEME}:/(?!/)")
 _LOCAL = "file"
+_LOCALHOST = re.compile("file://(localhost)?(?=/)", re.IGNORECASE)
+
+
+class UnreachableError(OSError):
+    """What is at an address cannot be reached, read or written.
+
+    Attributes:
+        path: the address.
+    """
+
+    def __init__(self, message: str, path: str):
+        super().__init__(message)
+        self.path = path
 
 
 def is_address(path: str | os.PathLike) -> bool:
     """Whether a path names something beyond the file systems of this machine."""
     found = _ADDRESS.match(os.fspath(path))
-    return found is not None and found[1] != _LOCAL
+    return found is not None and found[1].lower() != _LOCAL
 
 
 def path_of(path: str | os.PathLike, *parts: str) -> pathlib.Path:
-    """The path that a user or a program gave, and `parts` below it."""
+    """The path that a user or a program gave, and `parts` below it.
+
+    A `~` at its beginning is the user's home, which shells do not put behind `--data_dir=`.
+
+    Raises:
+        ValueError: it is a misspelled address.
+    """
     text = os.fspath(path)
     if is_address(text):
         return cast(pathlib.Path, Address(text).joinpath(*parts))
-    return pathlib.Path(text.removeprefix(f"{_LOCAL}://"), *parts)
+    if wrong := _ONE_SLASH.match(text):
+        raise ValueError(f"{text} has one slash after the colon: write {wrong[1]}://.")
+    local = _LOCALHOST.sub("", text)
+    if _ADDRESS.match(local):
+        raise ValueError(f"{text} names a file of another machine: write file:///.")
+    whole = pathlib.Path(local, *parts)
+    return whole.expanduser() if whole.parts[:1] == ("~",) else whole
 
 
 def absolute(path: str | os.PathLike) -> str:
@@ -60,13 +87,16 @@ class Address:
         text: the address, `scheme://...`.
 
     Raises:
+        ValueError: a part of it is empty, `.` or `..`, which object stores take literally.
         OSError: from every method that goes there.
     """
 
     def __init__(self, text: str):
         scheme, slashes, rest = text.partition("://")
-        self._scheme = scheme + slashes
-        self._parts = tuple(part for part in rest.split("/") if part and part != ".")
+        self._scheme = scheme.lower() + slashes
+        self._parts = tuple(rest.strip("/").split("/")) if rest.strip("/") else ()
+        if {"", ".", ".."} & set(self._parts):
+            raise ValueError(f"{text} has a part that is empty, `.` or `..`: write it out.")
 
     def __str__(self) -> str:
         return self._scheme + "/".join(self._parts)
@@ -273,9 +303,10 @@ def _system_errors(path: Address) -> Iterator[Any]:
         yield tf.io.gfile
     except tf.errors.UnimplementedError as error:
         known = sorted(f"{scheme}://" for scheme in tf.io.gfile.get_registered_schemes() if scheme)
-        raise OSError(
+        raise UnreachableError(
             f"{path} cannot be reached: this TensorFlow knows {', '.join(known)}. Others, such as "
-            "s3://, need a plug-in for it."
+            "s3://, need a plug-in for it.",
+            str(path),
         ) from error
     except tf.errors.OpError as error:
         number = {
@@ -288,4 +319,5 @@ def _system_errors(path: Address) -> Iterator[Any]:
         if number:
             raise OSError(number, os.strerror(number), str(path)) from error
         reason = error.message.strip().partition("\n")[0]
-        raise OSError(f"{path} cannot be read or written: {reason}") from error
+        message = f"{path} cannot be read or written: {reason.rstrip('.')}."
+        raise UnreachableError(message, str(path)) from error

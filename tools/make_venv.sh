@@ -38,17 +38,18 @@ of_pyenv() {
 if ! is_made; then
     # 3.11 is what all published numbers were measured with; then the newer stack, the newest last,
     # since packages follow a new Python with delay.
-    candidates=${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3 python}
-    if [ -z "${PYTHON:-}" ]; then
-        candidates="$candidates $(of_pyenv 3.11) $(of_pyenv 3.12) $(of_pyenv 3.13) $(of_pyenv 3.10)"
-    fi
+    candidates=(python3.11 python3.12 python3.13 python3.10 python3 python)
+    for version in 3.11 3.12 3.13 3.10; do
+        mapfile -t -O "${#candidates[@]}" candidates < <(of_pyenv "$version")
+    done
+    if [ -n "${PYTHON:-}" ]; then candidates=("$PYTHON"); fi
     found=
-    for candidate in $candidates; do
+    for candidate in "${candidates[@]}"; do
         if is_usable "$candidate"; then found=$candidate; break; fi
     done
     if [ -z "$found" ]; then
         echo "hmr_tf2 needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module; none of these is" \
-            "one:" $candidates. >&2
+            "one: ${candidates[*]}." >&2
         echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv) or name it:" \
             "make PYTHON=/path/to/python3.12 ..." >&2
         exit 1

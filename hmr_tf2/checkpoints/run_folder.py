@@ -54,6 +54,7 @@ def whole_checkpoints(path: str | os.PathLike) -> Iterator[str]:
         ValueError: the folder holds checkpoints, and all of them are damaged; or TensorFlow cannot
             read from a folder of its name.
     """
+    path = path_of(path)
     listed = _listed(path)
     found = [*listed, *(prefix for prefix in _numbered(path) if prefix not in listed)]
     if found:
@@ -157,7 +158,8 @@ def checkpoint_prefix(path: str | os.PathLike) -> str:
     Raises:
         FileNotFoundError: there is no such checkpoint.
     """
-    if path_of(path).is_dir():
+    path = path_of(path)
+    if path.is_dir():
         prefix = latest_checkpoint(path)
         if prefix is None:
             raise FileNotFoundError(

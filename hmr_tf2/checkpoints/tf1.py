@@ -51,7 +51,7 @@ def open_checkpoint(path: str | os.PathLike) -> Checkpoint:
         ValueError: it is damaged, or `check_name` refuses its name.
     """
     check_name(path)
-    prefix = os.fspath(path).removesuffix(".index")
+    prefix = os.fspath(paths.path_of(path)).removesuffix(".index")
     if not paths.path_of(f"{prefix}.index").is_file():
         raise FileNotFoundError(
             f"No checkpoint at {prefix}: there is neither such a folder of a run nor a file "

@@ -127,7 +127,7 @@ def write_flags(config: RunConfig, folder: str | os.PathLike) -> pathlib.Path:
 @contextlib.contextmanager
 def _own_folder(folder: str) -> Iterator[str]:
     """The run's folder, made if need be, which no other run can use meanwhile."""
-    check_folder(folder).mkdir(parents=True, exist_ok=True)
+    check_folder(folder, or_address=True).mkdir(parents=True, exist_ok=True)
     try:
         with locked(folder, "Wait until it has ended, or start a run in another --model_dir."):
             yield folder
@@ -140,7 +140,7 @@ def _own_folder(folder: str) -> Iterator[str]:
 def _model_dir(config: RunConfig, name: str) -> str:
     """The run's folder: `model_dir`, else that of the run at `load_path`, else a new one."""
     if config.model_dir:
-        folder = config.model_dir
+        folder = os.fspath(path_of(config.model_dir))
     elif config.load_path and run_folder.latest_checkpoint(config.load_path):
         folder = config.load_path
     else:

@@ -42,6 +42,12 @@ def test_a_second_program_is_told_of_the_first(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_locked_under_each_of_its_names(tmp_path):
+    with locked(tmp_path, ""), pytest.raises(InUseError):
+        with locked(f"file://{tmp_path}", ""):
+            pass
+
+
 def test_an_error_ends_the_lock(tmp_path):
     with pytest.raises(ZeroDivisionError), locked(tmp_path, ""):
         raise ZeroDivisionError

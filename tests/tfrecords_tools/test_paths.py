@@ -3,11 +3,12 @@
 import errno
 import os
 import pathlib
+import re
 
 import pytest
 import tensorflow as tf
 
-from tfrecords_tools import files, paths
+from tfrecords_tools import files, paths, system_errors
 from tfrecords_tools.paths import Address, path_of
 
 
@@ -29,6 +30,51 @@ def test_what_is_local_is_a_path_of_pathlib():
         assert isinstance(path_of(text), pathlib.Path)
     assert str(path_of("file:///a/b", "c")) == "/a/b/c"
     assert paths.absolute("a") == os.path.abspath("a")
+
+
+def test_a_tilde_is_the_home_that_shells_do_not_put_behind_a_flag(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(path_of("~/records", "lsp")) == "/home/me/records/lsp"
+    assert str(path_of("a~/b")) == "a~/b"
+
+
+@pytest.mark.parametrize("text", ["file:///a/b", "file://localhost/a/b", "FILE:///a/b"])
+def test_the_address_of_a_file_of_this_machine_is_its_path(text):
+    assert not paths.is_address(text) and str(path_of(text)) == "/a/b"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("gs:/bucket/run", "one slash after the colon: write gs://"),
+        ("file:/a/b", "write file://"),
+        ("file://other/a", "another machine"),
+        ("gs://bucket//run", "a part that is empty"),
+        ("gs://bucket/../run", "a part that is empty, `.` or `..`"),
+    ],
+)
+def test_a_misspelled_address_is_refused(text, message):
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        path_of(text)
+    assert str(error.value).startswith(text)
+
+
+def test_schemes_are_written_in_any_case():
+    assert str(path_of("GS://Bucket/Run")) == "gs://Bucket/Run"
+
+
+def test_a_folder_that_must_be_of_this_machine_is_none_at_an_address():
+    with pytest.raises(ValueError, match="gs://b/x is an address, but a folder of this machine"):
+        files.check_folder("gs://b/x")
+    assert str(files.check_folder("ram://b/x", or_address=True)) == "ram://b/x"
+
+
+def test_an_address_that_cannot_be_reached_names_its_flag():
+    with pytest.raises(OSError) as error:
+        path_of("s3://bucket/records/lsp").is_dir()
+    message = system_errors.sentence(error.value, {"data_dir": "s3://bucket/records"})
+    assert message.startswith("s3://bucket/records/lsp cannot be reached: this TensorFlow knows ")
+    assert message.endswith("It is in --data_dir=s3://bucket/records.")
 
 
 def test_an_address_keeps_its_slashes():
