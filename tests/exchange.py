@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import quiet  # noqa: F401
 import tensorflow as tf
+from raw_samples import conversion
 
 from hmr_tf2 import loading, serving
 from hmr_tf2.hmr.config import TrainConfig
@@ -19,9 +20,7 @@ from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training.run import train
 from tfrecords_tools import verification
 from tfrecords_tools.convert import convert
-from tfrecords_tools.convert_settings import ConvertSettings
 
-RAW = pathlib.Path(__file__).parent / "samples" / "raw"
 STEPS = 2
 
 
@@ -43,17 +42,7 @@ def config_of(folder: pathlib.Path, smpl_path: str) -> TrainConfig:
 
 
 def write(folder: pathlib.Path, smpl_path: str) -> None:
-    convert(
-        ConvertSettings(
-            datasets=("lsp", "mpi_inf_3dhp", "mosh"),
-            data_dir=str(folder / "records"),
-            max_skipped=1.0,
-            lsp_dir=str(RAW / "lsp_dataset"),
-            mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
-            mosh_dir=str(RAW / "neutrMosh"),
-            workers=1,
-        )
-    )
+    convert(conversion(folder / "records"))
     config = config_of(folder, smpl_path)
     train(config, HMR_SYSTEM)
     serving.export(loading.load_model(config.model_dir), folder / "export")

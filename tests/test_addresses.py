@@ -6,10 +6,10 @@ this process.
 
 import dataclasses
 import json
-import pathlib
 
 import numpy as np
 import pytest
+from raw_samples import RAW, conversion
 
 from hmr_tf2 import loading, serving
 from hmr_tf2.checkpoints import run_folder, tf1
@@ -19,26 +19,10 @@ from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training.run import train
 from tfrecords_tools import inspection, locks, verification, writer
 from tfrecords_tools.convert import convert
-from tfrecords_tools.convert_settings import ConvertSettings
 from tfrecords_tools.files import write_bytes
 from tfrecords_tools.paths import path_of
 from tfrecords_tools.pool import Workers
 from tfrecords_tools.readers import mosh
-
-RAW = pathlib.Path(__file__).parent / "samples" / "raw"
-
-
-def conversion(data_dir, **changed):
-    settings = ConvertSettings(
-        datasets=("lsp", "mpi_inf_3dhp", "mosh"),
-        data_dir=str(data_dir),
-        max_skipped=1.0,
-        lsp_dir=str(RAW / "lsp_dataset"),
-        mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
-        mosh_dir=str(RAW / "neutrMosh"),
-        workers=1,
-    )
-    return dataclasses.replace(settings, **changed)
 
 
 def contents(folder) -> dict[str, bytes]:

@@ -266,11 +266,14 @@ def remove_folder(path: pathlib.Path) -> None:
 def opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """A file to read a part of: unbuffered, since what follows the part is of no use.
 
+    Args:
+        path: from `path_of`, or the text of such a path.
+
     Raises:
         OSError: it cannot be read, also from within the block.
     """
     if not is_address(path):
-        with open(path_of(path), "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0) as file:
             yield file
         return
     address = Address(os.fspath(path))

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hmr_tf2.compiled import compiled
-from tfrecords_tools import framing, paths
+from tfrecords_tools import framing
 from tfrecords_tools.files import write_npz
+from tfrecords_tools.paths import is_address, opened, path_of
 
 # A record is a uint64 length, the uint32 masked CRC-32C of these 8 bytes, that many bytes of data,
 # and their uint32 masked CRC-32C, all little-endian. A file holds records end to end, with neither
@@ -82,7 +83,7 @@ class RecordIndex:
         length = int(self.length[record])
         # Opened for each record, since threads read at the same time and a shared file has only
         # one position. Unbuffered, since what follows the record is of no use in random order.
-        with paths.opened(self.paths[self.file_of[record]]) as file:
+        with opened(self.paths[self.file_of[record]]) as file:
             file.seek(int(self.offset[record]))
             content = file.read(length + FOOTER_BYTES)
         if len(content) != length + FOOTER_BYTES:
@@ -167,8 +168,8 @@ def _scan(path):
 
 
 def _content(path) -> np.ndarray:
-    if paths.is_address(path):
-        return np.frombuffer(paths.path_of(path).read_bytes(), np.uint8)
+    if is_address(path):
+        return np.frombuffer(path_of(path).read_bytes(), np.uint8)
     # Mapped, not read: only a few bytes of each record are touched. An empty file has no map.
     return np.memmap(path, np.uint8, "r") if os.path.getsize(path) else np.zeros(0, np.uint8)
 
@@ -242,17 +243,14 @@ def _starts(length):
 
 def _stamp(path) -> tuple[int, int]:
     """What shows that a file has changed: its size, and its time of change in nanoseconds."""
-    status = paths.path_of(path).stat()
+    status = path_of(path).stat()
     return status.st_size, status.st_mtime_ns
 
 
 def _remembered(folder) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
     """File name -> stamp and lengths of the records, as `_remember` wrote them."""
     try:
-        with (
-            paths.opened(os.path.join(folder, CACHE_FILE)) as file,
-            np.load(io.BytesIO(file.read())) as arrays,
-        ):
+        with np.load(io.BytesIO(path_of(folder, CACHE_FILE).read_bytes())) as arrays:
             names, stamps = arrays["names"].tolist(), map(tuple, arrays["stamps"].tolist())
             lengths = np.split(arrays["lengths"], np.cumsum(arrays["counts"])[:-1])
         return dict(zip(names, zip(stamps, lengths, strict=True), strict=True))

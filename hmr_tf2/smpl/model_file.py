@@ -50,13 +50,14 @@ def load_smpl_file(path: str | os.PathLike) -> dict:
         ValueError: it is damaged, holds something that is not allowed, lacks an entry, or has one
             of the wrong shape; the message names the file and the cause.
     """
-    if not path_of(path).is_file():
+    path = path_of(path)
+    if not path.is_file():
         raise FileNotFoundError(
             f"There is no SMPL file {path}. Give --smpl_model_path=FILE: the authors' "
             "neutral_smpl_with_cocoplus_reg.pkl, or the stand-in body of `python -m "
             "hmr_tf2.standin`."
         )
-    with local_copy(path_of(path)) as local:
+    with local_copy(path) as local:
         content = safe_pickle.load(local)
     if not isinstance(content, dict):
         raise ValueError(

@@ -1,10 +1,10 @@
 """Small runs that the tests of training share: records of the raw samples, a small network."""
 
-import pathlib
 import types
 
 import pytest
 import tf_keras as keras
+from raw_samples import conversion
 
 from hmr_tf2.hmr import HMR
 from hmr_tf2.hmr.config import TrainConfig
@@ -12,26 +12,13 @@ from hmr_tf2.hmr.data import TrainingData
 from hmr_tf2.hmr.system import HMR_SYSTEM
 from hmr_tf2.training import failures, input_clock, progress, snapshots, summaries, vitals
 from tfrecords_tools.convert import convert
-from tfrecords_tools.convert_settings import ConvertSettings
-
-RAW = pathlib.Path(__file__).parents[1] / "samples" / "raw"
 
 
 @pytest.fixture(scope="session")
 def sample_records(tmp_path_factory):
     """LSP, MPI-INF-3DHP and MoSh records of the raw samples."""
     folder = tmp_path_factory.mktemp("records")
-    convert(
-        ConvertSettings(
-            datasets=("lsp", "mpi_inf_3dhp", "mosh"),
-            data_dir=str(folder),
-            max_skipped=1.0,
-            lsp_dir=str(RAW / "lsp_dataset"),
-            mpi_inf_3dhp_dir=str(RAW / "mpi_inf_3dhp"),
-            mosh_dir=str(RAW / "neutrMosh"),
-            workers=1,
-        )
-    )
+    convert(conversion(folder))
     return folder
 
 
