@@ -26,16 +26,24 @@ class DemoSettings(CaptureSettings):
     )
     webcam: int | None = setting(
         None,
-        "Number of a camera to use instead; --max_frames frames are recorded from it first.",
+        "Number of a camera to use instead. With --show the bodies are seen live, and q ends it; "
+        "Ctrl-C does so too.",
         "input",
         minimum=0,
     )
     max_frames: int | None = setting(
         None,
-        "Number of frames to use; the default is all frames of a video, and "
-        f"{WEBCAM_FRAMES} of a webcam.",
+        "Number of frames to use; the default is all frames of a video, and of a webcam "
+        f"{WEBCAM_FRAMES}, or with --show as many as come.",
         "input",
         minimum=1,
+    )
+
+    frames: bool = setting(
+        False, "Take the pictures of --img_path as the frames of one video.", "input"
+    )
+    fps: float = setting(
+        25.0, "Frames per second of the video that --frames means.", "input", above=0, maximum=1000
     )
 
     load_path: str | None = setting(
@@ -60,6 +68,8 @@ class DemoSettings(CaptureSettings):
         check_settings(self)
         if (self.img_path is None) == (self.webcam is None):
             raise ValueError("Give either --img_path or --webcam, to say what to look at.")
+        if self.frames and self.webcam is not None:
+            raise ValueError("--frames is for --img_path, and not for --webcam.")
         if not self.load_path:
             raise ValueError(no_load_path())
 
@@ -84,47 +94,59 @@ def no_load_path() -> str:
 def main(settings: DemoSettings) -> None:
     # Importing TensorFlow takes seconds, which --help should not.
     from hmr_tf2 import devices, loading
-    from hmr_tf2.capture import picture_run, sources, video_run
     from hmr_tf2.capture.results_file import ResultsFile
 
     out = check_folder(settings.out_dir)
     source = box_source(settings)
-    if settings.webcam is None:
-        files = sources.find_files(settings.img_path)
-    else:
-        files = [out / "webcam.mp4"]
-    devices.log_devices()
-    if settings.webcam is not None:
-        sources.record_webcam(settings.webcam, files[0], settings.max_frames or WEBCAM_FRAMES)
+    pictures, videos = _to_see(settings, out)
+    files = [*pictures, *(video.path for video in videos)]
     if source is not None and source.is_for_one and len(files) > 1:
         raise ValueError(
             "--bbox, or a single OpenPose file, is for one picture; --img_path means "
             f"{len(files)} files. Give the folder of all OpenPose files as --json_path."
         )
+    devices.log_devices()
     predictor = loading.load_predictor(
         settings.load_path, settings.smpl_model_path, settings.batch_size
     )
     folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, settings.load_path, files) as results:
-        pictures = {path: folders[path] for path in files if not sources.is_video(path)}
-        if pictures:
-            picture_run.run(pictures, predictor, source, results, settings.focal_length)
-        for path in filter(sources.is_video, files):
-            try:
-                video_run.run(
-                    path,
-                    folders[path],
-                    predictor,
-                    source,
-                    results,
-                    settings.focal_length,
-                    settings.smooth,
-                    settings.max_frames,
-                )
-            except (ValueError, OSError) as error:
-                results.fail(path, error)
+        _see(settings, pictures, videos, folders, predictor, source, results)
     print(summary(out, folders, results))
     finish(settings, folders, results)
+
+
+def _to_see(settings, out):
+    """The pictures, and the videos; a webcam's is recorded while it is seen."""
+    from hmr_tf2.capture import sources
+
+    if settings.webcam is not None:
+        return [], [sources.VideoFile(out / "webcam.mp4")]
+    if settings.frames:
+        return [], [sources.frame_folder(settings.img_path, settings.fps)]
+    files = sources.find_files(settings.img_path)
+    pictures = [path for path in files if not sources.is_video(path)]
+    return pictures, [sources.VideoFile(path) for path in files if sources.is_video(path)]
+
+
+def _see(settings, pictures, videos, folders, predictor, source, results):
+    """Sees all pictures and videos; those that fail are noted in `results`."""
+    from hmr_tf2.capture import live_run, picture_run, smoothing, video_run
+
+    if pictures:
+        some = {path: folders[path] for path in pictures}
+        picture_run.run(some, predictor, source, results, settings.focal_length)
+    stages = [smoothing.smooth_log] if settings.smooth else []
+    for video in videos:
+        about = (folders[video.path], predictor, source, results, settings.focal_length, stages)
+        try:
+            if settings.webcam is None:
+                video_run.run(video, *about, settings.max_frames)
+            else:
+                count = settings.max_frames or (None if settings.show else WEBCAM_FRAMES)
+                live_run.run(settings.webcam, video, *about, count, settings.show)
+        except (ValueError, OSError) as error:
+            results.fail(video.path, error)
 
 
 def program() -> None:

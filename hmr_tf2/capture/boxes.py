@@ -7,18 +7,24 @@ import numpy as np
 
 
 class Boxes(NamedTuple):
-    """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first."""
+    """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first.
+
+    `tracks` int64 [P] are the numbers that a detector follows people by, -1 where it has none; or
+    None.
+    """
 
     boxes: np.ndarray
     scores: np.ndarray
+    tracks: np.ndarray | None = None
 
     @classmethod
-    def of(cls, boxes, scores) -> "Boxes":
+    def of(cls, boxes, scores, tracks=None) -> "Boxes":
         """Takes any sequences, and sorts them by score."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64).reshape(-1)
         order = np.argsort(-scores, kind="stable")
-        return cls(boxes[order], scores[order])
+        tracks = None if tracks is None else np.asarray(tracks, np.int64).reshape(-1)[order]
+        return cls(boxes[order], scores[order], tracks)
 
 
 class BoxSource(Protocol):

@@ -176,7 +176,8 @@ def _cuts_of(path, img_size, source) -> list[Cut]:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    return _those_that_succeed(cut, zip(*source.find(path, picture), strict=True))
+    found = source.find(path, picture)
+    return _those_that_succeed(cut, zip(found.boxes, found.scores, strict=True))
 
 
 def _those_that_succeed(function, people) -> list:

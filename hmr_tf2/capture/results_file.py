@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterable
 
@@ -22,13 +23,15 @@ FORMAT, VERSION = "hmr_tf2 results", 1
 JSON_NAME, NPZ_NAME = "results.json", "results.npz"
 # Micrometres and millionths of a pixel: float32 is no more precise.
 _DECIMALS = 6
+# Rows that are in memory at a time.
+_CHUNK = 4096
 
 
 class ResultsFile:
     """Collects people one by one; the two files appear when the block ends, however it ends.
 
-    If an error or Ctrl-C ends it, the files that nobody came to are listed as failed. Vertices
-    wait in a temporary file, because those of a long video do not fit into memory.
+    If an error or Ctrl-C ends it, the files that nobody came to are listed as failed. People wait
+    in temporary files, because those of a long video do not fit into memory.
 
     >>> with ResultsFile("out", predictor.faces, load_path, ["a.jpg"]) as results:
     ...     results.add("a.jpg", None, (640, 480), bodies)
@@ -47,16 +50,20 @@ class ResultsFile:
         self._load_path = str(load_path)
         self._todo = dict.fromkeys(map(str, files))
         self._num_files = len(self._todo)
-        self._images: list[dict] = []
-        self._rows: list[dict[str, np.ndarray]] = []
+        self._names: dict[str, int] = {}
         self._failed: list[dict[str, str]] = []
+        self._num_people = 0
+        self._num_images = 0
+        # Of a row without the vertices, and the number of these; known with the first person.
+        self._row_type = np.dtype([])
         self._num_vertices = 0
 
     def __enter__(self) -> "ResultsFile":
         self._out_dir.mkdir(parents=True, exist_ok=True)
         self._stack = contextlib.ExitStack()
-        self._verts = self._stack.enter_context(
-            tempfile.TemporaryFile(prefix=".verts", dir=self._out_dir)
+        self._images, self._rows, self._verts = (
+            self._stack.enter_context(tempfile.TemporaryFile(prefix=prefix, dir=self._out_dir))
+            for prefix in (".images", ".rows", ".verts")
         )
         return self
 
@@ -70,30 +77,55 @@ class ResultsFile:
                 if kind is None:  # otherwise the error that ended the block is the one to report
                     raise
 
-    def add(self, file: str, frame: int | None, size: tuple[int, int], bodies: list[Body]) -> None:
-        """Adds the people in a picture, or in a frame (from 0) of a video, ordered by number."""
+    def add(
+        self,
+        file: str,
+        frame: int | None,
+        size: tuple[int, int],
+        bodies: list[Body],
+        time: float | None = None,
+    ) -> None:
+        """Adds the people in a picture, ordered by number.
+
+        Args:
+            file: the picture or video.
+            frame: the frame's number in the video, from 0; None for a picture.
+            size: its (width, height).
+            bodies: the people.
+            time: seconds from the video's first frame.
+        """
         people = []
         for body in sorted(bodies, key=lambda body: body.sighting.person):
             entry = _arrays(body)
-            people.append({"row": len(self._rows), **_as_json(entry)})
-            self._rows.append(
+            people.append({"row": self._num_people, **_as_json(entry)})
+            self._add_row(
                 {
-                    "image": np.array(str(file)),
+                    "image": np.array(self._names.setdefault(str(file), len(self._names))),
                     "frame": np.array(-1 if frame is None else frame),
+                    "time": np.array(np.nan if time is None else time),
                     **entry,
-                }
+                },
+                np.asarray(body.verts, np.float32),
             )
-            self._num_vertices = len(body.verts)
-            self._verts.write(np.ascontiguousarray(body.verts, np.float32).tobytes())
-        self._images.append(
-            {
-                "file": str(file),
-                "frame": frame,
-                "width": size[0],
-                "height": size[1],
-                "people": people,
-            }
-        )
+        image = {
+            "file": str(file),
+            "frame": frame,
+            "time": None if time is None else round(time, _DECIMALS),
+            "width": size[0],
+            "height": size[1],
+            "people": people,
+        }
+        separator = ", " if self._num_images else ""
+        self._images.write((separator + json.dumps(image, allow_nan=False)).encode())
+        self._num_images += 1
+
+    def _add_row(self, entry, verts):
+        if not self._num_people:
+            self._row_type = np.dtype([(n, v.dtype, v.shape) for n, v in entry.items()])
+            self._num_vertices = len(verts)
+        self._rows.write(np.array(tuple(entry.values()), self._row_type).tobytes())
+        self._verts.write(np.ascontiguousarray(verts).tobytes())
+        self._num_people += 1
 
     def finish(self, file: str | os.PathLike) -> None:
         """Notes that everyone in a file has been added."""
@@ -107,13 +139,18 @@ class ResultsFile:
         self._failed.append({"file": str(file), "error": system_errors.sentence(error)})
 
     @property
+    def folder(self) -> pathlib.Path:
+        """The folder of the two files; temporary files may lie beside them."""
+        return self._out_dir
+
+    @property
     def failed(self) -> list[dict[str, str]]:
         """`file` and `error` of each file that failed."""
         return self._failed
 
     @property
     def num_people(self) -> int:
-        return len(self._rows)
+        return self._num_people
 
     def _give_up(self, error):
         reason = system_errors.sentence(error) or "interrupted"
@@ -128,38 +165,52 @@ class ResultsFile:
             self._failed.append({"file": file, "error": f"{file} was not finished: {reason}"})
 
     def _write(self):
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "load_path": self._load_path,
-            "keypoint_names": list(joints.COCO_PLUS.names),
-            "joint_names": list(joints.SMPL.names),
-            "images": self._images,
-            "failed": self._failed,
-        }
         path = self._out_dir / JSON_NAME
-        with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
-            json.dump(content, file, allow_nan=False)
-        columns = {
-            name: np.stack([row[name] for row in self._rows]) for name in (self._rows or [{}])[0]
-        }
-        self._verts.flush()
-        verts = np.zeros((0, 0, 3), np.float32)
-        if self._rows:
-            verts = np.memmap(
-                self._verts, np.float32, "r", shape=(len(self._rows), self._num_vertices, 3)
-            )
+        with replacing(path) as partial, open(partial, "wb") as file:
+            self._write_json(file)
         path = self._out_dir / NPZ_NAME
         # Should the disk be full, the JSON file is there and no older arrays contradict it.
         path.unlink(missing_ok=True)
         write_npz(
             path,
-            verts=verts,
+            verts=self._map(self._verts, np.dtype((np.float32, (self._num_vertices, 3)))),
             faces=self._faces,
             keypoint_names=np.array(joints.COCO_PLUS.names),
             joint_names=np.array(joints.SMPL.names),
-            **columns,
+            **self._columns(),
         )
+
+    def _write_json(self, file):
+        """The document; the images, its long part, are text already."""
+        before = {
+            "format": FORMAT,
+            "version": VERSION,
+            "load_path": self._load_path,
+            "keypoint_names": list(joints.COCO_PLUS.names),
+            "joint_names": list(joints.SMPL.names),
+        }
+        file.write(f'{json.dumps(before)[:-1]}, "images": ['.encode())
+        self._images.seek(0)
+        shutil.copyfileobj(self._images, file)
+        file.write(f'], "failed": {json.dumps(self._failed)}}}'.encode())
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        if not self._num_people:
+            return {}
+        rows = self._map(self._rows, self._row_type)
+        names = np.array(list(self._names))
+        with tempfile.TemporaryFile(prefix=".names", dir=self._out_dir) as file:
+            images = np.memmap(file, names.dtype, "w+", shape=len(rows))
+            for start in range(0, len(rows), _CHUNK):
+                images[start : start + _CHUNK] = names[rows["image"][start : start + _CHUNK]]
+        return {**{name: rows[name] for name in rows.dtype.names}, "image": images}
+
+    def _map(self, file, kind: np.dtype) -> np.ndarray:
+        """The rows in a temporary file, as an array that is not in memory."""
+        file.flush()
+        if not self._num_people:
+            return np.zeros(0, kind)
+        return np.memmap(file, kind, "r", shape=self._num_people)
 
 
 def _arrays(body: Body) -> dict[str, np.ndarray]:

@@ -1,35 +1,28 @@
-"""What `--img_path` names: picture files, video files, and the frames of a video or webcam."""
+"""What `--img_path` names: picture files, video files, and folders of frames."""
 
+import functools
 import glob
 import itertools
 import os
 import pathlib
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 from absl import logging
 
-from hmr_tf2.visualization.video_file import video_writer
-from tfrecords_tools import video
-from tfrecords_tools.images import BadSampleError
+from hmr_tf2.capture.video_reader import Frame, VideoInfo, timed_frames, video_info
+from hmr_tf2.pictures import read_picture
+from tfrecords_tools.system_errors import sentence
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
-FALLBACK_FPS = 30.0
-MAX_FPS = 1000.0
-
-
-class VideoInfo(NamedTuple):
-    """`size` (width, height) in pixels, and the frame rate `fps` in frames per second.
-
-    `num_frames` is the number in the header, or was counted if the header has none.
-    """
-
-    size: tuple[int, int]
-    fps: float
-    num_frames: int
+# What phones, cameras, television and the web write.
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".f4v"),
+    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".ogv", ".mxf", ".y4m", ".dv"),
+)  # fmt: skip
 
 
 def find_files(img_path: str) -> list[pathlib.Path]:
@@ -59,72 +52,121 @@ def is_video(path: pathlib.Path) -> bool:
     return _suffix(path) in VIDEO_SUFFIXES
 
 
-def video_info(path: str | os.PathLike) -> VideoInfo:
-    """Reads the first frame and the header.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is not a video, or has no frame.
-    """
-    first = next(frames(path), None)
-    if first is None:
-        raise ValueError(f"{path} has no frame that can be read.")
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    if not 0 < fps <= MAX_FPS:
-        logging.warning(
-            "%s does not state its frame rate; assuming %g frames per second.", path, FALLBACK_FPS
-        )
-        fps = FALLBACK_FPS
-    count = int(count) if count > 0 else sum(1 for _ in frames(path))
-    return VideoInfo(first.shape[1::-1], float(fps), count)
-
-
 def frames(path: str | os.PathLike, limit: int | None = None) -> Iterator[np.ndarray]:
-    """Yields the frames of a video as RGB uint8 [H, W, 3], upright, at most `limit`.
+    """Yields the pictures of a video file's frames, RGB uint8 [H, W, 3], at most `limit`.
 
     Raises:
         OSError: there is no such file.
         ValueError: it is not a video.
     """
-    numbers = itertools.count() if limit is None else range(limit)
-    if not pathlib.Path(path).is_file():
-        raise FileNotFoundError(f"There is no video at {path}.")
-    try:
-        for _, picture in video.frames(pathlib.Path(path), numbers):
-            yield picture
-    except BadSampleError:
-        raise ValueError(f"{path} is not a video that can be read.") from None
+    return (frame.picture for frame in itertools.islice(timed_frames(path), limit))
 
 
-def record_webcam(device: int, path: pathlib.Path, num_frames: int) -> None:
-    """Records the camera `device` to an MP4 file; Ctrl-C ends it early.
+class Video(Protocol):
+    """Frames in the order of time, all of one size; they can be read more than once.
+
+    `path` names it in results; `sound` is a file that has its sound, or None.
+    """
+
+    path: pathlib.Path
+    sound: pathlib.Path | None
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    def frames(self, limit: int | None = None) -> Iterator[Frame]:
+        """Yields the frames, at most `limit`."""
+
+    def name_of(self, number: int) -> pathlib.Path:
+        """The path by which files of boxes may know frame `number`."""
+
+
+class VideoFile:
+    """A video file."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = self.sound = path
+
+    @functools.cached_property
+    def info(self) -> VideoInfo:
+        return video_info(self.path)
+
+    def frames(self, limit=None) -> Iterator[Frame]:
+        return itertools.islice(timed_frames(self.path, self.info.fps), limit)
+
+    def name_of(self, number) -> pathlib.Path:
+        return self.path
+
+
+class FrameFolder:
+    """Pictures that are the frames of one video.
+
+    A picture of another size than the first is resized to it. One that cannot be read is replaced
+    by the one before it, and said so.
+
+    Args:
+        path: the folder, which names the video.
+        files: the pictures in the order of time, at least one.
+        fps: frames per second.
+    """
+
+    sound = None
+
+    def __init__(self, path: pathlib.Path, files: Sequence[pathlib.Path], fps: float):
+        self.path = path
+        self._files = files
+        self._fps = fps
+
+    @functools.cached_property
+    def info(self) -> VideoInfo:
+        height, width = read_picture(self._files[0]).shape[:2]
+        return VideoInfo((width, height), self._fps, len(self._files))
+
+    def frames(self, limit=None) -> Iterator[Frame]:
+        size = self.info.size
+        picture = None
+        for number, file in enumerate(self._files[:limit]):
+            try:
+                picture = _resized(read_picture(file), size)
+            except (ValueError, OSError) as error:
+                if picture is None:
+                    raise
+                logging.warning("%s The frame before it is used instead.", sentence(error))
+            yield Frame(number / self._fps, picture)
+
+    def name_of(self, number) -> pathlib.Path:
+        return self._files[min(number, len(self._files) - 1)]
+
+
+def frame_folder(img_path: str, fps: float) -> FrameFolder:
+    """The pictures that `img_path` (a folder or a pattern) means as one video.
+
+    They are taken in the order of the numbers in their names: 2.png is before 10.png.
 
     Raises:
-        OSError: there is no such camera, or it delivers no pictures.
+        FileNotFoundError: there are none.
+        ValueError: a video is among them.
     """
-    camera = cv2.VideoCapture(device)
-    try:
-        ok, picture = camera.read()
-        if not ok:
-            raise OSError(f"--webcam={device}: no camera with this number delivers pictures.")
-        fps = camera.get(cv2.CAP_PROP_FPS)
-        fps = fps if 0 < fps <= MAX_FPS else FALLBACK_FPS
-        logging.info(
-            "Recording %.0f seconds from camera %d; Ctrl-C ends it.", num_frames / fps, device
+    files = sorted(find_files(img_path), key=lambda file: natural_key(file.name))
+    films = [str(file) for file in files if is_video(file)]
+    if films:
+        raise ValueError(
+            f"--frames takes pictures, but {films[0]} is a video. Give a pattern such as "
+            f"--img_path='{files[0].parent}/*.png'."
         )
-        with video_writer(path, picture.shape[1::-1], fps) as append:
-            try:
-                for _ in range(num_frames):
-                    append(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-                    ok, picture = camera.read()
-                    if not ok:
-                        break
-            except KeyboardInterrupt:
-                logging.info("Recording ended.")
-    finally:
-        camera.release()
+    return FrameFolder(files[0].parent, files, fps)
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
+    """Sorts names by the numbers in them, so that 2 is before 10."""
+    parts = re.split(r"(\d+)", name)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _resized(picture, size):
+    if picture.shape[1::-1] == size:
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _suffix(path: pathlib.Path) -> str:

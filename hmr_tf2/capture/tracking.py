@@ -1,5 +1,6 @@
 """Tracks people from frame to frame of a video."""
 
+import collections
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -23,31 +24,38 @@ MIN_SIDE_PX, MAX_PICTURES = 10.0, 2.0
 Tracked = tuple[int, np.ndarray, float]
 
 
-def link(found: list[Boxes]) -> list[list[Tracked]]:
+def link(found: Iterable[Boxes]) -> Iterator[list[Tracked]]:
     """Assigns the boxes of each frame to people, and fills short gaps.
 
     A box goes to the person whose last box, at most `MAX_GAP` frames ago, it overlaps most; all
-    boxes of a frame are assigned together. The boxes that are left over are new people.
+    boxes of a frame are assigned together. The boxes that are left over are new people. A detector
+    that numbers the people itself is believed.
 
-    Returns:
+    Yields:
         For each frame (person, box [4], score) of everyone in it, ordered by person; the score of
-        a box that was filled in is NaN.
+        a box that was filled in is NaN. A frame comes `MAX_GAP` frames late, when no gap that it
+        is in can be filled any more.
     """
-    frames: list[list[Tracked]] = [[] for _ in found]
+    waiting: collections.deque[list[Tracked]] = collections.deque()
     last: dict[int, tuple[int, np.ndarray]] = {}
+    person_of: dict[int, int] = {}
     num_persons = 0
-    for number, (boxes, scores) in enumerate(found):
-        recent = [p for p, (seen, _) in last.items() if number - seen <= MAX_GAP + 1]
-        owner = _owners(boxes, [last[p][1] for p in recent])
-        for k, (box, score) in enumerate(zip(boxes, scores, strict=True)):
-            if k in owner:
-                person = recent[owner[k]]
-                _fill(frames, person, *last[person], number, box)
-            else:
-                person, num_persons = num_persons, num_persons + 1
-            frames[number].append((person, box, float(score)))
+    for number, boxes in enumerate(found):
+        waiting.append([])
+        last = {p: seen for p, seen in last.items() if number - seen[0] <= MAX_GAP + 1}
+        owners = _owners(boxes, last, person_of)
+        for k, (box, score) in enumerate(zip(boxes.boxes, boxes.scores, strict=True)):
+            person = owners.get(k, num_persons)
+            num_persons = max(num_persons, person + 1)
+            if person in last:
+                _fill(waiting, person, *last[person], number, box)
+            if boxes.tracks is not None and boxes.tracks[k] >= 0:
+                person_of[int(boxes.tracks[k])] = person
+            waiting[-1].append((person, box, float(score)))
             last[person] = (number, box)
-    return [sorted(frame, key=lambda tracked: tracked[0]) for frame in frames]
+        if len(waiting) > MAX_GAP:
+            yield _by_person(waiting.popleft())
+    yield from map(_by_person, waiting)
 
 
 def follow(
@@ -90,21 +98,37 @@ def box_round(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low, points.max(axis=0) - low])
 
 
-def _owners(boxes, candidates) -> dict[int, int]:
-    """The candidate box that each box continues, one to one."""
-    if not len(boxes) or not candidates:
-        return {}
-    shared = overlap(boxes, np.stack(candidates))
-    # The pairs of the largest total overlap (the Hungarian method): box by box, the first could
-    # take away the only match of the second.
-    pairs = zip(*linear_sum_assignment(-shared), strict=True)
-    return {int(k): int(c) for k, c in pairs if shared[k, c] >= SAME_PERSON}
+def _by_person(frame: list[Tracked]) -> list[Tracked]:
+    return sorted(frame, key=lambda tracked: tracked[0])
 
 
-def _fill(frames, person, start, first, end, second):
+def _owners(found, last, person_of) -> dict[int, int]:
+    """The known person whom each box shows, one to one; boxes of new people are left out."""
+    tracks = np.full(len(found.boxes), -1) if found.tracks is None else found.tracks
+    numbered = {k: int(track) for k, track in enumerate(tracks) if track >= 0}
+    owners: dict[int, int] = {}
+    for k, track in numbered.items():
+        # A number should be there once; if it is not, the best box has it.
+        if track in person_of and person_of[track] not in owners.values():
+            owners[k] = person_of[track]
+    numbered_people = set(person_of.values())
+    others = [k for k in range(len(found.boxes)) if k not in numbered]
+    recent = [person for person in last if person not in numbered_people]
+    if others and recent:
+        shared = overlap(found.boxes[others], np.stack([last[person][1] for person in recent]))
+        # The pairs of the largest total overlap (the Hungarian method): box by box, the first
+        # could take away the only match of the second.
+        for k, c in zip(*linear_sum_assignment(-shared), strict=True):
+            if shared[k, c] >= SAME_PERSON:
+                owners[others[k]] = recent[c]
+    return owners
+
+
+def _fill(waiting, person, start, first, end, second):
     for number in range(start + 1, end):
         share = (number - start) / (end - start)
-        frames[number].append((person, (1 - share) * first + share * second, np.nan))
+        box = (1 - share) * first + share * second
+        waiting[number - end - 1].append((person, box, np.nan))
 
 
 def _newcomers(boxes, picture, number, find, find_every):
@@ -123,12 +147,16 @@ def _newcomers(boxes, picture, number, find, find_every):
 
 def _look(picture, boxes, predictor, name) -> Iterator[tuple[Sighting, np.ndarray]]:
     """Yields everyone who is seen in the frame, with their joints [K, 2] in its pixels."""
-    crops = {
-        person: crop_whole_picture(picture, predictor.img_size)
-        if box is None
-        else crop_box(picture, box, predictor.img_size)
-        for person, (box, _) in boxes.items()
-    }
+    crops = {}
+    for person, (box, _) in boxes.items():
+        try:
+            crops[person] = (
+                crop_whole_picture(picture, predictor.img_size)
+                if box is None
+                else crop_box(picture, box, predictor.img_size)
+            )
+        except ValueError as error:
+            logging.warning("%s: %s", name, error)
     if not crops:
         return
     out = predictor.predict_crops(np.stack([crop.image for crop in crops.values()]))

@@ -1,6 +1,5 @@
-"""What --img_path means, and the frames of videos and webcams."""
+"""What --img_path means, and the frames of videos."""
 
-import cv2
 import numpy as np
 import pytest
 
@@ -63,39 +62,3 @@ def test_a_file_that_is_no_video_is_named(film, content):
 def test_a_video_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no video at .*none.mp4"):
         sources.video_info(tmp_path / "none.mp4")
-
-
-class FakeCamera:
-    """Gives three pictures; then none, or Ctrl-C."""
-
-    def __init__(self, end):
-        self.end, self.left = end, 3
-
-    def read(self):
-        self.left -= 1
-        if self.left >= 0:
-            return True, np.full((48, 64, 3), (200, 20, 20), np.uint8)
-        if self.end:
-            raise self.end
-        return False, None
-
-    def get(self, which):
-        return 0.0
-
-    def release(self):
-        self.left = -1
-
-
-@pytest.mark.parametrize("end", [None, KeyboardInterrupt()])
-def test_a_webcam_is_recorded_until_it_ends(tmp_path, monkeypatch, end):
-    monkeypatch.setattr(cv2, "VideoCapture", lambda device: FakeCamera(end))
-    path = tmp_path / "new" / "webcam.mp4"
-    sources.record_webcam(0, path, 10)
-    monkeypatch.undo()
-    pictures = list(sources.frames(path))
-    assert len(pictures) == 3 and pictures[0][..., 2].mean() > 150  # OpenCV's blue comes first
-
-
-def test_a_webcam_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OSError, match="--webcam=99: no camera"):
-        sources.record_webcam(99, tmp_path / "webcam.mp4", 10)

@@ -11,6 +11,10 @@ def frames_of(*rows):
     return [Boxes.of(boxes, np.linspace(0.9, 0.5, len(boxes))) for boxes in rows]
 
 
+def linked_of(found):
+    return list(tracking.link(found))
+
+
 def moving(start, step, number):
     return [start[0] + step * number, start[1], 40.0, 100.0]
 
@@ -20,7 +24,7 @@ def test_boxes_that_overlap_are_one_person_whatever_their_order():
     for k in range(12):
         pair = [moving((0, 0), 8, k), moving((300, 50), -6, k)]
         found.append(Boxes.of(pair, [0.9, 0.8] if k % 2 else [0.8, 0.9]))
-    linked = tracking.link(found)
+    linked = linked_of(found)
     for k, frame in enumerate(linked):
         place = {person: box[0] for person, box, _ in frame}
         first = linked[0][0][1][0] == 0  # whether person 0 is the one who starts at 0
@@ -30,7 +34,7 @@ def test_boxes_that_overlap_are_one_person_whatever_their_order():
 
 def test_a_short_gap_is_filled_in_between():
     found = frames_of([moving((0, 0), 5, 0)], [], [], [moving((0, 0), 5, 3)])
-    linked = tracking.link(found)
+    linked = linked_of(found)
     assert [[p for p, _, _ in frame] for frame in linked] == [[0], [0], [0], [0]]
     np.testing.assert_allclose([frame[0][1][0] for frame in linked], [0, 5, 10, 15])
     assert np.isnan(linked[1][0][2]) and linked[0][0][2] == 0.9
@@ -39,13 +43,13 @@ def test_a_short_gap_is_filled_in_between():
 def test_after_a_long_gap_it_is_somebody_else():
     box = [moving((0, 0), 0, 0)]
     found = frames_of(box, *[[]] * (tracking.MAX_GAP + 1), box)
-    linked = tracking.link(found)
+    linked = linked_of(found)
     assert [p for frame in linked for p, _, _ in frame] == [0, 1]
 
 
 def test_no_frames_and_empty_frames_are_nobody():
-    assert tracking.link([]) == []
-    assert tracking.link(frames_of([], [])) == [[], []]
+    assert linked_of([]) == []
+    assert linked_of(frames_of([], [])) == [[], []]
 
 
 def track_spot(spotter, pictures, find=None, every=None):
