@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
@@ -23,6 +24,7 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,av1,obu,ivf,flv,"
     "asf,ogg,mxf,rm,dv,nut,mjpeg,gif,y4m,yuv4mpegpipe,swf,wtv,vob"
 )
+_WAY_OUT = "If a player shows it, convert it: ffmpeg -i IN -c:v libx264 OUT.mp4"
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 
 
@@ -122,8 +124,7 @@ def _opened(path) -> Iterator[tuple]:
             yield container, stream
     except av.error.FFmpegError as error:
         raise ValueError(
-            f"{path} is not a video that can be read: {error.strerror}. If a player shows it, "
-            "convert it: ffmpeg -i IN -c:v libx264 OUT.mp4"
+            f"{path} is not a video that can be read: {error.strerror}. {_WAY_OUT}"
         ) from error
 
 
@@ -136,8 +137,8 @@ def _video_stream(container, path):
         raise ValueError(f"{path} holds no pictures, only {_kinds(container)}.")
     if stream.codec_context is None:
         raise ValueError(
-            f"{path} cannot be decoded: no decoder is known for its codec "
-            f"{_codec_name(stream)}. Convert it: ffmpeg -i IN -c:v libx264 OUT.mp4"
+            f"{path} cannot be decoded: there is no decoder for its codec, {_codec(container)}. "
+            f"{_WAY_OUT}"
         )
     stream.thread_type = "AUTO"
     return stream
@@ -147,9 +148,16 @@ def _kinds(container) -> str:
     return " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
 
 
-def _codec_name(stream) -> str:
-    tag = getattr(stream, "codec_tag", "") or ""
-    return repr(tag.strip("\0")) if tag.strip("\0") else "(which it does not name)"
+def _codec(container) -> str:
+    """What FFmpeg calls the codec of the video stream, which it cannot decode."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)  # below it FFmpeg does not describe anything
+    try:
+        described = container.dumps_format()
+    finally:
+        av.logging.set_level(level)
+    found = re.search(r"Video: ([^,\n]+)", described)
+    return found[1] if found else "which it does not name"
 
 
 def _packets(container, stream) -> Iterator:

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from hmr_tf2.capture import smoothing
 from hmr_tf2.capture.bodies import Sighting
+from hmr_tf2.capture.sighting_log import SightingLog
 from hmr_tf2.crops import CropPlace
 
 
@@ -115,3 +116,35 @@ def test_noise_of_pose_and_camera_is_halved_though_every_crop_differs(rng):
         [s.camera.scale[0] for s in track]
     )
     np.testing.assert_allclose(np.mean(origins(smooth), axis=0), still, atol=2)
+
+
+def test_pieces_are_filtered_as_the_whole(rng):
+    values = np.cumsum(rng.normal(size=(50, 3)), axis=0)
+    rates = rng.uniform(5, 60, 50)
+    whole = smoothing.OneEuro()(values, rates)
+    pieces = smoothing.OneEuro()
+    got = [pieces(values[k : k + 7], rates[k : k + 7]) for k in range(0, 50, 7)]
+    np.testing.assert_array_equal(np.concatenate(got), whole)
+
+
+def test_a_video_is_filtered_at_the_times_of_its_frames(rng, tmp_path):
+    """With uneven steps and a person who is away for a while, as the paper's filter does it."""
+    times = np.cumsum(rng.uniform(0.01, 0.2, 40))
+    there = np.flatnonzero(np.arange(40) % 7 != 3)
+    shapes = np.cumsum(rng.normal(size=(40, 10)), axis=0)
+    place = CropPlace(np.ones(2), np.zeros(2), 224)
+    with SightingLog(tmp_path) as log:
+        for k in range(40):
+            theta = np.concatenate([[0.9, 0, 0], np.zeros(72), shapes[k]]).astype(np.float32)
+            people = [Sighting(5, np.zeros(4), 1.0, place, theta)] if k in there else []
+            log.append(times[k], people)
+        smoothing.smooth_log(log)
+        got = np.stack([s.theta[75:] for frame in log.frames() for s in frame])
+    rates = 1 / np.diff(times[there], prepend=-1)
+    for column in range(10):
+        paper = PaperFilter(
+            smoothing.MIN_CUTOFF_HZ, smoothing.SPEED_TO_CUTOFF, smoothing.SPEED_CUTOFF_HZ
+        )
+        values = shapes[there, column].astype(np.float32)
+        expected = [paper(x, rate) for x, rate in zip(values, rates, strict=True)]
+        np.testing.assert_allclose(got[:, column], expected, rtol=1e-5, atol=1e-5)

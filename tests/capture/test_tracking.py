@@ -52,6 +52,55 @@ def test_no_frames_and_empty_frames_are_nobody():
     assert linked_of(frames_of([], [])) == [[], []]
 
 
+def test_a_detectors_own_numbers_are_believed():
+    """Two who swap places between frames, and one who comes back after a long time."""
+    left, right = [0, 0, 40, 100], [300, 0, 40, 100]
+    found = [
+        Boxes.of([left, right], [0.9, 0.8], [7, 3]),
+        Boxes.of([left, right], [0.9, 0.8], [3, 7]),
+        *[Boxes.of([], [], [])] * (tracking.MAX_GAP + 5),
+        Boxes.of([right], [0.9], [3]),
+    ]
+    linked = linked_of(found)
+    assert [(p, box[0]) for p, box, _ in linked[0]] == [(0, 0), (1, 300)]
+    assert [(p, box[0]) for p, box, _ in linked[1]] == [(0, 300), (1, 0)]
+    assert [p for frame in linked[2:] for p, _, _ in frame] == [1]
+
+
+def test_boxes_without_a_number_go_by_overlap_and_one_number_is_one_person():
+    box, other = [0, 0, 40, 100], [300, 0, 40, 100]
+    linked = linked_of(
+        [
+            Boxes.of([box, other], [0.9, 0.8], [5, -1]),
+            Boxes.of([other, box, [600, 0, 40, 100]], [0.9, 0.8, 0.7], [-1, 5, 5]),
+        ]
+    )
+    assert [(p, b[0]) for p, b, _ in linked[1]] == [(0, 0), (1, 300), (2, 600)]
+
+
+def test_frames_come_as_soon_as_their_gaps_are_closed():
+    """An endless video is linked in the memory of a few frames."""
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(0)
+            yield Boxes.of([[0, 0, 40, 100]], [0.9])
+
+    linked = tracking.link(endless())
+    for _ in range(50):
+        next(linked)
+    assert len(asked) == 50 + tracking.MAX_GAP
+
+
+def test_a_box_outside_costs_only_its_own_person(spotter, make_spot, caplog):
+    picture = make_spot((320, 240), (160, 120))
+    both = Boxes.of([[5000, 10, 50, 50], [140, 88, 34, 64]], [1, 1])
+    seen = track_spot(spotter, [picture] * 3, lambda *_: both, None)
+    assert [[s.person for s in frame] for frame in seen] == [[1], [1], [1]]
+    assert "film.mp4, frame 0: The box 5000,10,50,50" in caplog.text
+
+
 def track_spot(spotter, pictures, find=None, every=None):
     return list(tracking.follow(pictures, spotter, find, every, "film.mp4"))
 

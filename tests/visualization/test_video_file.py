@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 
+import av
 import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
+from film_maker import ffmpeg, sound_of
 from hmr_tf2.visualization.video_file import video_writer
 
 # A page is not loaded before each film shows its frame: the first, and that of a moment later.
@@ -94,3 +96,62 @@ def test_a_video_that_is_not_finished_is_not_there(tmp_path):
             append(pictures(1, 48, 64)[0])
             raise KeyError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_keep_the_times_they_are_given(tmp_path):
+    times = [0.0, 0.04, 0.08, 0.5, 0.6, 1.9]
+    with video_writer(tmp_path / "a.mp4", (64, 48), 25) as append:
+        for picture, time in zip(pictures(6, 48, 64), times, strict=True):
+            append(picture, time)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        got = [frame.time for frame in container.decode(video=0)]
+        assert container.duration / 1e6 == pytest.approx(1.94, abs=0.001)
+    np.testing.assert_allclose(got, times, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "suffix, codec", [("mp4", "aac"), ("mkv", "libmp3lame"), ("mkv", "pcm_s16le"), ("mkv", "ac3")]
+)
+def test_the_sound_of_a_video_is_in_its_film_at_the_same_time(tmp_path, suffix, codec):
+    """A tone that starts in the middle, so that a shift would be noticed."""
+    source = tmp_path / f"source.{suffix}"
+    tone = "aevalsrc='0.5*sin(2*PI*440*t)*gt(t,1)':s=44100:d=2"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=2", "-f", "lavfi", "-i", tone,
+           "-c:a", codec, source)  # fmt: skip
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=source) as append:
+        for picture in pictures(20, 48, 64):
+            append(picture)
+    heard = sound_of(tmp_path / "a.mp4")
+    assert len(heard) / 8000 == pytest.approx(2, abs=0.1)
+    assert np.argmax(np.abs(heard) > 0.2) / 8000 == pytest.approx(1, abs=0.05)
+    assert np.abs(heard[:7600]).max() < 0.05
+
+
+def test_the_sound_ends_with_a_film_that_is_shorter(tmp_path):
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=3", "-f", "lavfi", "-i",
+           "sine=duration=3", "-c:a", "aac", tmp_path / "long.mp4")  # fmt: skip
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=tmp_path / "long.mp4") as append:
+        for picture in pictures(5, 48, 64):
+            append(picture)
+    assert len(sound_of(tmp_path / "a.mp4")) / 8000 == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_sound_of_joined_files_goes_on(tmp_path):
+    part = tmp_path / "a.ts"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=1", "-f", "lavfi", "-i",
+           "sine=duration=1", part)  # fmt: skip
+    (tmp_path / "b.ts").write_bytes(part.read_bytes() * 2)
+    with video_writer(tmp_path / "a.mp4", (64, 48), 25, sound=tmp_path / "b.ts") as append:
+        for picture in pictures(25, 48, 64) * 2:
+            append(picture)
+    heard = np.abs(sound_of(tmp_path / "a.mp4"))
+    assert len(heard) / 8000 == pytest.approx(2, abs=0.1) and heard[12000:15000].max() > 0.05
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound"])
+def test_a_film_whose_sound_cannot_be_read_is_written_without_it(tmp_path, content, caplog):
+    (tmp_path / "source.mp4").write_bytes(content)
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=tmp_path / "source.mp4") as append:
+        append(pictures(1, 48, 64)[0])
+    assert len(frames_of(tmp_path / "a.mp4")) == 1
+    assert "source.mp4: the film lacks its sound" in caplog.text
