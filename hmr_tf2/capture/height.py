@@ -41,11 +41,7 @@ def shape_with_height(beta: np.ndarray, rig: Rig, height_m: float) -> np.ndarray
     Raises:
         ValueError: no such shape was found.
     """
-    beta = np.array(beta, np.float64, order="C")
-    flat = beta.reshape(-1, beta.shape[-1])  # a view, because `beta` is contiguous
-    for start in range(0, len(flat), _BLOCK):
-        _reach(flat[start : start + _BLOCK], rig, height_m)
-    return beta
+    return _with_height(beta, rig, height_m)[0]
 
 
 def with_height(theta: np.ndarray, rig: Rig, height_m: float) -> np.ndarray:
@@ -67,8 +63,8 @@ def with_height(theta: np.ndarray, rig: Rig, height_m: float) -> np.ndarray:
     """
     theta = np.asarray(theta)
     cam, pose, beta = split_theta(theta.astype(np.float64))
-    new_beta = shape_with_height(beta, rig, height_m).astype(np.float32)
-    factor = height_m / heights(beta, rig)[..., np.newaxis]
+    new_beta, seen = _with_height(beta, rig, height_m)
+    new_beta, factor = new_beta.astype(np.float32), height_m / seen[..., np.newaxis]
     # SMPL turns the body about its root joint, so that joint is drawn at s * (root + t).
     root, new_root = (
         rig.joints[0, :2] + np.asarray(shape, np.float64) @ rig.joint_dirs[:, 0, :2]
@@ -82,20 +78,32 @@ def with_height(theta: np.ndarray, rig: Rig, height_m: float) -> np.ndarray:
     return new.astype(np.float32)
 
 
-def _reach(beta, rig, height_m):
-    """Changes `beta` [N, 10] in place until the bodies are `height_m` tall."""
-    seen, _ = _extent(beta, rig)
-    rows = np.flatnonzero(~(np.abs(seen - height_m) <= TOLERANCE_M))
+def _with_height(beta, rig, height_m):
+    """See `shape_with_height`; also the heights [...] of `beta`."""
+    beta = np.array(beta, np.float64, order="C")
+    flat = beta.reshape(-1, beta.shape[-1])  # a view, because `beta` is contiguous
+    seen = np.empty(len(flat))
+    for start in range(0, len(flat), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        seen[block] = _stretch(flat[block], rig, height_m)
+    return beta, seen.reshape(beta.shape[:-1])
+
+
+def _stretch(beta, rig, height_m):
+    """Changes `beta` [N, 10] in place until the bodies are `height_m` tall; heights before [N]."""
+    seen, gradient = _extent(beta, rig)
+    height, rows, tolerance = seen, np.arange(len(beta)), TOLERANCE_M
     for _ in range(_MAX_STEPS):
-        height, gradient = _extent(beta[rows], rig)
-        missing, steep = height_m - height, (gradient**2).sum(axis=-1)
-        is_short = ~(np.abs(missing) <= _AIM_M)
-        rows, missing, steep = rows[is_short], missing[is_short], steep[is_short]
+        is_other = ~(np.abs(height_m - height) <= tolerance)  # also where it is not a number
+        rows, gradient = rows[is_other], gradient[is_other]
         if not len(rows):
-            return
+            return seen
+        steep = (gradient**2).sum(axis=-1)
         if not (steep > 0).all():
             break
-        beta[rows] += (missing / steep)[:, np.newaxis] * gradient[is_short]
+        beta[rows] += ((height_m - height[is_other]) / steep)[:, np.newaxis] * gradient
+        height, gradient = _extent(beta[rows], rig)
+        tolerance = _AIM_M
     raise ValueError(
         f"--height_m={height_m:g}: no shape of this body is so tall, or the one seen, of "
         f"{seen[rows[0]]:.2f} m, is too far from it. Give the person's height in metres."
