@@ -3,11 +3,11 @@
 import os
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from hmr_tf2.visualization.motion import Motion
+from hmr_tf2.visualization.euler import zxy_angles
+from hmr_tf2.visualization.motion import Motion, check_finite, resampled
 from tfrecords_tools import joints as joint_orders
-from tfrecords_tools.files import write_text
+from tfrecords_tools.files import replacing
 
 CENTIMETRES = 100.0
 # Channels in this order mean R = Rz Rx Ry.
@@ -15,28 +15,50 @@ ORDER = "ZXY"
 _TURNS = " ".join(f"{axis}rotation" for axis in ORDER)
 # A bone without a joint at its end gets this share of the length of the bone before it.
 _END_SHARE = 0.5
+# Frames that are made at once, so that memory does not grow with the length.
+_BLOCK = 4096
 
 
 def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps: float) -> None:
     """Writes a motion; it appears under its name when it is complete.
 
-    Lengths are centimetres and angles degrees, as most programs take BVH; y is up.
+    Lengths are centimetres and angles degrees, as most programs take BVH; y is up. A BVH file has
+    no times, only a rate: a motion in other steps is resampled. Programs interpolate each angle on
+    its own, so angles go on beyond 180 degrees instead of jumping to -180.
 
     Args:
         path: the BVH file.
-        motion: the motion, one moment per frame.
+        motion: the motion.
         parents: int [24], -1 for the root.
         fps: frames per second.
+
+    Raises:
+        ValueError: a number is not finite.
+        NotWrittenError: the file cannot be written.
     """
+    check_finite(motion, path)
+    motion = resampled(motion, fps)
     offsets = CENTIMETRES * _offsets(motion.joints, parents)
     order, lines = [], ["HIERARCHY"]
     _describe(0, np.asarray(parents), offsets, 0, order, lines)
-    angles = Rotation.from_matrix(motion.rotations.reshape(-1, 3, 3)).as_euler(ORDER, degrees=True)
-    angles = angles.reshape(len(motion.rotations), -1, 3)[:, order]
-    rows = np.concatenate([CENTIMETRES * motion.root, angles.reshape(len(angles), -1)], axis=1)
-    lines += ["MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / fps:.8f}"]
-    lines += [" ".join(f"{value:.5f}" for value in row) for row in rows]
-    write_text(path, "\n".join(lines) + "\n", encoding="ascii")
+    lines += ["MOTION", f"Frames: {len(motion.times)}", f"Frame Time: {1 / fps:.8f}"]
+    with replacing(path) as partial, open(partial, "w", encoding="ascii", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        for rows in _blocks_of_rows(motion, order):
+            line = " ".join(["%.5f"] * rows.shape[1]) + "\n"
+            file.writelines(line % tuple(row) for row in rows.tolist())
+
+
+def _blocks_of_rows(motion, order):
+    """Yields the numbers of some frames at a time [N, 3 + 3 * 24], the joints in `order`."""
+    before = None
+    for start in range(0, len(motion.times), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        angles = zxy_angles(motion.rotations[block], before)
+        before = angles[-1]
+        turns = np.degrees(angles[:, order]).reshape(len(angles), -1)
+        rows = np.concatenate([CENTIMETRES * motion.root[block], turns], axis=1)
+        yield np.round(rows, 5) + 0.0  # which makes 0 of -0
 
 
 def _offsets(joints, parents):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hmr_tf2.visualization.mesh_files import TO_Y_UP
-from hmr_tf2.visualization.motion import Motion
+from hmr_tf2.visualization.motion import Motion, check_finite
 from hmr_tf2.visualization.renderer import BODY_COLOR, vertex_normals
 from tfrecords_tools import joints as joint_orders
 from tfrecords_tools.files import write_bytes
@@ -59,7 +59,12 @@ def write_motion(
         size: (width, height) of the picture.
         focal_length: focal length in pixels.
         color: RGB in [0, 1].
+
+    Raises:
+        ValueError: a number is not finite.
+        NotWrittenError: the file cannot be written.
     """
+    check_finite(motion, path)
     file = _File(color)
     bones, shares = _strongest_bones(rig.weights)
     file.mesh(
@@ -186,10 +191,13 @@ class _File:
 
     def animation(self, motion) -> dict:
         """The rotations of every joint and the path of the root; joint j is node j."""
-        times = self.accessor(np.float32(motion.times), has_bounds=True)
-        tracks = [(0, "translation", np.float32(motion.root))]
+        times = np.float32(motion.times)
+        # glTF requires that they rise, so of moments with one time only the last is a key.
+        is_key = np.diff(times, append=np.float32(np.inf)) > 0
+        times = self.accessor(times[is_key], has_bounds=True)
+        tracks = [(0, "translation", np.float32(motion.root[is_key]))]
         for joint in range(len(motion.joints)):
-            tracks.append((joint, "rotation", _quaternions(motion.rotations[:, joint])))
+            tracks.append((joint, "rotation", _quaternions(motion.rotations[is_key, joint])))
         return {
             "samplers": [
                 {"input": times, "output": self.accessor(values)} for _, _, values in tracks

@@ -95,6 +95,79 @@ def test_a_bvh_file_puts_every_joint_where_smpl_has_it(rig, moving, tmp_path):
     np.testing.assert_allclose(turns, bones[:, order], atol=1e-5)
 
 
+def test_angles_of_a_bvh_file_go_on_where_they_used_to_jump(rig, tmp_path):
+    """A turn and a half of the whole body, and of a limb about the axis that flipped all three."""
+    angles = np.radians(np.arange(0, 541, 9))
+    turns = np.tile(np.eye(3), (len(angles), 24, 1, 1))
+    for joint, axis in ((0, [0, 1, 0]), (4, [1, 0, 0]), (16, [0, 0, 1])):
+        turns[:, joint] = Rotation.from_rotvec(np.outer(angles, axis)).as_matrix()
+    vertices, joints = rig.shaped(np.zeros(10))
+    moves = motion.motion_of(np.arange(61) / FPS, turns, np.zeros((61, 3)), joints, vertices)
+    bvh.write_bvh(tmp_path / "a.bvh", moves, rig.parents, FPS)
+    _, _, got, _ = read_bvh(tmp_path / "a.bvh")
+    np.testing.assert_allclose(got[:, 0], np.diag(TO_Y_UP) @ turns[:, 0], atol=1e-5)
+    text = (tmp_path / "a.bvh").read_text()
+    lines = text.splitlines()
+    rows = np.array([line.split() for line in lines[lines.index("MOTION") + 3 :]], float)
+    assert np.abs(np.diff(rows, axis=0)).max() < 9.001
+    assert (np.ptp(rows, axis=0) > 539.99).sum() == 3
+    assert "-0.00000" not in text
+
+
+def test_frames_that_a_video_left_out_are_filled_in_a_bvh_file(rig, moving, tmp_path):
+    """A BVH file has a rate and no times; a GLB file has them and keeps them."""
+    moves, expected, _ = moving
+    kept = [0, 1, 2, 5, 6]
+    gappy = moves._replace(
+        times=moves.times[kept], rotations=moves.rotations[kept], root=moves.root[kept]
+    )
+    bvh.write_bvh(tmp_path / "a.bvh", gappy, rig.parents, FPS)
+    names, _, _, places = read_bvh(tmp_path / "a.bvh")
+    order = joint_orders.SMPL.indices(names)
+    assert len(places) == STEPS
+    np.testing.assert_allclose(places[kept] / 100, expected[kept][:, order], atol=1e-5)
+    np.testing.assert_allclose(places[3, 0], (2 * places[2, 0] + places[5, 0]) / 3, atol=1e-3)
+    gltf.write_motion(tmp_path / "a.glb", gappy, rig, (640, 480), 900.0)
+    glb = Glb(tmp_path / "a.glb")
+    times = glb.array(glb.document["animations"][0]["samplers"][0]["input"])[:, 0]
+    np.testing.assert_allclose(times, gappy.times, atol=1e-6)
+
+
+def test_times_of_a_glb_rise(rig, moving, tmp_path):
+    """As glTF requires; of moments with one time the last counts."""
+    moves, places, _ = moving
+    moves = moves._replace(times=np.array([0, 1, 1, 1, 1 + 1e-9, 2, 2]))
+    gltf.write_motion(tmp_path / "a.glb", moves, rig, (640, 480), 900.0)
+    glb = Glb(tmp_path / "a.glb")
+    samplers = glb.document["animations"][0]["samplers"]
+    assert glb.array(samplers[0]["input"])[:, 0].tolist() == [0, 1, 2]
+    assert {len(glb.array(sampler["output"])) for sampler in samplers} == {3}
+    np.testing.assert_allclose(glb.array(samplers[0]["output"]), places[[0, 4, 6], 0], atol=1e-5)
+
+
+def test_one_moment_is_a_motion(rig, moving, tmp_path):
+    moves, places, _ = moving
+    one = moves._replace(times=moves.times[:1], rotations=moves.rotations[:1], root=moves.root[:1])
+    bvh.write_bvh(tmp_path / "a.bvh", one, rig.parents, FPS)
+    names, _, _, got = read_bvh(tmp_path / "a.bvh")
+    np.testing.assert_allclose(got / 100, places[:1, joint_orders.SMPL.indices(names)], atol=1e-5)
+    gltf.write_motion(tmp_path / "a.glb", one, rig, (640, 480), 900.0)
+    world = node_matrices(Glb(tmp_path / "a.glb"), 0)
+    np.testing.assert_allclose(world[:24, :3, 3], places[0], atol=1e-5)
+
+
+def test_a_motion_with_numbers_that_are_not_finite_is_not_written(rig, moving, tmp_path):
+    moves, _, _ = moving
+    bad = moves.rotations.copy()
+    bad[3, 7, 1, 1] = np.nan
+    moves = moves._replace(rotations=bad)
+    with pytest.raises(ValueError, match="a.bvh: the motion has numbers that are not finite"):
+        bvh.write_bvh(tmp_path / "a.bvh", moves, rig.parents, FPS)
+    with pytest.raises(ValueError, match="a.glb: the motion has numbers that are not finite"):
+        gltf.write_motion(tmp_path / "a.glb", moves, rig, (640, 480), 900.0)
+    assert list(tmp_path.iterdir()) == []
+
+
 class Glb:
     """A GLB file by the letter of the specification."""
 
