@@ -4,6 +4,7 @@ python -m hmr_tf2.demo --load_path=models/model.ckpt-667589 --img_path=picture.j
 """
 
 import dataclasses
+import functools
 import pathlib
 
 from hmr_tf2 import commands
@@ -62,6 +63,13 @@ class DemoSettings(CaptureSettings):
     out_dir: str = setting("demo_out", "Folder to write the results to.", "output")
     smooth: bool = setting(
         False, "Smooth the motions in videos with the one-euro filter.", "output"
+    )
+
+    height_m: str | None = setting(
+        None,
+        "Height of the people in metres; separate the heights of several by ';', in the order of "
+        "their numbers. Without it, the network's guess decides how far away they are.",
+        "people",
     )
 
     def __post_init__(self):
@@ -131,20 +139,29 @@ def _to_see(settings, out):
 
 def _see(settings, pictures, videos, folders, predictor, source, results):
     """Sees all pictures and videos; those that fail are noted in `results`."""
-    from hmr_tf2.capture import live_run, picture_run, smoothing, video_run
+    from hmr_tf2.capture import height, live_run, picture_run, smoothing, video_run
 
+    known = height.parse_heights(settings.height_m) if settings.height_m else None
     if pictures:
         some = {path: folders[path] for path in pictures}
-        picture_run.run(some, predictor, source, results, settings.focal_length)
-    stages = [smoothing.smooth_log] if settings.smooth else []
+        change = functools.partial(height.apply_to_seen, known, predictor) if known else None
+        picture_run.run(some, predictor, source, results, settings.focal_length, change)
+    how = video_run.Writing(
+        settings.focal_length,
+        [smoothing.smooth_log] if settings.smooth else [],
+        known or height.KnownHeights(),
+    )
     for video in videos:
-        about = (folders[video.path], predictor, source, results, settings.focal_length, stages)
+        folder = folders[video.path]
         try:
             if settings.webcam is None:
-                video_run.run(video, *about, settings.max_frames)
+                video_run.run(video, folder, predictor, source, results, how, settings.max_frames)
             else:
                 count = settings.max_frames or (None if settings.show else WEBCAM_FRAMES)
-                live_run.run(settings.webcam, video, *about, count, settings.show)
+                live_run.run(
+                    settings.webcam, video, folder, predictor, source, results, how,
+                    count, settings.show,
+                )  # fmt: skip
         except (ValueError, OSError) as error:
             results.fail(video.path, error)
 

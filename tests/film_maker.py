@@ -1,4 +1,4 @@
-"""Films for the tests, made by an FFmpeg of its own (imageio-ffmpeg's), which also is the oracle."""
+"""Films for the tests, made by an FFmpeg of their own (imageio-ffmpeg's), which is the oracle."""
 
 import subprocess
 
@@ -24,7 +24,9 @@ def make_film(path, *options, rate=10, seconds=2, sound=False):
 def as_ffmpeg_shows(path, size) -> np.ndarray:
     """The frames, uint8 [T, H, W, 3], turned by FFmpeg itself."""
     width, height = size
-    raw = ffmpeg("-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+    raw = ffmpeg(
+        "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
+    )
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
 
 

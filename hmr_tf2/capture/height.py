@@ -3,17 +3,83 @@
 A picture shows how large a person looks, not how large and how far away they are.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
+from hmr_tf2.capture.bodies import rows_of
+from hmr_tf2.capture.sighting_log import SightingLog, chunks_of
+from hmr_tf2.predictor import Predictor
 from hmr_tf2.smpl.rig import Rig
 from hmr_tf2.theta import split_theta
 
+# People are no smaller and no taller.
+LOWEST_M, HIGHEST_M = 0.3, 2.8
 TOLERANCE_M = 1e-6
 # Steps aim at this, so that what is left after rounding to float32 is within TOLERANCE_M.
 _AIM_M = 1e-8
 _MAX_STEPS = 500
 # Bodies that are shaped at once, so that memory does not grow with their number.
 _BLOCK = 256
+
+
+class KnownHeights(NamedTuple):
+    """Heights in metres: one for everybody, or one for each person by number."""
+
+    metres: Sequence[float] = ()
+
+    def of(self, person: int) -> float | None:
+        """The height of a person, None if it is not known."""
+        if len(self.metres) == 1:
+            return self.metres[0]
+        return self.metres[person] if person < len(self.metres) else None
+
+
+def parse_heights(text: str) -> KnownHeights:
+    """Heights from '1.8', or from '1.8;1.65' for persons 0 and 1.
+
+    Raises:
+        ValueError: the text is anything else, or a height is no person's.
+    """
+    try:
+        metres = [float(part) for part in text.split(";")]
+    except ValueError:
+        metres = [np.nan]
+    if not all(LOWEST_M <= height <= HIGHEST_M for height in metres):
+        raise ValueError(
+            f"--height_m={text} must be a height in metres from {LOWEST_M} to {HIGHEST_M}, or "
+            "several separated by ';', in the order of the people's numbers."
+        )
+    return KnownHeights(metres)
+
+
+def apply_to_log(known: KnownHeights, rig: Rig, log: SightingLog) -> None:
+    """Gives everyone in a video the height that is known, in the log itself."""
+    for person, rows in log.tracks():
+        height_m = known.of(person)
+        for part in chunks_of(rows) if height_m else ():
+            sightings = log.read(part)
+            thetas = with_height(np.stack([s.theta for s in sightings]), rig, height_m)
+            log.change(part, [s._replace(theta=t) for s, t in zip(sightings, thetas, strict=True)])
+
+
+def apply_to_seen(known: KnownHeights, predictor: Predictor, seen: list) -> list:
+    """Gives everyone in a picture the height that is known.
+
+    Args:
+        known: the heights.
+        predictor: makes the bodies anew.
+        seen: people as (sighting, the network's output for it).
+    """
+    changed = []
+    for sighting, row in seen:
+        if height_m := known.of(sighting.person):
+            theta = with_height(sighting.theta, predictor.rig, height_m)
+            sighting = sighting._replace(theta=theta)
+            (row,) = rows_of(predictor.bodies_of(theta[np.newaxis]))
+        changed.append((sighting, row))
+    return changed
 
 
 def heights(beta: np.ndarray, rig: Rig) -> np.ndarray:

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from absl import logging
 from tqdm import tqdm
@@ -28,8 +28,7 @@ def run(
     predictor: Predictor,
     source: BoxSource | None,
     results: ResultsFile,
-    focal_length: float | None,
-    stages: Sequence[video_run.Stage],
+    how: video_run.Writing,
     max_frames: int | None,
     show: bool,
 ) -> None:
@@ -58,9 +57,11 @@ def run(
                 for frame, sightings in tqdm(seen, total=max_frames, unit="frame", disable=None):
                     append(frame.picture, frame.time)
                     log.append(frame.time, sightings)
-                    if view and not view.show(_drawn(frame, sightings, predictor, focal_length)):
+                    if view and not view.show(
+                        _drawn(frame, sightings, predictor, how.focal_length)
+                    ):
                         break
-        video_run.write_up(recording, folder, predictor, results, focal_length, stages, log)
+        video_run.write_up(recording, folder, predictor, results, how, log)
 
 
 def _see(camera, predictor, source, max_frames) -> Iterator[tuple[Frame, list[Sighting]]]:

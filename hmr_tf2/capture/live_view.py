@@ -12,10 +12,13 @@ import numpy as np
 from absl import logging
 
 _PAGE = """<!doctype html><meta charset="utf-8"><title>{title}</title>
-<style>body {{ margin: 0; background: #222; color: #ddd; font: 16px sans-serif; text-align: center }}
+<style>body {{ margin: 0; background: #222; color: #ddd;
+  font: 16px sans-serif; text-align: center }}
 img {{ max-width: 100%; max-height: 92vh }}</style>
 <img src="stream" alt="{title}"><p>{title} – press q to end</p>
-<script>onkeydown = event => {{ if (event.key == "q") fetch("end", {{ method: "POST" }}); }};</script>
+<script>
+onkeydown = event => {{ if (event.key == "q") fetch("end", {{ method: "POST" }}); }};
+</script>
 """
 _BOUNDARY = "frame"
 
@@ -29,7 +32,7 @@ class LiveView(Protocol):
 
 @contextlib.contextmanager
 def live_view(title: str) -> Iterator[LiveView]:
-    """Opens a window; or a page, as the OpenCV that is installed with the project has no windows."""
+    """Opens a window; or a page, as the OpenCV that we install has no windows."""
     try:
         cv2.imshow(title, np.zeros((48, 64, 3), np.uint8))
     except cv2.error:
@@ -94,7 +97,8 @@ class Page:
         last = 0
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._has_ended or self._count > last)
+                while self._count == last and not self._has_ended:
+                    self._news.wait()
                 if self._has_ended:
                     return
                 jpeg, last = self._jpeg, self._count

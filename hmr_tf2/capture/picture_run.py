@@ -1,7 +1,7 @@
 """Recovers everyone in a number of pictures, and draws them."""
 
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -40,6 +40,7 @@ def run(
     source: BoxSource | None,
     results: ResultsFile,
     focal_length: float | None,
+    change: Callable[[list[Seen]], list[Seen]] | None = None,
 ) -> None:
     """Writes what was seen in each picture to its folder; failures are noted in `results`.
 
@@ -49,9 +50,12 @@ def run(
         source: says where people are; None means one person, who fills the picture.
         results: collects all people.
         focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
+        change: changes the people who were seen in a picture, before anything is written.
     """
     with tqdm(total=len(folders), unit="picture", desc="Pictures", disable=None) as progress:
         for path, seen in _see_all(folders, predictor, source):
+            if change and not isinstance(seen, Exception):
+                seen = _attempt(change, seen)
             if not isinstance(seen, Exception):
                 seen = _attempt(
                     _finish, path, folders[path], seen, predictor.faces, results, focal_length

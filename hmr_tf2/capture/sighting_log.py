@@ -42,12 +42,12 @@ class SightingLog:
     """
 
     def __init__(self, folder: str | os.PathLike):
-        self._folder = folder
+        self.folder = folder
         self._times = array("d")
         self._num_rows = 0
 
     def __enter__(self) -> "SightingLog":
-        self._file = tempfile.TemporaryFile(prefix=".seen", dir=self._folder)  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(prefix=".seen", dir=self.folder)  # noqa: SIM115
         return self
 
     def __exit__(self, kind, error, trace) -> None:

@@ -1,4 +1,4 @@
-"""Reads video files by FFmpeg's libraries (PyAV): upright frames of square pixels at true times."""
+"""Reads video files by FFmpeg's libraries (PyAV): upright, with square pixels, at true times."""
 
 import contextlib
 import os

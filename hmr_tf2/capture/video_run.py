@@ -1,6 +1,7 @@
 """Recovers and follows everyone in a video; writes a film with their bodies, and their motions."""
 
 import collections
+import dataclasses
 import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from absl import logging
 from tqdm import tqdm
 
-from hmr_tf2.capture import motion_files
+from hmr_tf2.capture import height, motion_files
 from hmr_tf2.capture.bodies import (
     Body,
     Sighting,
@@ -19,6 +20,7 @@ from hmr_tf2.capture.bodies import (
     to_draw,
 )
 from hmr_tf2.capture.boxes import BoxSource
+from hmr_tf2.capture.height import KnownHeights
 from hmr_tf2.capture.results_file import ResultsFile
 from hmr_tf2.capture.sighting_log import SightingLog
 from hmr_tf2.capture.sources import Frame, Video
@@ -35,14 +37,28 @@ FIND_EVERY_SECONDS = 1.0
 Stage = Callable[[SightingLog], None]
 
 
+@dataclasses.dataclass(frozen=True)
+class Writing:
+    """What becomes of what was seen.
+
+    Attributes:
+        focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
+        stages: change what was seen, one after the other.
+        known: the heights of people.
+    """
+
+    focal_length: float | None = None
+    stages: Sequence[Stage] = ()
+    known: KnownHeights = KnownHeights()
+
+
 def run(
     video: Video,
     folder: pathlib.Path,
     predictor: Predictor,
     source: BoxSource | None,
     results: ResultsFile,
-    focal_length: float | None,
-    stages: Sequence[Stage] = (),
+    how: Writing,
     max_frames: int | None = None,
 ) -> None:
     """Writes overlay.mp4, and for each person the motion as BVH, GLB and AMASS's NPZ.
@@ -57,8 +73,7 @@ def run(
         source: says where people are; None means one person, who fills the first frame and is
             followed from there.
         results: collects all people of all frames.
-        focal_length: of the pinhole cameras, in pixels; None means `default_focal_length`.
-        stages: change what was seen, one after the other.
+        how: what becomes of those who were seen.
         max_frames: number of frames to read; None means all.
 
     Raises:
@@ -74,7 +89,7 @@ def run(
             logging.warning(
                 "%s: %d of %d frames could be read.", video.path, len(log), info.num_frames
             )
-        write_up(video, folder, predictor, results, focal_length, stages, log)
+        write_up(video, folder, predictor, results, how, log)
 
 
 def see_all(
@@ -101,19 +116,20 @@ def write_up(
     folder: pathlib.Path,
     predictor: Predictor,
     results: ResultsFile,
-    focal_length: float | None,
-    stages: Sequence[Stage],
+    how: Writing,
     log: SightingLog,
 ) -> None:
     """Writes the film and the motions of those who were seen; see `run`."""
     if not log.num_sightings:
         raise ValueError(f"{video.path}: nobody was found in any of its {len(log)} frames.")
-    for stage in stages:
+    for stage in how.stages:
         stage(log)
-    focal_length = focal_length or default_focal_length(video.info.size)
+    # After smoothing, which would blur it.
+    height.apply_to_log(how.known, predictor.rig, log)
+    focal_length = how.focal_length or default_focal_length(video.info.size)
     folder.mkdir(parents=True, exist_ok=True)
     _write_film(video, folder / "overlay.mp4", log, predictor, results, focal_length)
-    motion_files.write_all(log, folder, predictor.rig, video.info, focal_length)
+    motion_files.write_all(log, folder, predictor.rig, video.info, focal_length, how.known)
     results.finish(video.path)
 
 

@@ -39,7 +39,9 @@ class Webcam:
         ok, picture = self._camera.read()
         if not ok:
             self._camera.release()
-            raise OSError(f"--webcam={self._device}: no camera with this number delivers pictures.")
+            raise OSError(
+                f"--webcam={self._device}: no camera with this number delivers pictures."
+            )
         fps = self._camera.get(cv2.CAP_PROP_FPS)
         fps = float(fps) if 0 < fps <= MAX_FPS else FALLBACK_FPS
         self.info = VideoInfo(picture.shape[1::-1], fps, 0)

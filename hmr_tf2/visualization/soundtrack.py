@@ -16,7 +16,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 class Soundtrack:
     """Writes the sound of one file to another, piece by piece, as the film grows.
 
-    A sound that is damaged, or of an unknown kind, ends early with a warning: the film does without.
+    A sound that is damaged, or of an unknown kind, ends early with a warning.
 
     Args:
         path: the file with the sound, which may have none.

@@ -16,8 +16,8 @@ from tfrecords_tools.files import NotWrittenError, replacing
 
 # MPEG's clock, in which the usual frame rates have whole steps.
 _CLOCK = 90000
-# Said in full: what is not said, each browser chooses by the video's size. The numbers are those of
-# H.264: BT.601's matrix, BT.709's primaries, sRGB's curve, and the narrow range of television.
+# Said in full: what is not said, each browser chooses by the video's size. These are the numbers
+# of H.264: BT.601's matrix, BT.709's primaries, sRGB's curve, and the narrow range of television.
 _COLORS = {"colorspace": 6, "color_primaries": 1, "color_trc": 13, "color_range": 1}
 # Bytes; where less is free, the end of a video may be missing.
 _LEAST_ROOM = 4096
@@ -43,7 +43,7 @@ class VideoWriter:
         """
         time = self._next if time is None else time
         self._next = time + self._step
-        # Browsers only play 4:2:0, which has colour at half the resolution and so needs even sides.
+        # Browsers only play 4:2:0, whose colour has half the resolution, so sides must be even.
         height, width = picture.shape[:2]
         picture = np.pad(picture, [(0, height % 2), (0, width % 2), (0, 0)])
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -395,7 +395,7 @@ def test_a_video_gives_a_film_and_the_motion_of_who_is_in_it(run, make_spot, tmp
     places = [(80 + 8 * k, 120) for k in range(14)]
     write_film(tmp_path / "film.mp4", places, make_spot)
     out, document, arrays, _ = run(img_path=str(tmp_path / "film.mp4"))
-    inside(out / "film", "overlay.mp4", "person0.bvh", "person0.glb")
+    inside(out / "film", "overlay.mp4", "person0.bvh", "person0.glb", "person0_poses.npz")
     film = cv2.VideoCapture(str(out / "film" / "overlay.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 14 and film.get(cv2.CAP_PROP_FPS) == 20
     assert [image["frame"] for image in document["images"]] == list(range(14))

@@ -168,7 +168,9 @@ def test_bodies_are_shown_at_once_and_q_ends_an_endless_camera(run, make_spot, m
     # The body is drawn where the spot is, and its blue comes first as OpenCV wants it.
     drawn = np.abs(window.shown[-1].astype(int) - spot[..., ::-1]).max(axis=-1) > 20
     rows, columns = np.nonzero(drawn)
-    assert columns.mean() == pytest.approx(160, abs=15) and rows.mean() == pytest.approx(120, abs=20)
+    assert columns.mean() == pytest.approx(160, abs=15) and rows.mean() == pytest.approx(
+        120, abs=20
+    )
 
 
 def test_without_a_window_a_page_shows_the_pictures_and_takes_the_q(monkeypatch):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from film_maker import as_ffmpeg_shows, ffmpeg, make_film
+
 from hmr_tf2.capture import sources, video_reader
 from hmr_tf2.capture.video_reader import timed_frames, video_info
 
@@ -34,7 +34,8 @@ def test_a_turned_or_mirrored_video_is_upright(film, tmp_path, degrees, mirror):
 
 
 @pytest.mark.parametrize(
-    "ratio, size", [("2/1", (128, 48)), ("1/2", (64, 96)), ("16/11", (93, 48)), ("1000/1", (64, 48))]
+    "ratio, size",
+    [("2/1", (128, 48)), ("1/2", (64, 96)), ("16/11", (93, 48)), ("1000/1", (64, 48))],
 )
 def test_pixels_become_square(tmp_path, ratio, size):
     path = make_film(tmp_path / "a.mp4", "-vf", f"setsar={ratio}:max=10000", seconds=0.3)
@@ -94,7 +95,12 @@ def test_damage_in_the_middle_costs_only_the_frames_it_hits(tmp_path):
 @pytest.mark.parametrize(
     "name, codec",
     [
-        *(("a.mp4", "libaom-av1"), ("a.webm", "libvpx-vp9"), ("a.mov", "prores"), ("a.mkv", "ffv1")),
+        *(
+            ("a.mp4", "libaom-av1"),
+            ("a.webm", "libvpx-vp9"),
+            ("a.mov", "prores"),
+            ("a.mkv", "ffv1"),
+        ),
         *(("a.mp4", "libx265"), ("a.ogv", "libtheora"), ("a.wmv", "wmv2"), ("a.flv", "flv")),
         *(("a.3gp", "mpeg4"), ("a.ts", "mpeg2video"), ("a.mts", "libx264"), ("a.m2ts", "libx264")),
     ],

@@ -9,8 +9,8 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 import pytest
-
 from film_maker import ffmpeg, sound_of
+
 from hmr_tf2.visualization.video_file import video_writer
 
 # A page is not loaded before each film shows its frame: the first, and that of a moment later.
