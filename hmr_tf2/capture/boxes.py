@@ -7,18 +7,25 @@ import numpy as np
 
 
 class Boxes(NamedTuple):
-    """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first."""
+    """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first.
+
+    `tracks` int64 [P] are the numbers that a detector gave to people throughout a video, -1 where
+    a box has none; None where it numbers nobody.
+    """
 
     boxes: np.ndarray
     scores: np.ndarray
+    tracks: np.ndarray | None = None
 
     @classmethod
-    def of(cls, boxes, scores) -> "Boxes":
+    def of(cls, boxes, scores, tracks=None) -> "Boxes":
         """Takes any sequences, and sorts them by score."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64).reshape(-1)
         order = np.argsort(-scores, kind="stable")
-        return cls(boxes[order], scores[order])
+        if tracks is not None:
+            tracks = np.asarray(tracks, np.int64).reshape(-1)[order]
+        return cls(boxes[order], scores[order], tracks)
 
 
 class BoxSource(Protocol):
@@ -35,7 +42,8 @@ class BoxSource(Protocol):
         """The people in a picture, at least one; or in a frame of a video, possibly none.
 
         Args:
-            path: path of the picture or video.
+            path: path of the picture or video; of a folder of frames that is seen as one video,
+                that of the frame's picture.
             picture: RGB uint8 [H, W, 3].
             frame: its number in the video, from 0; None for a picture.
 
