@@ -7,11 +7,11 @@ from absl import logging
 
 from hmr_tf2.capture import sources
 from hmr_tf2.capture.boxes import Boxes, BoxSource, GivenBoxes
-from hmr_tf2.capture.detections import OPENPOSE_KEYS as OPENPOSE_KEYS
-from hmr_tf2.capture.detections import People, Person, boxes_of, people_of
 from hmr_tf2.capture.frame_names import NameIndex, frames_in_order
 from hmr_tf2.capture.json_files import read_json
 from hmr_tf2.capture.keypoint_boxes import VISIBLE
+from hmr_tf2.capture.people_files import OPENPOSE_KEYS as OPENPOSE_KEYS
+from hmr_tf2.capture.people_files import People, Person, boxes_of, people_of
 
 # What follows a picture's or frame's name in the name of its file, the first preferred.
 ENDINGS = ("_keypoints.json", ".json")
@@ -87,7 +87,7 @@ class FolderOfBoxes:
         if people.passed_over and not self._has_warned:
             self._has_warned = True
             _say_passed_over(file, people)
-            logging.info("What is passed over in the other files is not said.")
+            logging.warning("Who is passed over in the other files of the folder is not said.")
         return boxes_of(people.of[None])
 
     def _of_picture(self, path):
@@ -139,8 +139,10 @@ class DetectionsFile:
     def find(self, path, picture, frame=None) -> Boxes:
         people = self.people_in(path, frame)
         if frame is None and not people:
+            are_numbers = all(isinstance(name, int) for name in self._of)
             raise ValueError(
-                f"{path}: {self._path} has nobody for it with a score of at least --min_score."
+                f"{path}: {self._path} has nobody for it with a score of at least --min_score"
+                f"{'; it numbers the frames of a video, and names no picture' * are_numbers}."
             )
         return boxes_of(people)
 

@@ -135,7 +135,7 @@ class NameIndex:
         """How the frames of a folder of pictures are found, of which `path` is one."""
         files = [path]
         if path.parent.is_dir():
-            files += [p for p in path.parent.iterdir() if has_suffix(p.name)]
+            files += [p for p in path.parent.iterdir() if p.suffix == path.suffix]
         if any(self._of_file(file) is not None for file in files):
             return lambda file, frame: self._of_file(file)
         places = [parse_name(file.name) for file in files]
@@ -228,7 +228,7 @@ def frames_in_order(numbers: list[int]) -> list[int]:
 
 def _owner(place: FrameName, video: pathlib.Path) -> str | None:
     """None if a frame is of `video`, "" if it may be of any, else the video that it is of."""
-    for name in (video.stem, video.name):
+    for name in {video.stem, video.name} - {""}:
         rest = place.prefix.removeprefix(name)
         if place.folder == name or (
             len(rest) < len(place.prefix)
@@ -236,10 +236,9 @@ def _owner(place: FrameName, video: pathlib.Path) -> str | None:
             and _is_generic(rest.strip(_SEPARATORS))
         ):
             return None
-    for owner in (place.prefix, place.folder):
-        if not _is_generic(owner) and owner != video.parent.name:
-            return owner
-    return ""
+    if not _is_generic(place.prefix):
+        return place.prefix
+    return "" if place.folder == video.parent.name or _is_generic(place.folder) else place.folder
 
 
 def _is_generic(word):

@@ -115,7 +115,7 @@ def _rows(numbers) -> np.ndarray:
     if in_triples and in_pairs:
         third = flat[2::3]
         low, high = CONFIDENCES
-        in_triples = bool(((third >= low) & (third <= high) | np.isnan(third)).all())
+        in_triples = bool(((third >= low) & (third <= high) | ~np.isfinite(third)).all())
     if in_triples:
         return flat.reshape(-1, 3)
     if in_pairs:
