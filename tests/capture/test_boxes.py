@@ -173,6 +173,13 @@ def test_a_file_of_neither_kind_is_named(tmp_path):
         box_files.read_boxes(write(tmp_path / "a.json", {"boxes": []}), 0.3)
 
 
+def test_tracks_are_sorted_with_their_boxes():
+    found = boxes.Boxes.of([[1, 2, 3, 4], [5, 6, 7, 8]], [0.2, 0.9], [3, -1])
+    np.testing.assert_array_equal(found.boxes[:, 0], [5, 1])
+    assert found.tracks.tolist() == [-1, 3] and found.tracks.dtype == np.int64
+    assert boxes.Boxes.of([], []).tracks is None
+
+
 def test_boxes_are_parsed():
     found = boxes.parse_boxes("1,2,3.5,4;-5,6,7,8")
     np.testing.assert_array_equal(found.boxes, [[1, 2, 3.5, 4], [-5, 6, 7, 8]])
