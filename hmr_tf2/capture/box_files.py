@@ -1,196 +1,180 @@
-"""Files that say where people are: OpenPose's, and COCO-style detections."""
+"""Files that say where people are: OpenPose's, and those of other detectors."""
 
-import json
 import os
 import pathlib
-import re
 
-import numpy as np
+from absl import logging
 
+from hmr_tf2.capture import sources
 from hmr_tf2.capture.boxes import Boxes, BoxSource, GivenBoxes
+from hmr_tf2.capture.frame_names import NameIndex, frames_in_order
+from hmr_tf2.capture.json_files import read_json
+from hmr_tf2.capture.keypoint_boxes import VISIBLE
+from hmr_tf2.capture.people_files import OPENPOSE_KEYS as OPENPOSE_KEYS
+from hmr_tf2.capture.people_files import People, Person, boxes_of, people_of
 
-# A keypoint of OpenPose counts as seen above this confidence (akanazawa/hmr
-# src/util/openpose.py).
-VISIBLE = 0.2
-OPENPOSE_KEYS = ("pose_keypoints_2d", "pose_keypoints")
-OPENPOSE_JOINTS = (18, 25)
+# What follows a picture's or frame's name in the name of its file, the first preferred.
+ENDINGS = ("_keypoints.json", ".json")
 
 
 def read_boxes(path: pathlib.Path, min_score: float) -> BoxSource:
-    """Reads OpenPose files (one, or a folder of them), or one file of COCO-style detections.
+    """Reads a detector's file, or a folder of them; docs/outputs.md lists what can be read.
 
     Raises:
         ValueError, OSError: `path` is neither.
     """
     if path.is_dir():
-        return OpenPoseFolder(path)
+        return FolderOfBoxes(path, min_score)
     content = read_json(path)
-    if isinstance(content, dict) and "people" in content:
-        return GivenBoxes(read_openpose(path))
-    if isinstance(content, list):
-        return CocoDetections(content, path, min_score)
-    raise ValueError(
-        f'{path} is neither an OpenPose file ({{"people": [...]}}) nor a list of detections '
-        '([{"image_id": ..., "bbox": [x, y, width, height], "score": ...}, ...]).'
-    )
-
-
-def read_json(path: str | os.PathLike):
-    """The content of a JSON file.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is empty or damaged; the message names it.
-    """
-    try:
-        return json.loads(pathlib.Path(path).read_bytes())
-    except ValueError as error:  # also for bytes that are not UTF-8
-        raise ValueError(f"{path} is not a JSON file, or is empty or cut off: {error}") from error
+    if content == []:
+        raise ValueError(f"{path} is an empty list: its detector found nobody anywhere.")
+    people = people_of(content, path, min_score)
+    if set(people.of) == {None}:
+        _say_passed_over(path, people)
+        return GivenBoxes(_somebody(people, path))
+    return DetectionsFile(people, path)
 
 
 def read_openpose(path: str | os.PathLike) -> Boxes:
-    """The boxes in an OpenPose file, at least one.
+    """The boxes in a file of one picture, such as OpenPose's; at least one.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is not an OpenPose file, or shows nobody; the message names it.
+        ValueError: it is not such a file, or shows nobody; the message names it.
     """
-    found = openpose_boxes(read_json(path), path)
-    if not len(found.boxes):
-        raise ValueError(f"{path} has no person with keypoints of a confidence over {VISIBLE}.")
-    return found
+    return _somebody(people_of(read_json(path), path), path)
 
 
-def openpose_boxes(content, path: str | os.PathLike) -> Boxes:
-    """The boxes around the visible keypoints of each person, the most confident first.
-
-    Source: akanazawa/hmr src/util/openpose.py (get_bbox), which takes only the first of these.
-
-    Args:
-        content: what the file holds.
-        path: path of the file, for messages.
-
-    Raises:
-        ValueError: it is not an OpenPose file.
-    """
-    boxes, scores = [], []
-    people = content.get("people") if isinstance(content, dict) else None
-    if not isinstance(people, list):
-        raise ValueError(f"{path} is not an OpenPose file: it has no list 'people'.")
-    for number, person in enumerate(people):
-        points = _openpose_points(person, number, path)
-        seen = points[points[:, 2] > VISIBLE]
-        size = np.ptp(seen[:, :2], axis=0) if len(seen) else np.zeros(2)
-        if np.hypot(*size) > 0:
-            # A person seen from the side may be a line without any width.
-            size = np.maximum(size, 1e-3)
-            boxes.append([*seen[:, :2].min(axis=0), *size])
-            scores.append(seen[:, 2].mean())
-    return Boxes.of(boxes, scores)
-
-
-def _openpose_points(person, number, path):
-    key = next((key for key in OPENPOSE_KEYS if isinstance(person, dict) and key in person), None)
-    if key is None:
-        raise ValueError(f"{path}: person {number} has neither {' nor '.join(OPENPOSE_KEYS)}.")
-    try:
-        points = np.asarray(person[key], np.float64).reshape(-1, 3)
-    except (TypeError, ValueError):
-        points = np.zeros((0, 3))
-    if len(points) not in OPENPOSE_JOINTS or not np.isfinite(points).all():
-        raise ValueError(
-            f"{path}: {key} of person {number} must be x, y, confidence of "
-            f"{' or '.join(map(str, OPENPOSE_JOINTS))} joints; got {len(person[key])} numbers."
-            if isinstance(person[key], list)
-            else f"{path}: {key} of person {number} must be a list of numbers."
-        )
-    return points
-
-
-class OpenPoseFolder:
+class FolderOfBoxes:
     """One file per picture, `<name>_keypoints.json` or `<name>.json`.
 
     For a video, one file per frame, `<name>_<number>_keypoints.json` as OpenPose names them, or
-    else all files of the folder in the order of their names.
+    files that are only numbered; or one file for all frames, `<name>.json`.
     """
 
     is_per_frame = True
     is_for_one = False
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, min_score: float = 0.0):
         self._folder = folder
-        self._names = sorted(p.name for p in folder.glob("*.json"))
-        if not self._names:
+        self._min_score = min_score
+        self._files: dict[str, str] = {}
+        for name in sorted(p.name for p in folder.iterdir() if p.name.endswith(".json")):
+            ending = next(end for end in ENDINGS if name.endswith(end))
+            # The longer ending comes last in this order, and is preferred.
+            self._files[name.removesuffix(ending)] = name
+        if not self._files:
             raise FileNotFoundError(f"--json_path={folder} holds no .json file.")
+        self._index = NameIndex(self._files, str(folder), frames_in_order)
+        self._whole: dict[pathlib.Path, DetectionsFile | None] = {}
+        self._has_warned = False
 
     def find(self, path, picture, frame=None) -> Boxes:
         if frame is None:
-            return read_openpose(self._of_picture(path))
-        file = self._frames(path.stem).get(frame)
-        return openpose_boxes(read_json(file), file) if file else Boxes.of([], [])
+            file = self._of_picture(path)
+            return _somebody(self._people(file, path, frame), file)
+        video = path if sources.is_video(path) else path.parent
+        if video not in self._whole:
+            self._whole[video] = self._file_of_all_frames(video)
+        whole = self._whole[video]
+        if whole is not None:
+            return whole.find(path, picture, frame)
+        name = self._index.of_frame(path, frame)
+        if name is None:
+            return boxes_of([])
+        file = self._folder / self._files[str(name)]
+        people = self._people(file, path, frame)
+        if people.passed_over and not self._has_warned:
+            self._has_warned = True
+            _say_passed_over(file, people)
+            logging.warning("Who is passed over in the other files of the folder is not said.")
+        return boxes_of(people.of[None])
 
     def _of_picture(self, path):
-        tried = [self._folder / f"{path.stem}{end}" for end in ("_keypoints.json", ".json")]
-        for file in tried:
-            if file.is_file():
-                return file
-        raise FileNotFoundError(f"{path} has no keypoints: {tried[0]} does not exist.")
+        name = self._files.get(path.stem)
+        if name is None:
+            tried = self._folder / f"{path.stem}{ENDINGS[0]}"
+            raise FileNotFoundError(f"{path} has no keypoints: {tried} does not exist.")
+        return self._folder / name
 
-    def _frames(self, stem):
-        """Frame number -> file."""
-        pattern = re.compile(re.escape(stem) + r"_(\d+)(_keypoints)?\.json")
-        found = {int(m[1]): self._folder / m[0] for m in map(pattern.fullmatch, self._names) if m}
-        return found or {k: self._folder / name for k, name in enumerate(self._names)}
+    def _people(self, file, path, frame) -> People:
+        """The people in the one picture or frame that a file is of."""
+        people = people_of(read_json(file), file, self._min_score)
+        if len(people.of) <= 1:  # whatever the file calls its picture
+            return people._replace(of={None: [p for group in people.of.values() for p in group]})
+        found = DetectionsFile(people, file).people_in(path, frame)
+        return people._replace(of={None: found})
+
+    def _file_of_all_frames(self, video):
+        """What MMPose writes for a video: one file, with the video's name."""
+        name = self._files.get(video.stem)
+        if name is None:
+            return None
+        file = self._folder / name
+        people = people_of(read_json(file), file, self._min_score)
+        is_of_many = len(people.of) > 1 or any(isinstance(key, int) for key in people.of)
+        return DetectionsFile(people, file) if is_of_many else None
 
 
-class CocoDetections:
-    """A list of `{image_id or file_name, bbox, score}`; a `category_id` must be that of persons.
+class DetectionsFile:
+    """One file with the people of many pictures, or of the frames of a video.
 
-    A picture is identified by `file_name`, or by an `image_id` that is its name, its name without
-    the suffix, or the number in it (COCO_val2014_000000000139.jpg has 139); a frame of a video is
-    identified by its number.
+    A picture is identified by its name, its name without the suffix, or the number in it
+    (COCO_val2014_000000000139.jpg has 139); a frame of a video by its number, from 0, alone or
+    after the name of the video.
     """
 
     is_per_frame = True
     is_for_one = False
 
-    def __init__(self, content: list, path: pathlib.Path, min_score: float):
+    def __init__(self, people: People, path: pathlib.Path):
         self._path = path
-        self._boxes: dict[str, list] = {}
-        for number, entry in enumerate(content):
-            key, box, score = _detection(entry, number, path)
-            if score >= min_score and entry.get("category_id", 1) == 1:
-                self._boxes.setdefault(key, []).append((box, score))
+        self._of = people.of
+        names = [name for name in people.of if name is not None]
+        # Frames that are numbered by their place in the file are right as they are.
+        are_all = people.are_all and not any(isinstance(name, int) for name in names)
+        self._index = NameIndex(names, str(path), lambda numbers: numbers, are_all)
+        _say_passed_over(path, people)
 
     def find(self, path, picture, frame=None) -> Boxes:
-        keys = _keys_of(path) if frame is None else [str(frame)]
-        for key in keys:
-            if key in self._boxes:
-                return Boxes.of(*zip(*self._boxes[key], strict=True))
-        if frame is None:
+        people = self.people_in(path, frame)
+        if frame is None and not people:
+            are_numbers = all(isinstance(name, int) for name in self._of)
             raise ValueError(
-                f"{path}: {self._path} has nobody for it with a score of at least --min_score."
+                f"{path}: {self._path} has nobody for it with a score of at least --min_score"
+                f"{'; it numbers the frames of a video, and names no picture' * are_numbers}."
             )
-        return Boxes.of([], [])
+        return boxes_of(people)
+
+    def people_in(self, path: pathlib.Path, frame: int | None) -> list[Person]:
+        """The people in a picture, or in a frame of a video; possibly none.
+
+        Raises:
+            ValueError: the file has nothing of this video, or it is not clear what.
+        """
+        if frame is None:
+            name = self._index.of_picture(path)
+        else:
+            name = self._index.of_frame(path, frame)
+        return [] if name is None else self._of[name]
 
 
-def _detection(entry, number, path):
-    """(key, [x, y, w, h], score) of one entry."""
-    try:
-        key = entry["file_name"] if "file_name" in entry else entry["image_id"]
-        box = np.asarray(entry["bbox"], np.float64)
-        score = float(entry.get("score", 1.0))
-        if box.shape != (4,) or not np.isfinite([*box, score]).all():
-            raise ValueError
-    except (TypeError, KeyError, ValueError, AttributeError):
+def _somebody(people, path) -> Boxes:
+    """The boxes in a file of one picture, at least one."""
+    found = boxes_of([person for group in people.of.values() for person in group])
+    if not len(found.boxes):
         raise ValueError(
-            f"{path}: entry {number} must have 'image_id' or 'file_name', 'bbox' "
-            f"[x, y, width, height] and 'score'; got {json.dumps(entry)[:120]}."
-        ) from None
-    return str(key), box, score
+            f"{path} has no person with keypoints of a confidence over {VISIBLE}, or with a box"
+            f"{'' if not people.passed_over else ': ' + people.passed_over[0]}."
+        )
+    return found
 
 
-def _keys_of(path):
-    """The keys that may name a picture in a file of detections, the surest first."""
-    numbers = re.findall(r"\d+", path.stem)
-    return [str(path), path.name, path.stem, *(str(int(n)) for n in numbers[-1:])]
+def _say_passed_over(path, people):
+    if people.passed_over:
+        logging.warning(
+            "%s: %d of its people are passed over. The first: %s.",
+            path,
+            len(people.passed_over),
+            people.passed_over[0],
+        )

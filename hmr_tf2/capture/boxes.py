@@ -9,8 +9,8 @@ import numpy as np
 class Boxes(NamedTuple):
     """`boxes` float64 [P, 4]: x, y, width, height in pixels; `scores` float64 [P], best first.
 
-    `tracks` int64 [P] are the numbers that a detector follows people by, -1 where it has none; or
-    None.
+    `tracks` int64 [P] are the numbers that a detector gave to people throughout a video, -1 where
+    a box has none; None where it numbers nobody.
     """
 
     boxes: np.ndarray
@@ -23,7 +23,8 @@ class Boxes(NamedTuple):
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         scores = np.asarray(scores, np.float64).reshape(-1)
         order = np.argsort(-scores, kind="stable")
-        tracks = None if tracks is None else np.asarray(tracks, np.int64).reshape(-1)[order]
+        if tracks is not None:
+            tracks = np.asarray(tracks, np.int64).reshape(-1)[order]
         return cls(boxes[order], scores[order], tracks)
 
 
@@ -41,7 +42,8 @@ class BoxSource(Protocol):
         """The people in a picture, at least one; or in a frame of a video, possibly none.
 
         Args:
-            path: path of the picture or video.
+            path: path of the picture or video; of a folder of frames that is seen as one video,
+                that of the frame's picture.
             picture: RGB uint8 [H, W, 3].
             frame: its number in the video, from 0; None for a picture.
 

@@ -26,8 +26,8 @@ class CaptureSettings:
     )
     json_path: str | None = setting(
         None,
-        "File that says where people are: an OpenPose file, a folder of them, or a list of "
-        "COCO-style detections.",
+        "File or folder of files that say where people are: OpenPose's, AlphaPose's, MMPose's, "
+        "Ultralytics', or detections or annotations of COCO's form.",
         "people",
     )
     detector: str = setting(
@@ -37,7 +37,7 @@ class CaptureSettings:
         choices=("none", "hog"),
     )
     min_score: float = setting(
-        0.3, "Detections in --json_path with a lower score than this are ignored.", "people"
+        0.3, "People in --json_path with a lower score than this are ignored.", "people"
     )
 
     out_dir: str = setting("capture_out", "Folder to write the results to.", "output")

@@ -19,10 +19,10 @@ from tfrecords_tools.system_errors import sentence
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
 # What phones, cameras, television and the web write.
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".f4v"),
-    *(".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".ogv", ".mxf", ".y4m", ".dv"),
-)  # fmt: skip
+VIDEO_SUFFIXES = tuple(
+    ".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .wmv .asf .flv .f4v .mpg .mpeg .m2v .vob .ts .mts "
+    ".m2ts .ogv .mxf .y4m .dv".split()
+)
 
 
 def find_files(img_path: str) -> list[pathlib.Path]:

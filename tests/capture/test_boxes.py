@@ -64,9 +64,10 @@ def test_people_without_visible_keypoints_are_passed_over(rng, tmp_path):
         ('{"people": [{"pose', "is not a JSON file, or is empty or cut off"),
         ({"people": []}, "has no person with keypoints of a confidence over 0.2"),
         ({"people": [{"face": []}]}, "person 0 has neither pose_keypoints_2d nor pose_keypoints"),
-        ({"people": [{"pose_keypoints": [1, 2, 3]}]}, "of 18 or 25 joints; got 3 numbers"),
+        ({"people": [{"pose_keypoints": [1, 2, 3]}]}, "person 0 has no two keypoints"),
+        ({"people": [{"pose_keypoints": [1] * 7}]}, "confidence .* of each joint.* got 7 numbers"),
         ({"people": [{"pose_keypoints": "x"}]}, "must be a list of numbers"),
-        ({"people": [{"pose_keypoints": [float("nan")] * 54}]}, "of 18 or 25 joints"),
+        ({"people": [{"pose_keypoints": [float("nan")] * 54}]}, "person 0 has no two keypoints"),
         ({"people": [3]}, "person 0 has neither"),
         ({"people": 3}, "has no list 'people'"),
     ],
@@ -170,6 +171,13 @@ def test_a_detection_that_is_none_is_named(tmp_path, entry):
 def test_a_file_of_neither_kind_is_named(tmp_path):
     with pytest.raises(ValueError, match="neither an OpenPose file .* nor a list of detections"):
         box_files.read_boxes(write(tmp_path / "a.json", {"boxes": []}), 0.3)
+
+
+def test_tracks_are_sorted_with_their_boxes():
+    found = boxes.Boxes.of([[1, 2, 3, 4], [5, 6, 7, 8]], [0.2, 0.9], [3, -1])
+    np.testing.assert_array_equal(found.boxes[:, 0], [5, 1])
+    assert found.tracks.tolist() == [-1, 3] and found.tracks.dtype == np.int64
+    assert boxes.Boxes.of([], []).tracks is None
 
 
 def test_boxes_are_parsed():
