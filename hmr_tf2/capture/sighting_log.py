@@ -12,7 +12,7 @@ from hmr_tf2.crops import CropPlace
 from hmr_tf2.theta import NUM_THETA
 
 # Rows that are held in memory at a time.
-CHUNK = 1024
+CHUNK = 256
 _ROW = np.dtype(
     [
         ("frame", np.int64),

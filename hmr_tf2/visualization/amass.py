@@ -19,6 +19,8 @@ TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 NUM_SHARED_JOINTS = 22
 NUM_FINGER_JOINTS = 30
 NUM_BETAS = 16
+# Frames that are made at once, so that memory does not grow with the length.
+_BLOCK = 512
 
 
 def write_amass(path: str | os.PathLike, motion: Motion, betas: np.ndarray, fps: float) -> None:
@@ -38,14 +40,18 @@ def write_amass(path: str | os.PathLike, motion: Motion, betas: np.ndarray, fps:
     """
     check_finite(motion, path)
     motion = resampled(motion, fps)
-    turns = motion.rotations[:, :NUM_SHARED_JOINTS].copy()
-    turns[:, 0] = TO_Z_UP @ turns[:, 0]
-    vectors = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec().reshape(len(turns), -1)
+    poses = np.zeros((len(motion.times), 3 * (NUM_SHARED_JOINTS + NUM_FINGER_JOINTS)))
+    vectors = poses[:, : 3 * NUM_SHARED_JOINTS]
+    for start in range(0, len(poses), _BLOCK):
+        turns = motion.rotations[start : start + _BLOCK, :NUM_SHARED_JOINTS].copy()
+        turns[:, 0] = TO_Z_UP @ turns[:, 0]
+        rows = Rotation.from_matrix(turns.reshape(-1, 3, 3)).as_rotvec()
+        vectors[start : start + _BLOCK] = rows.reshape(len(turns), -1)
     # SMPL turns the body about its root joint, and then adds `trans`.
     trans = motion.root @ TO_Z_UP.T - motion.joints[0]
     write_npz(
         path,
-        poses=np.pad(vectors, [(0, 0), (0, 3 * NUM_FINGER_JOINTS)]),
+        poses=poses,
         root_orient=vectors[:, :3],
         pose_body=vectors[:, 3:],
         betas=np.pad(np.asarray(betas, np.float64), (0, NUM_BETAS - len(betas))),

@@ -16,7 +16,7 @@ _TURNS = " ".join(f"{axis}rotation" for axis in ORDER)
 # A bone without a joint at its end gets this share of the length of the bone before it.
 _END_SHARE = 0.5
 # Frames that are made at once, so that memory does not grow with the length.
-_BLOCK = 4096
+_BLOCK = 512
 
 
 def write_bvh(path: str | os.PathLike, motion: Motion, parents: np.ndarray, fps: float) -> None:

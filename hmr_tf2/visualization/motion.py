@@ -13,7 +13,7 @@ _ROUNDING = 1e-6
 # Matroska and others round time stamps to milliseconds, the last one too.
 _STAMP_SECONDS = 1e-3
 # Moments that are interpolated at once, so that memory does not grow with the length.
-_BLOCK = 4096
+_BLOCK = 512
 
 
 class Motion(NamedTuple):

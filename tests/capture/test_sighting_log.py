@@ -26,7 +26,7 @@ def same(first, second):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.fixture(params=[2, 1024])
+@pytest.fixture(params=[2, 256])
 def filled(request, monkeypatch, rng, tmp_path):
     """A log, and the frames that were put into it; pieces of 2 rows and of all."""
     monkeypatch.setattr(sighting_log, "CHUNK", request.param)
@@ -85,5 +85,5 @@ def test_a_log_without_anybody_has_frames_and_nobody(tmp_path):
 
 def test_pieces_cover_all_rows():
     rows = np.arange(2500)
-    assert [len(part) for part in chunks_of(rows)] == [1024, 1024, 452]
+    assert [len(part) for part in chunks_of(rows)] == [256] * 9 + [196]
     np.testing.assert_array_equal(np.concatenate(list(chunks_of(rows))), rows)
