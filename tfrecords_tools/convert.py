@@ -12,7 +12,7 @@ from tfrecords_tools.files import check_folder
 from tfrecords_tools.paths import is_address
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
-from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
+from tfrecords_tools.readers import amass, coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 
 # Data set -> its plans. Making them checks that the raw data is there.
 PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
@@ -27,6 +27,7 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
         s.h36m_dir, s.mosh_dir, s.h36m_frame_step, s.examples_per_shard
     ),
     "mosh": lambda s: mosh.plans(s.mosh_dir, _spool_dir(s), s.seed, s.mocap_per_shard),
+    "amass": lambda s: amass.plans(s.amass_dir, _spool_dir(s), s.seed, s.mocap_per_shard),
 }
 
 

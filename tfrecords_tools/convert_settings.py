@@ -59,6 +59,9 @@ class ConvertSettings:
         "Folder of neutrMosh, which holds neutrSMPL_CMU/, neutrSMPL_H3.6/ and "
         "neutrSMPL_jointLim/. If it is given, h36m gets the SMPL labels of neutrSMPL_H3.6."
     )
+    amass_dir: str | None = _folder(
+        "Folder of AMASS, which holds files *_poses.npz or *_stageii.npz at any depth."
+    )
 
     mpi_inf_3dhp_split: str = setting(
         "train",
@@ -74,13 +77,13 @@ class ConvertSettings:
         minimum=1,
     )
     seed: int = setting(
-        0, "Random seed for shuffling mpi_inf_3dhp and mosh.", "choices", minimum=0
+        0, "Random seed for shuffling mpi_inf_3dhp, mosh and amass.", "choices", minimum=0
     )
     examples_per_shard: int = setting(
         500, "Number of examples per shard of a data set with pictures.", "choices", minimum=1
     )
     mocap_per_shard: int = setting(
-        10000, "Number of poses per shard of mosh, the motion capture.", "choices", minimum=1
+        10000, "Number of poses per shard of mosh and amass, the motion capture.", "choices", minimum=1
     )
 
     workers: int = setting(
