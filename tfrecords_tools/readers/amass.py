@@ -6,6 +6,7 @@ is, though AMASS has z upwards: the prior's discriminator looks at the joints 1 
 the root. What this project's own demo writes as `person0_poses.npz` is read, too.
 """
 
+import collections
 import functools
 import os
 import pathlib
@@ -23,6 +24,7 @@ from tfrecords_tools.readers import mocap_rows
 FOLDER = "mocap_amass"
 ENDINGS = ("_poses.npz", "_stageii.npz")
 POSES_PER_SECOND = 10.0
+GENDERS = ("female", "male")
 
 _RATES = ("mocap_framerate", "mocap_frame_rate")
 _PARTS = ("root_orient", "pose_body")
@@ -61,19 +63,31 @@ def plans(
         "amass: %d sequences; %d other files below %s are passed over",
         len(files), len(others), root,
     )  # fmt: skip
+    genders: collections.Counter[str] = collections.Counter()
     return [
         mocap_rows.plan(
             "amass",
             f"{FOLDER}/amass_%03d.tfrecord",
             root,
             files,
-            functools.partial(read_rows, gender_notice=_GenderNotice()),
+            functools.partial(read_rows, genders=genders),
             path_of(spool_dir) / FOLDER / ".amass.rows",
             seed=seed,
             examples_per_shard=examples_per_shard,
             faults_are_limited=False,
+            when_read=functools.partial(_tell_genders, genders),
         )
     ]
+
+
+def _tell_genders(genders: collections.Counter) -> None:
+    fitted = [f"{genders[name]} with the {name} body" for name in GENDERS if genders[name]]
+    if fitted:
+        logging.warning(
+            "amass: of %d sequences, %s were fitted. Their shapes are taken as they are, though "
+            "the original's prior learnt from the neutral body, whose shapes differ a little.",
+            genders.total(), " and ".join(fitted),
+        )  # fmt: skip
 
 
 def sequence_files(root: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
@@ -99,23 +113,12 @@ def sequence_files(root: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib
     return sorted(sequences), sorted(others)
 
 
-class _GenderNotice:
-    """Says once that shapes of the female or the male body are among the sequences."""
-
-    def __init__(self):
-        self._was_said = False
-
-    def __call__(self, gender: str) -> None:
-        if gender != "neutral" and not self._was_said:
-            self._was_said = True
-            logging.warning(
-                "amass: some sequences were fitted with the %s body. Their shapes are taken as "
-                "they are, though the original's prior learnt from the neutral one.", gender,
-            )  # fmt: skip
-
-
-def read_rows(path: pathlib.Path, gender_notice: _GenderNotice | None = None) -> np.ndarray:
+def read_rows(path: pathlib.Path, genders: collections.Counter | None = None) -> np.ndarray:
     """float32 [n, 82]: ten poses per second of one sequence, each with the sequence's shape.
+
+    Args:
+        path: the file.
+        genders: counts the sequence's gender.
 
     Raises:
         BadSampleError: the file is damaged, or holds something else.
@@ -128,9 +131,9 @@ def read_rows(path: pathlib.Path, gender_notice: _GenderNotice | None = None) ->
         rows = mocap_rows.to_rows(poses, shape)
         kept = thinned(len(rows), _rate(arrays))
     except Exception as error:  # whatever a damaged file makes a reader do
-        raise BadSampleError("sequence damaged", f"{path}: {error}") from error
-    if gender_notice:
-        gender_notice(read_gender(path))
+        raise BadSampleError("sequence unusable", f"{path}: {error}") from error
+    if genders is not None:
+        genders[read_gender(path)] += 1
     return rows[kept]
 
 
@@ -195,4 +198,4 @@ def read_gender(path: pathlib.Path) -> str:
         return "neutral"
     # Some files hold text, some bytes, and some the text of bytes: "b'female'".
     text = str(value[0]).lower() if value else ""
-    return next((gender for gender in ("female", "male") if gender in text), "neutral")
+    return next((gender for gender in GENDERS if gender in text), "neutral")

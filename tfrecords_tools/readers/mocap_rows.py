@@ -43,6 +43,7 @@ def plan(
     seed: int,
     examples_per_shard: int,
     faults_are_limited: bool = True,
+    when_read: Callable[[], None] = lambda: None,
 ) -> Plan:
     """The plan of one set of sequences.
 
@@ -54,12 +55,15 @@ def plan(
         spool: file for all rows while they are shuffled; all workers must see it.
         seed: of the shuffle.
         examples_per_shard: number of rows in a shard.
+        when_read: is called once all files are read.
     """
     return Plan(
         name=name,
         schema="mocap",
         shards=shards,
-        open_items=functools.partial(_spooled, name, files, read_rows, path_of(spool), seed),
+        open_items=functools.partial(
+            _spooled, name, files, read_rows, path_of(spool), seed, when_read
+        ),
         read=read,
         settings={
             "files": len(files),
@@ -81,6 +85,7 @@ def _spooled(
     read_rows: ReadRows,
     spool: pathlib.Path,
     seed: int,
+    when_read: Callable[[], None],
 ) -> Iterator[Items]:
     """Rows are shuffled over the whole set, so they first go to a file rather than to memory."""
     num_rows = 0
@@ -97,6 +102,7 @@ def _spooled(
                     continue
                 file.write(rows.tobytes())
                 num_rows += len(rows)
+        when_read()
         if not num_rows:
             told = "; ".join(f"{skip.reason}: {skip.what}" for skip in faults[:3])
             raise ConversionError(
