@@ -19,7 +19,9 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
     "lsp": lambda s: lsp.plans(s.lsp_dir, s.examples_per_shard),
     "lsp_ext": lambda s: lsp.extended_plans(s.lsp_ext_dir, s.examples_per_shard),
     "mpii": lambda s: mpii.plans(s.mpii_dir, s.examples_per_shard),
-    "coco": lambda s: coco.plans(s.coco_dir, s.examples_per_shard),
+    "coco": lambda s: coco.plans(
+        s.coco_dir, s.examples_per_shard, s.coco_annotations, s.coco_images
+    ),
     "mpi_inf_3dhp": lambda s: mpi_inf_3dhp.plans(
         s.mpi_inf_3dhp_dir, s.mpi_inf_3dhp_split, s.seed, s.examples_per_shard
     ),

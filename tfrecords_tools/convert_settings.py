@@ -49,7 +49,15 @@ class ConvertSettings:
     )
     mpii_dir: str | None = _folder("Folder of MPII, which holds annotations/ and images/.")
     coco_dir: str | None = _folder(
-        "Folder of COCO 2014, which holds annotations/ and images/train2014/ or train2014/."
+        "Folder of COCO 2014, or else of 2017, which holds annotations/ and images/train2014/ or "
+        "train2014/."
+    )
+    coco_annotations: str | None = _folder(
+        "Own data in place of COCO: a JSON file of any name in the form of its keypoint "
+        "annotations, with COCO's 17 keypoints. --datasets=coco then takes it and not --coco_dir."
+    )
+    coco_images: str | None = _folder(
+        "Folder of the pictures that --coco_annotations names; they may lie in folders below it."
     )
     mpi_inf_3dhp_dir: str | None = _folder("Folder of MPI-INF-3DHP, which holds S1/ to S8/.")
     h36m_dir: str | None = _folder(
