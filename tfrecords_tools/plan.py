@@ -115,3 +115,15 @@ def existing_file(path: pathlib.Path, what: str) -> pathlib.Path:
             f"{path} is missing: expected {what}. Present in {folder}: {listed or 'nothing'}."
         )
     return path
+
+
+def in_any_case(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """`folder / name`, or what is there under this name in other capitals, if that is one thing.
+
+    Some people write names in small letters, and some discs and programs do it for them.
+    """
+    path = folder / name
+    if path.exists() or not folder.is_dir():
+        return path
+    alike = [entry for entry in folder.iterdir() if entry.name.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else path

@@ -132,13 +132,15 @@ def read(
         expected = len(range(0, len(poses.joints_mm), frame_step))
         if recording.extracted is not None:
             expected = len(poses.joints_mm)
+        if not expected:
+            skipped.append(Skip("recording without a frame", recording.label, is_fault=False))
         for count, (frame, row, image) in enumerate(pictures):
             name = f"{recording.label}/frame{count:04d}.png"
             try:
                 examples.append(frame_example(image, name, poses, row, recording, smpl(frame)))
             except images.BadSampleError as error:
                 skipped.append(error.skip)
-        lacking = expected - len(examples) - len(skipped)
+        lacking = max(expected - len(examples) - len(skipped), 0)
         skipped += [Skip("video ends early", recording.label)] * lacking
     except images.BadSampleError as error:
         skipped.append(error.skip)
