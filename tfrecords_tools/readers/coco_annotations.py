@@ -70,9 +70,14 @@ def read_items(path: pathlib.Path, skipped: collections.Counter[str]) -> Iterato
     }
     categories = _person_categories(values, path)
     _check_names(values, categories, path)
-    people = [entry for entry in values["annotations"] if _is_of(entry, categories)]
-    _check_number(people, path)
     note = _Notes(path, skipped)
+    people = []
+    for entry in values["annotations"]:
+        if not isinstance(entry, dict):
+            note("entry is no object", {})
+        elif _is_of(entry, categories):
+            people.append(entry)
+    _check_number(people, path)
     of_picture: dict[Any, list[Annotated]] = {}
     for entry in people:
         if entry.get("iscrowd"):
@@ -150,10 +155,8 @@ def _in_order(picture_ids: Sequence[Any]) -> list:
     return list(set(keys) if all(isinstance(key, int) for key in keys) else dict.fromkeys(keys))
 
 
-def _is_of(entry: Any, categories: set | None) -> bool:
+def _is_of(entry: dict, categories: set | None) -> bool:
     """Whether an annotation is of one of the `categories`, or of any if that is None."""
-    if not isinstance(entry, dict):
-        return False
     category = entry.get("category_id", _PERSON_CATEGORY)
     return categories is None or (_is_key(category) and category in categories)
 
