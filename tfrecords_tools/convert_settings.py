@@ -91,7 +91,10 @@ class ConvertSettings:
         500, "Number of examples per shard of a data set with pictures.", "choices", minimum=1
     )
     mocap_per_shard: int = setting(
-        10000, "Number of poses per shard of mosh and amass, the motion capture.", "choices", minimum=1
+        10000,
+        "Number of poses per shard of mosh and of amass.",
+        "choices",
+        minimum=1,
     )
 
     workers: int = setting(

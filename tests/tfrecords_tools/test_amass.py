@@ -1,4 +1,4 @@
-"""Claims about AMASS: which files, which frames, which numbers, and what damage does to the rest."""
+"""Claims about AMASS: which files, frames and numbers are taken, and what damage costs."""
 
 import pickle
 import zipfile
@@ -186,13 +186,18 @@ def test_damage_is_skipped_and_named(tmp_path, kind):
 
 def test_no_array_is_unpacked_that_announces_more_than_the_file_can_hold(tmp_path):
     path = tmp_path / "bomb.npz"
-    header = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 156), }"
+    header = (
+        b"\x93NUMPY\x01\x00v\x00"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 156), }"
+    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("poses.npy", "w") as file:
             file.write((header % 160_000).ljust(127) + b"\n")
             for _ in range(200):
                 file.write(bytes(1 << 20))
-    with pytest.raises(ValueError, match="`poses` announces 209,715,328 bytes, but the file holds"):
+    with pytest.raises(
+        ValueError, match="`poses` announces 209,715,328 bytes, but the file holds"
+    ):
         npz_arrays.read_arrays(path, ["poses"])
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("poses.npy", (header % 10**12).ljust(127) + b"\n" + bytes(100))
@@ -231,10 +236,14 @@ def test_unusable_files_do_not_end_a_conversion_however_many_they_are(tmp_path, 
 def test_a_conversion_of_nothing_usable_says_why(tmp_path, settings):
     root = tmp_path / "raw"
     write(root / "a_poses.npz", mocap_framerate=None)
-    with pytest.raises(ConversionError, match=r"none of 1 sequences.*a_poses.npz: expected `mocap"):
+    with pytest.raises(
+        ConversionError, match=r"none of 1 sequences.*a_poses.npz: expected `mocap"
+    ):
         convert(settings(tmp_path / "out", "amass", amass_dir=str(root)))
     (root / "a_poses.npz").rename(root / "shape.npz")
-    with pytest.raises(ConversionError, match=r"no sequence: expected .*_stageii.npz.*: shape.npz"):
+    with pytest.raises(
+        ConversionError, match=r"no sequence: expected .*_stageii.npz.*: shape.npz"
+    ):
         convert(settings(tmp_path / "out", "amass", amass_dir=str(root)))
     with pytest.raises(ConversionError, match="--amass_dir is not set"):
         convert(settings(tmp_path / "out", "amass", amass_dir=None))
@@ -271,5 +280,3 @@ def test_one_damaged_mosh_file_is_skipped_where_the_others_are_many(tmp_path, se
     made = convert(settings(tmp_path / "out", "mosh", mosh_dir=str(tmp_path / "raw")))
     assert made.examples == {"mosh/CMU": 480} and "sequence damaged" in str(made)
     assert "b.pkl" in caplog.text
-
-

@@ -1,4 +1,4 @@
-"""Claims about own data in COCO's form: what may be missing, what is refused, and how it is told."""
+"""Claims about own data in COCO's form: what may be missing, and what is refused."""
 
 import json
 import pathlib

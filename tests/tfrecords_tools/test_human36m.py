@@ -251,9 +251,7 @@ def test_archives_unpacked_under_their_own_names_are_found(raw, tmp_path, place,
             assert mine.read_bytes() == theirs.read_bytes()
 
 
-def test_records_do_not_depend_on_where_the_archives_were_unpacked(
-    h36m, raw, tmp_path, settings
-):
+def test_records_do_not_depend_on_where_the_archives_were_unpacked(h36m, raw, tmp_path, settings):
     unpacked(raw / "human36m", tmp_path / "raw", "{archive}_{subject}/{subject}", small=True)
     folders = {"h36m_dir": str(tmp_path / "raw"), "mosh_dir": str(raw / "neutrMosh_h36m")}
     convert(settings(tmp_path / "out", "h36m", **folders))

@@ -96,7 +96,8 @@ def sequence_files(root: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib
     Folders may be links to folders elsewhere. Files such as `shape.npz` and `neutral_stagei.npz`
     stand beside sequences and are none.
     """
-    sequences, others = [], []
+    sequences: list[pathlib.Path] = []
+    others: list[pathlib.Path] = []
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)

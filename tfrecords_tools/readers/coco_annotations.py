@@ -65,9 +65,7 @@ def read_items(path: pathlib.Path, skipped: collections.Counter[str]) -> Iterato
         ConversionError: it is no annotation file of COCO's 17 keypoints.
     """
     values = _load(path)
-    pictures = {
-        entry["id"]: entry for entry in values["images"] if _is_key(_get(entry, "id"))
-    }
+    pictures = {entry["id"]: entry for entry in values["images"] if _is_key(_get(entry, "id"))}
     categories = _person_categories(values, path)
     _check_names(values, categories, path)
     note = _Notes(path, skipped)
@@ -194,9 +192,7 @@ def _needed() -> str:
     )
 
 
-def _check_names(
-    values: Mapping[str, Any], categories: set | None, path: pathlib.Path
-) -> None:
+def _check_names(values: Mapping[str, Any], categories: set | None, path: pathlib.Path) -> None:
     """Refuses named keypoints that are not COCO's, or stand in another order."""
     for category in _categories(values):
         names = category.get("keypoints")

@@ -11,8 +11,6 @@ import os
 import pathlib
 import re
 
-from tfrecords_tools.readers import human36m_names
-
 VIDEOS, KEYPOINTS, JOINTS = KINDS = ("videos", "d2_positions", "d3_positions_mono")
 # Where the official archives put a file of each kind.
 _PLACES = {

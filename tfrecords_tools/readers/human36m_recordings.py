@@ -61,9 +61,7 @@ def find_recordings(root: pathlib.Path) -> dict[str, list[Recording]]:
                     human36m_files.expected(subject, kind, stem) for kind in human36m_files.KINDS
                 ]
             files = tuple(f or e for f, e in zip(found, expected, strict=True))
-            recording = Recording(
-                subject, action, trial, camera, name, extracted, values, files
-            )
+            recording = Recording(subject, action, trial, camera, name, extracted, values, files)
             if (subject, action, trial, camera) in human36m_names.CORRUPT:
                 logging.warning("h36m: %s is left out: %s", recording.label, CORRUPT)
                 by_state[CORRUPT].append(recording)

@@ -177,9 +177,7 @@ def to_rows(poses: np.ndarray, shape: np.ndarray) -> np.ndarray:
         ("betas", shape, checks.MAX_SHAPE),
     ):
         if not np.isfinite(values).all():
-            raise ValueError(
-                f"{name}: expected finite numbers, but some are NaN or infinite"
-            )
+            raise ValueError(f"{name}: expected finite numbers, but some are NaN or infinite")
         if np.abs(values).max() > limit:
             raise ValueError(f"{name}: expected numbers from {-limit:.0f} to {limit:.0f}")
     return np.column_stack([poses, np.tile(shape, (len(poses), 1))]).astype(np.float32)
