@@ -12,14 +12,16 @@ from tfrecords_tools.files import check_folder
 from tfrecords_tools.paths import is_address
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pool import Workers
-from tfrecords_tools.readers import coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
+from tfrecords_tools.readers import amass, coco, human36m, lsp, mosh, mpi_inf_3dhp, mpii
 
 # Data set -> its plans. Making them checks that the raw data is there.
 PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
     "lsp": lambda s: lsp.plans(s.lsp_dir, s.examples_per_shard),
     "lsp_ext": lambda s: lsp.extended_plans(s.lsp_ext_dir, s.examples_per_shard),
     "mpii": lambda s: mpii.plans(s.mpii_dir, s.examples_per_shard),
-    "coco": lambda s: coco.plans(s.coco_dir, s.examples_per_shard),
+    "coco": lambda s: coco.plans(
+        s.coco_dir, s.examples_per_shard, s.coco_annotations, s.coco_images
+    ),
     "mpi_inf_3dhp": lambda s: mpi_inf_3dhp.plans(
         s.mpi_inf_3dhp_dir, s.mpi_inf_3dhp_split, s.seed, s.examples_per_shard
     ),
@@ -27,6 +29,7 @@ PLANS: dict[str, Callable[[ConvertSettings], list[Plan]]] = {
         s.h36m_dir, s.mosh_dir, s.h36m_frame_step, s.examples_per_shard
     ),
     "mosh": lambda s: mosh.plans(s.mosh_dir, _spool_dir(s), s.seed, s.mocap_per_shard),
+    "amass": lambda s: amass.plans(s.amass_dir, _spool_dir(s), s.seed, s.mocap_per_shard),
 }
 
 

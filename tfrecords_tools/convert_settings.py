@@ -49,7 +49,15 @@ class ConvertSettings:
     )
     mpii_dir: str | None = _folder("Folder of MPII, which holds annotations/ and images/.")
     coco_dir: str | None = _folder(
-        "Folder of COCO 2014, which holds annotations/ and images/train2014/ or train2014/."
+        "Folder of COCO 2014, or else of 2017, which holds annotations/ and images/train2014/ or "
+        "train2014/."
+    )
+    coco_annotations: str | None = _folder(
+        "Own data in place of COCO: a JSON file of any name in the form of its keypoint "
+        "annotations, with COCO's 17 keypoints. --datasets=coco then takes it and not --coco_dir."
+    )
+    coco_images: str | None = _folder(
+        "Folder of the pictures that --coco_annotations names; they may lie in folders below it."
     )
     mpi_inf_3dhp_dir: str | None = _folder("Folder of MPI-INF-3DHP, which holds S1/ to S8/.")
     h36m_dir: str | None = _folder(
@@ -58,6 +66,9 @@ class ConvertSettings:
     mosh_dir: str | None = _folder(
         "Folder of neutrMosh, which holds neutrSMPL_CMU/, neutrSMPL_H3.6/ and "
         "neutrSMPL_jointLim/. If it is given, h36m gets the SMPL labels of neutrSMPL_H3.6."
+    )
+    amass_dir: str | None = _folder(
+        "Folder of AMASS, which holds files *_poses.npz or *_stageii.npz at any depth."
     )
 
     mpi_inf_3dhp_split: str = setting(
@@ -74,13 +85,16 @@ class ConvertSettings:
         minimum=1,
     )
     seed: int = setting(
-        0, "Random seed for shuffling mpi_inf_3dhp and mosh.", "choices", minimum=0
+        0, "Random seed for shuffling mpi_inf_3dhp, mosh and amass.", "choices", minimum=0
     )
     examples_per_shard: int = setting(
         500, "Number of examples per shard of a data set with pictures.", "choices", minimum=1
     )
     mocap_per_shard: int = setting(
-        10000, "Number of poses per shard of mosh, the motion capture.", "choices", minimum=1
+        10000,
+        "Number of poses per shard of mosh and of amass.",
+        "choices",
+        minimum=1,
     )
 
     workers: int = setting(

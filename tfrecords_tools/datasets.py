@@ -90,6 +90,8 @@ DATA_SETS: Mapping[str, DataSet] = {
             )
             for name in ("CMU", "H3.6", "jointLim")
         ),
+        # Motion capture of many sources, which MoSh++ fitted; for those who have no neutrMosh.
+        DataSet("amass", "mocap_amass/amass_*.tfrecord", kind=MOCAP),
     )
 }
 
@@ -110,6 +112,8 @@ def names_of(**attributes: object) -> tuple[str, ...]:
 DATASETS = names_of(kind=PICTURE)
 DATASETS_3D = names_of(kind=PICTURE, has_3d=True)
 MOCAP_DATASETS = names_of(kind=MOCAP)
+# What the original's prior learns from.
+MOSH_DATASETS = names_of(raw="mosh")
 # The names for the converter: one for each raw data set that can be downloaded.
 RAW_DATASETS = tuple(dict.fromkeys(data_set.raw for data_set in DATA_SETS.values()))
 STANDIN_DATASETS = tuple(dict.fromkeys(DATA_SETS[name].raw for name in names_of(has_standin=True)))

@@ -35,13 +35,20 @@ class Converted:
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """Raw items in the order of the records; `skipped` counts those already left out by rule.
+    """Raw items in the order of the records, and what was left out before.
 
-    An item is small and can be pickled, because it is sent to a worker.
+    Attributes:
+        values: the items; each is small and can be pickled, because it is sent to a worker.
+        skipped: reason -> how many were left out by rule.
+        faults: raw files that cannot be used.
+        num_samples: how many Examples the items hold, if that is known. Too many faults then end
+            the conversion before it writes anything.
     """
 
     values: Sequence[Any]
     skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    faults: Sequence[Skip] = ()
+    num_samples: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +70,8 @@ class Plan:
             a glob pattern that matches them.
         unit: what an item is, for the progress bar.
         items_at_once: how many items a worker gets at a time.
+        faults_are_limited: whether more faults than `--max_skipped` are an error.
+        may_be_empty: whether to have no Example at all is a result and not an error.
     """
 
     name: str
@@ -76,6 +85,8 @@ class Plan:
     shard_names: Sequence[str] | None = None
     unit: str = "picture"
     items_at_once: int = 8
+    faults_are_limited: bool = True
+    may_be_empty: bool = False
 
 
 def at_once(items: Callable[[], Items]) -> Callable[[], contextlib.AbstractContextManager[Items]]:
@@ -104,3 +115,15 @@ def existing_file(path: pathlib.Path, what: str) -> pathlib.Path:
             f"{path} is missing: expected {what}. Present in {folder}: {listed or 'nothing'}."
         )
     return path
+
+
+def in_any_case(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """`folder / name`, or what is there under this name in other capitals, if that is one thing.
+
+    Some people write names in small letters, and some discs and programs do it for them.
+    """
+    path = folder / name
+    if path.exists() or not folder.is_dir():
+        return path
+    alike = [entry for entry in folder.iterdir() if entry.name.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else path

@@ -18,7 +18,7 @@ from absl import logging
 from tfrecords_tools import manifest
 from tfrecords_tools.files import remove_leftovers
 from tfrecords_tools.locks import locked
-from tfrecords_tools.plan import ConversionError, Converted, Plan
+from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, Skip
 from tfrecords_tools.pool import Mapper
 from tfrecords_tools.shard_file import ShardFile
 
@@ -53,6 +53,8 @@ def write(
         OSError: a file cannot be written; nothing that looks whole is left.
     """
     path = manifest.path_for(data_dir, plan.shards)
+    if not plan.faults_are_limited:
+        max_skipped = 1.0
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.parent, "Wait until that conversion has finished."):
         remove_leftovers(path)
@@ -61,8 +63,10 @@ def write(
         if was_complete:
             logging.info("%s: already complete in %s", plan.name, path.parent)
         else:
-            _write_missing(plan, path, state, workers)
-    _check_result(state, path, max_skipped)
+            _write_missing(plan, path, state, workers, max_skipped)
+    _check_faults(state, state.examples, path, max_skipped)
+    if not plan.may_be_empty:
+        _check_not_empty(state)
     return Result(plan.name, state, was_complete)
 
 
@@ -147,8 +151,10 @@ def _in_words(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: float) -> None:
-    faults, samples = len(state.faults), state.examples + len(state.faults)
+def _check_faults(
+    state: manifest.Manifest, examples: int, path: pathlib.Path, max_skipped: float
+) -> None:
+    faults, samples = len(state.faults), examples + len(state.faults)
     if faults > max_skipped * samples:
         raise ConversionError(
             f"{state.name}: {faults} of {samples} samples could not be used, more than "
@@ -156,6 +162,9 @@ def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: flo
             f"{'; '.join(state.faults[:3])}. All are listed in {path}. Fix the data and convert "
             "again with --overwrite, or raise --max_skipped."
         )
+
+
+def _check_not_empty(state: manifest.Manifest) -> None:
     if not state.examples:
         left_out = ", ".join(f"{count} ({reason})" for reason, count in state.skipped.items())
         raise ConversionError(
@@ -165,12 +174,19 @@ def _check_result(state: manifest.Manifest, path: pathlib.Path, max_skipped: flo
 
 
 def _write_missing(
-    plan: Plan, path: pathlib.Path, state: manifest.Manifest, workers: Mapper
+    plan: Plan,
+    path: pathlib.Path,
+    state: manifest.Manifest,
+    workers: Mapper,
+    max_skipped: float,
 ) -> None:
     with plan.open_items() as items:
         first, offset = state.shards[-1].next if state.shards else (0, 0)
         if not state.shards:
-            state.tail_skipped = dict(items.skipped)
+            _note_left_out(plan, items, state)
+            if items.num_samples is not None:
+                state.save(path)
+                _check_faults(state, items.num_samples, path, max_skipped)
         _log_start(plan, path.parent, len(items.values) - first)
         results = workers.map(plan.read, items.values, first, plan.items_at_once)
         bar = tqdm.tqdm(
@@ -182,6 +198,20 @@ def _write_missing(
                 offset = 0
                 bar.update()
             shards.finish(len(items.values))
+
+
+def _note_left_out(plan: Plan, items: Items, state: manifest.Manifest) -> None:
+    """Notes what was left out before the first shard."""
+    skipped = collections.Counter(items.skipped)
+    skipped.update(skip.reason for skip in items.faults)
+    state.tail_skipped = dict(skipped)
+    state.tail_faults = [_noted(plan, skip) for skip in items.faults]
+
+
+def _noted(plan: Plan, skip: Skip) -> str:
+    """Logs a fault, and returns it as it stands in the manifest."""
+    logging.warning("%s: %s: %s", plan.name, skip.reason, skip.what)
+    return f"{skip.reason}: {skip.what}"
 
 
 def _log_start(plan: Plan, folder: pathlib.Path, num_items: int) -> None:
@@ -200,7 +230,7 @@ class _OpenShards:
         self._plan, self._path, self._state = plan, path, state
         self._file: ShardFile | None = None
         self._skipped = collections.Counter(state.tail_skipped)
-        self._faults: list[str] = []
+        self._faults = list(state.tail_faults)
 
     def add(self, item: int, result: Converted, offset: int) -> None:
         """Writes the Examples of one item, of which the first `offset` were written before."""
@@ -221,7 +251,7 @@ class _OpenShards:
         if self._file:
             self._close(self._file, (num_items, 0))
         self._state.tail_skipped, self._state.tail_faults = dict(self._skipped), self._faults
-        self._state.complete = self._state.examples > 0
+        self._state.complete = self._state.examples > 0 or self._plan.may_be_empty
         self._state.save(self._path)
 
     def close(self) -> None:
@@ -256,12 +286,11 @@ class _OpenShards:
             )
         )
         self._skipped, self._faults = collections.Counter(), []
-        self._state.tail_skipped = {}
+        self._state.tail_skipped, self._state.tail_faults = {}, []
         self._state.save(self._path)
 
     def _note_skips(self, result: Converted) -> None:
         for skip in result.skipped:
             self._skipped[skip.reason] += 1
             if skip.is_fault:
-                self._faults.append(f"{skip.reason}: {skip.what}")
-                logging.warning("%s: %s: %s", self._plan.name, skip.reason, skip.what)
+                self._faults.append(_noted(self._plan, skip))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from hmr_tf2.config import ModelConfig, RunConfig
 from hmr_tf2.networks.encoders import ENCODERS
-from tfrecords_tools.datasets import DATASETS, MOCAP_DATASETS
+from tfrecords_tools.datasets import DATASETS, MOCAP_DATASETS, MOSH_DATASETS
 from tfrecords_tools.settings import setting
 
 JOINT_TYPES = ("cocoplus", "lsp")
@@ -113,7 +113,7 @@ class TrainConfig(RunConfig, HMRConfig):
         choices=DATASETS,
     )
     mocap_datasets: tuple[str, ...] = setting(
-        MOCAP_DATASETS,
+        MOSH_DATASETS,
         "Mocap data sets that the discriminator learns human bodies from.",
         "data",
         choices=MOCAP_DATASETS,

@@ -176,6 +176,17 @@ def test_encoder_only_needs_no_mocap(config):
     assert set(batch) == {"image", "label", "label3d", "has3d"}
 
 
+def test_poses_of_amass_take_the_place_of_mosh(own_data_dir, config):
+    (own_data_dir / "mocap_amass").mkdir()
+    (own_data_dir / "mocap_neutrMosh" / "neutrSMPL_CMU_000.tfrecord").rename(
+        own_data_dir / "mocap_amass" / "amass_000.tfrecord"
+    )
+    changes = dict(data_dir=str(own_data_dir), mocap_datasets=("amass",))
+    (batch,) = take(dataclasses.replace(config, **changes), 1)
+    (expected,) = take(config, 1)
+    np.testing.assert_array_equal(batch["mocap_shape"], expected["mocap_shape"])
+
+
 def test_epoch_length_comes_from_the_records(config):
     assert TrainingData(config).steps_per_epoch == 8 // 4
     assert TrainingData(config).num_examples == 8

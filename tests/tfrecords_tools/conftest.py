@@ -2,6 +2,7 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from tfrecords_tools.convert import convert
@@ -27,11 +28,22 @@ def raw() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def settings():
+def amass(tmp_path_factory) -> pathlib.Path:
+    """A folder of AMASS with one sequence of 24 frames at 120 per second."""
+    folder = tmp_path_factory.mktemp("amass")
+    (folder / "CMU" / "01").mkdir(parents=True)
+    poses = np.random.default_rng(0).normal(0, 0.3, (24, 156))
+    about = {"betas": np.zeros(16), "gender": "neutral", "mocap_framerate": 120.0}
+    np.savez(folder / "CMU" / "01" / "01_01_poses.npz", poses=poses, trans=poses[:, :3], **about)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(amass):
     """Makes `ConvertSettings` for the raw samples; arguments replace its fields."""
 
     def make(data_dir, *datasets, **changes) -> ConvertSettings:
-        folders = {name: str(path) for name, path in FOLDERS.items()}
+        folders = {name: str(path) for name, path in {**FOLDERS, "amass_dir": amass}.items()}
         values = {"workers": 1, **folders, **changes}
         return ConvertSettings(datasets=datasets, data_dir=str(data_dir), **values)
 

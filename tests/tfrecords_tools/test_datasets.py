@@ -27,11 +27,13 @@ def test_names_and_their_order_are_those_of_flags_written_before():
     pictures = ("lsp", "lsp_ext", "mpii", "coco", "h36m", "mpi_inf_3dhp")
     assert datasets.DATASETS == pictures
     assert datasets.DATASETS_3D == ("h36m", "mpi_inf_3dhp")
-    assert datasets.MOCAP_DATASETS == ("CMU", "H3.6", "jointLim")
-    assert datasets.RAW_DATASETS == datasets.STANDIN_DATASETS == (*pictures, "mosh")
+    assert datasets.MOSH_DATASETS == ("CMU", "H3.6", "jointLim")
+    assert datasets.MOCAP_DATASETS == (*datasets.MOSH_DATASETS, "amass")
+    assert datasets.STANDIN_DATASETS == (*pictures, "mosh")
+    assert datasets.RAW_DATASETS == (*pictures, "mosh", "amass")
     assert datasets.names_of(has_test=True) == ("lsp", "coco", "h36m", "mpi_inf_3dhp")
     assert default_of(TrainConfig, "datasets") == ("lsp", "lsp_ext", "mpii", "coco")
-    assert default_of(TrainConfig, "mocap_datasets") == datasets.MOCAP_DATASETS
+    assert default_of(TrainConfig, "mocap_datasets") == datasets.MOSH_DATASETS
 
 
 def test_each_data_set_is_known_by_its_name_and_shares_no_files():

@@ -194,3 +194,121 @@ def test_damaged_metadata_is_named(tmp_path):
 def test_an_empty_folder_says_what_is_expected(tmp_path):
     with pytest.raises(ConversionError, match="Videos/Directions"):
         human36m_recordings.find_recordings(tmp_path)
+
+
+KINDS = {"Videos": "Videos", "D2_Positions": "MyPoseFeatures/D2_Positions",
+         "D3_Positions_mono": "MyPoseFeatures/D3_Positions_mono"}  # fmt: skip
+
+
+def unpacked(source: pathlib.Path, root: pathlib.Path, place: str, small: bool = False):
+    """Copies the sample so that each kind of each subject lies in `place`."""
+    for subject in ("S1", "S9", "S11"):
+        for kind, folder in KINDS.items():
+            archive = kind if kind == "Videos" else f"Poses_{kind}"
+            to = root / place.format(subject=subject, kind=kind, archive=archive, folder=folder)
+            for path in (source / subject / folder).iterdir():
+                target = to / path.name
+                if small:
+                    target = root / str(target.relative_to(root)).lower().replace(" ", "_")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+    shutil.copy(source / "metadata.xml", root / "metadata.xml")
+
+
+PLACES = (
+    "{archive}_{subject}/{subject}/{folder}",
+    "{archive}_{subject}/{subject}",
+    "{archive}_{subject}",
+    "{archive}/{subject}",
+    "{subject}/{archive}",
+    "{subject}/{archive}_{subject}",
+    "{subject}/{kind}",
+    "{subject}/{archive}_{subject}.tgz/{subject}/{folder}",
+    "download of mine/{subject}/{folder}",
+    "Subject_{subject}/{subject}/{folder}",
+)
+
+
+def labels(found, state=human36m_recordings.FOUND) -> set[str]:
+    return {recording.label for recording in found[state]}
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["capitals", "small letters"])
+@pytest.mark.parametrize("place", PLACES)
+def test_archives_unpacked_under_their_own_names_are_found(raw, tmp_path, place, small):
+    unpacked(raw / "human36m", tmp_path, place, small)
+    expected = human36m_recordings.find_recordings(raw / "human36m")
+    found = human36m_recordings.find_recordings(tmp_path)
+    assert labels(found) == labels(expected) and len(labels(found)) == 4
+    for one, other in zip(
+        found[human36m_recordings.FOUND], expected[human36m_recordings.FOUND], strict=True
+    ):
+        for mine, theirs in zip(
+            human36m_recordings.files_of(tmp_path, one),
+            human36m_recordings.files_of(raw / "human36m", other),
+            strict=True,
+        ):
+            assert mine.read_bytes() == theirs.read_bytes()
+
+
+def test_records_do_not_depend_on_where_the_archives_were_unpacked(h36m, raw, tmp_path, settings):
+    unpacked(raw / "human36m", tmp_path / "raw", "{archive}_{subject}/{subject}", small=True)
+    folders = {"h36m_dir": str(tmp_path / "raw"), "mosh_dir": str(raw / "neutrMosh_h36m")}
+    convert(settings(tmp_path / "out", "h36m", **folders))
+    made = tmp_path / "out" / "tf_records_human36m_wjoints"
+    for path in h36m.rglob("*.tfrecord"):
+        assert (made / path.relative_to(h36m)).read_bytes() == path.read_bytes()
+
+
+def test_poses_of_another_kind_are_not_taken_and_what_is_there_is_told(raw, tmp_path):
+    for other in ("D3_Positions", "D3_Positions_mono_universal", "D3_Angles"):
+        folder = tmp_path / other
+        unpacked(raw / "human36m", folder, "{subject}/{folder}")
+        for subject in ("S1", "S9", "S11"):
+            features = folder / subject / "MyPoseFeatures"
+            (features / "D3_Positions_mono").rename(features / other)
+        with pytest.raises(ConversionError) as caught:
+            human36m_recordings.find_recordings(folder)
+        assert "expected S1/Videos/Directions 1.54138969.mp4" in str(caught.value)
+        assert "5 files of videos; " in str(caught.value)
+        assert f"S1/MyPoseFeatures/{other}/Directions 1.54138969.cdf" in str(caught.value)
+
+
+def test_archives_that_were_not_unpacked_are_told(tmp_path):
+    (tmp_path / "Videos_S1.tgz").touch()
+    with pytest.raises(ConversionError, match="that must be unpacked: Videos_S1.tgz"):
+        human36m_recordings.find_recordings(tmp_path)
+
+
+def test_of_two_files_of_one_name_the_official_place_holds_else_both_are_told(
+    raw, tmp_path, caplog
+):
+    root = tmp_path / "official"
+    unpacked(raw / "human36m", root, "{subject}/{folder}")
+    unpacked(raw / "human36m", root, "{archive}_{subject}")
+    found = human36m_recordings.find_recordings(root)
+    assert found[human36m_recordings.FOUND][0].files[0].startswith("S1/Videos/")
+    root = tmp_path / "two"
+    unpacked(raw / "human36m", root, "{subject}/{kind}")
+    (root / "Videos_S9").mkdir()
+    name = "Walking.58860488.mp4"
+    shutil.copy(root / "S9" / "Videos" / name, root / "Videos_S9" / name)
+    (root / "S9" / "Videos").rename(root / "S9" / "videos")
+    assert "S9_Walking_1_cam2" not in labels(human36m_recordings.find_recordings(root))
+    assert f"which file is meant: S9/videos/{name} or Videos_S9/{name}" in caplog.text
+
+
+def test_the_metadata_file_may_lie_in_the_folder_of_its_archive(raw, tmp_path):
+    folder = tmp_path / "code-v1.2" / "Release-v1.2"
+    folder.mkdir(parents=True)
+    shutil.copy(raw / "human36m" / "metadata.xml", folder)
+    assert np.allclose(human36m_names.read(tmp_path)[1], [[289, 128, 126]] * 4)
+
+
+def test_a_recording_without_a_frame_is_told(raw, monkeypatch):
+    empty = human36m.Poses(np.zeros((0, 14, 2)), np.zeros((0, 14, 3)))
+    monkeypatch.setattr(human36m, "_from_archive", lambda *_: (empty, iter(())))
+    found = human36m_recordings.find_recordings(raw / "human36m")
+    made = human36m.read(raw / "human36m", None, 5, found[human36m_recordings.FOUND][0])
+    assert not made.examples
+    assert [(s.reason, s.is_fault) for s in made.skipped] == [("recording without a frame", False)]

@@ -6,11 +6,13 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+import scipy.io
 import tensorflow as tf
 
 from tfrecords_tools import joints, manifest, records
 from tfrecords_tools.convert import convert
 from tfrecords_tools.readers import mpi_inf_3dhp, mpi_inf_3dhp_testset
+from tfrecords_tools.verification import verify
 
 
 @pytest.fixture
@@ -137,3 +139,79 @@ def test_the_test_set_does_without_activities(test_set):
 def test_the_camera_of_the_test_set_is_found_from_its_joints(test_set):
     frames = mpi_inf_3dhp_testset.read_annotation(test_set[0])
     assert np.allclose(frames[0].camera, [301, 160, 120])
+
+
+def rewrite(folder, **arrays):
+    with h5py.File(folder / "annot_data.mat", "a") as file:
+        for name, values in arrays.items():
+            del file[name]
+            file[name] = values
+
+
+@pytest.mark.parametrize("valid", [[[0.0], [0.0]], [0, 0], [[np.nan, 0]], np.zeros((0, 1))])
+def test_a_sequence_without_a_valid_frame_is_an_empty_one(
+    test_set, raw, tmp_path, settings, valid
+):
+    folder, _ = test_set
+    rewrite(folder, valid_frame=np.array(valid))
+    assert mpi_inf_3dhp_testset.read_annotation(folder) == []
+    shutil.copytree(raw / "mpi_inf_3dhp", tmp_path / "raw", dirs_exist_ok=True)
+    options = {"mpi_inf_3dhp_dir": str(tmp_path / "raw"), "max_skipped": 1.0}
+    made = convert(settings(tmp_path / "out", "mpi_inf_3dhp", **options))
+    assert made.examples["mpi_inf_3dhp/test"] == 0
+    assert "1 sequence without a valid frame" in str(made)
+    found = manifest.load(tmp_path / "out" / "mpi_inf_3dhp" / "test" / "test.manifest.json")
+    assert found.complete and not found.faults and not found.shards
+    assert verify(tmp_path / "out").faults == ()
+    assert "was complete" in str(convert(settings(tmp_path / "out", "mpi_inf_3dhp", **options)))
+
+
+def test_one_valid_frame_whose_axes_matlab_dropped_is_read(test_set):
+    folder, points = test_set
+    with h5py.File(folder / "annot_data.mat") as file:
+        one = {name: np.asarray(file[name])[0] for name in ("annot2", "annot3")}
+    rewrite(folder, valid_frame=1.0, activity_annotation=6.0, **one)
+    (frame,) = mpi_inf_3dhp_testset.read_annotation(folder)
+    order = [joints.MPI_INF_3DHP_TEST.index(name) for name in joints.LSP.names]
+    assert np.allclose(frame.joints_mm, points[0, order]) and frame.activity == 6
+
+
+def test_valid_frames_beyond_the_annotation_are_counted(test_set):
+    folder, _ = test_set
+    rewrite(folder, valid_frame=np.ones((5, 1)))
+    made = mpi_inf_3dhp_testset.read(folder.parent, folder.name)
+    assert len(made.examples) == 2
+    assert [skip.reason for skip in made.skipped] == ["frame without annotation"] * 3
+
+
+def test_joints_that_are_no_numbers_cost_their_frame_or_the_sequence(test_set):
+    folder, points = test_set
+    rewrite(folder, valid_frame=np.ones((2, 1)))
+    with h5py.File(folder / "annot_data.mat") as file:
+        values = np.asarray(file["annot3"])
+    values[0, 0, 3] = np.nan
+    rewrite(folder, annot3=values)
+    made = mpi_inf_3dhp_testset.read(folder.parent, folder.name)
+    assert len(made.examples) == 1
+    assert [skip.reason for skip in made.skipped] == ["keypoints absurd"]
+    rewrite(folder, annot3=np.full_like(values, np.nan))
+    made = mpi_inf_3dhp_testset.read(folder.parent, folder.name)
+    assert [skip.reason for skip in made.skipped] == ["joints do not project onto keypoints"]
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3])
+def test_the_shortest_list_of_a_training_annotation_decides(tmp_path, caplog, frames):
+    def cells(size, row=False):
+        values = np.empty((1, 14) if row else (14, 1), object)
+        for camera in range(14):
+            values.flat[camera] = np.full((2, 28 * size), float(camera))
+        return values
+
+    values = {"frames": np.arange(frames)[:, None], "annot2": cells(2), "annot3": cells(3, True)}
+    scipy.io.savemat(tmp_path / "annot.mat", values)
+    numbers, keypoints, points = mpi_inf_3dhp.read_annotation(tmp_path / "annot.mat")
+    length = min(frames, 2)
+    assert len(numbers) == length
+    assert {len(part) for part in (*keypoints, *points)} == {length}
+    assert keypoints[5].shape == (length, 14, 2) and (points[13] == 13).all()
+    assert ("lists; the first" in caplog.text) == (frames != 2)

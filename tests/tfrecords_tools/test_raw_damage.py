@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
+import tensorflow as tf
 
 from tfrecords_tools import manifest
 from tfrecords_tools.convert import convert
 from tfrecords_tools.plan import ConversionError
+from tfrecords_tools.readers import mpii
 
 
 @pytest.fixture
@@ -73,6 +75,61 @@ def test_a_person_without_visible_joints_is_skipped_by_rule(raw_copy, tmp_path, 
 def test_lsp_extended_is_told_by_its_flag_and_not_by_its_size(tmp_path, settings, raw):
     same = {"lsp_ext_dir": str(raw / "lsp_extended")}
     assert convert(settings(tmp_path / "out", "lsp_ext", **same)).examples == {"lsp_ext/train": 6}
+
+
+def test_lsp_in_other_capitals_gives_the_same_records(raw_copy, converted, tmp_path, settings):
+    root = raw_copy("lsp_dataset")
+    (root / "joints.mat").rename(root / "Joints.MAT")
+    for path in (root / "images").iterdir():
+        path.rename(path.with_name(path.name.upper()))
+    (root / "images").rename(root / "Images")
+    convert(settings(tmp_path / "out", "lsp", lsp_dir=str(root)))
+    made = tf.data.TFRecordDataset(str(tmp_path / "out" / "lsp" / "train_000.tfrecord"))
+    expected = tf.data.TFRecordDataset(str(converted / "lsp" / "train_000.tfrecord"))
+    for one, other in zip(made, expected, strict=True):
+        assert one.numpy().replace(b"IM000", b"im000").replace(b".JPG", b".jpg") == other.numpy()
+
+
+@pytest.mark.parametrize("place", [".", "mpii_human_pose_v1_u12_2"])
+def test_mpii_annotations_lie_where_their_archive_was_unpacked(
+    raw_copy, converted, tmp_path, settings, place
+):
+    root = raw_copy("mpii")
+    (root / place).mkdir(exist_ok=True)
+    name = "mpii_human_pose_v1_u12_1.mat"
+    (root / "annotations" / name).rename(root / place / name)
+    convert(settings(tmp_path / "out", "mpii", mpii_dir=str(root)))
+    shard = "mpii/train_000.tfrecord"
+    assert (tmp_path / "out" / shard).read_bytes() == (converted / shard).read_bytes()
+
+
+def write_mpii(path, points, single, number=1):
+    """An annotation of `number` pictures with one person each."""
+    rect = {"objpos": {"x": 1.0, "y": 1.0}, "scale": 1.0, "annopoints": {"point": points}}
+    pictures = [{"image": {"name": f"{i}.jpg"}, "annorect": rect} for i in range(number)]
+    release = {
+        "annolist": np.array(pictures, object),
+        "img_train": np.ones(number),
+        "single_person": single,
+    }
+    scipy.io.savemat(path, {"RELEASE": release})
+
+
+MPII_POINTS = [{"id": i, "x": 10.0 * i, "y": 7.0 * i, "is_visible": 1} for i in range(16)]
+
+
+def test_mpii_lists_of_one_that_matlab_made_scalars_are_read(tmp_path):
+    write_mpii(tmp_path / "a.mat", np.array(MPII_POINTS, object), np.array([1.0]))
+    (picture,) = mpii.read_pictures(tmp_path / "a.mat").values
+    assert picture.file == "images/0.jpg" and len(picture.people) == 1
+
+
+@pytest.mark.parametrize("field", ["id", "x", "y"])
+def test_an_mpii_person_with_a_missing_field_is_counted(tmp_path, field):
+    points = [{k: v for k, v in point.items() if k != field} for point in MPII_POINTS]
+    write_mpii(tmp_path / "a.mat", np.array(points, object), np.array([1.0]))
+    items = mpii.read_pictures(tmp_path / "a.mat")
+    assert not items.values and items.skipped == {"person without keypoints": 1}
 
 
 def test_one_missing_mpii_picture_costs_its_people_only(raw_copy, tmp_path, settings):

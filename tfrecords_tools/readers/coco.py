@@ -1,17 +1,15 @@
-"""COCO 2014 keypoints (Lin et al., 2014): people with enough joints, in train and val."""
+"""COCO keypoints (Lin et al., 2014), and own data in that form: people with enough joints."""
 
 import collections
-import contextlib
 import dataclasses
 import functools
-import io
+import ntpath
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from absl import logging
 from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 
 from tfrecords_tools import images, joints
 from tfrecords_tools.files import fingerprint
@@ -25,7 +23,8 @@ from tfrecords_tools.plan import (
     existing_file,
     existing_folder,
 )
-from tfrecords_tools.readers import people
+from tfrecords_tools.readers import coco_annotations, people
+from tfrecords_tools.readers.coco_annotations import Annotated, Item
 
 MARGIN_PX = 200
 MIN_CLEARLY_VISIBLE = 6
@@ -34,7 +33,6 @@ MIN_SIDE_PX = 60
 _PERSON_PX = 150.0
 _TORSO_PX = 75.0
 _UPPER_BODY_PX = 50.0
-_PERSON_CATEGORY = 1
 _CLEARLY_VISIBLE = 2
 
 _LIMBS = [
@@ -48,58 +46,110 @@ _SIDES = [
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Annotated:
-    """A person as annotated: keypoints [17, 3], and the mask as polygons or run lengths."""
-
-    keypoints: np.ndarray
-    segmentation: list | dict
+# The original's release, and the one that has its place where that is absent.
+RELEASES = (2014, 2017)
 
 
 @dataclasses.dataclass(frozen=True)
-class Item:
-    """One picture, with those of its people whose keypoints suffice."""
+class Source:
+    """An annotation file and the folder that holds its pictures.
 
-    file: str
-    height: int
-    width: int
-    annotated: Sequence[Annotated]
+    Attributes:
+        annotations: the file.
+        pictures: the folder.
+        is_own: whether it is somebody's own data, in which a person may have no mask.
+    """
+
+    annotations: pathlib.Path
+    pictures: pathlib.Path
+    is_own: bool = False
 
 
-def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
-    """The plan for train, and the one for val if its annotations are there."""
+def plans(
+    folder: str | None,
+    examples_per_shard: int = 500,
+    annotations: str | None = None,
+    pictures: str | None = None,
+) -> list[Plan]:
+    """The plan for train, and the one for val if its annotations are there.
+
+    Args:
+        folder: holds `annotations/` and the pictures of COCO 2014, or else of COCO 2017.
+        examples_per_shard: a shard is closed when it holds this many.
+        annotations: own data in COCO's form in place of COCO: the annotation file.
+        pictures: the folder of the pictures of own data.
+    """
+    if annotations or pictures:
+        return [_own_plan(annotations, pictures, examples_per_shard)]
     root = existing_folder(folder, "coco_dir", "COCO 2014 (annotations/ and pictures)")
-    existing_file(_annotation_file(root, "train"), "the keypoints of COCO 2014")
-    return [
-        _plan(root, split, examples_per_shard)
-        for split in ("train", "val")
-        if _annotation_file(root, split).is_file()
-    ]
+    release = next((r for r in RELEASES if _annotation_file(root, "train", r).is_file()), None)
+    if release is None:
+        expected = _annotation_file(root, "train", RELEASES[0])
+        existing_file(
+            expected,
+            "the keypoints of COCO 2014, or person_keypoints_train2017.json beside it; own data "
+            "in COCO's form goes to --coco_annotations and --coco_images",
+        )
+    assert release is not None
+    if release != RELEASES[0]:
+        logging.info("coco: COCO %d is taken; COCO %d is not there", release, RELEASES[0])
+    found = []
+    for split in ("train", "val"):
+        file = _annotation_file(root, split, release)
+        if file.is_file():
+            source = Source(file, _picture_folder(root, split, release))
+            settings = {} if release == RELEASES[0] else {"release": release}
+            found.append(_plan(root, split, source, examples_per_shard, settings))
+    return found
 
 
-def _annotation_file(root: pathlib.Path, split: str) -> pathlib.Path:
-    return root / "annotations" / f"person_keypoints_{split}2014.json"
+def _own_plan(annotations: str | None, pictures: str | None, examples_per_shard: int) -> Plan:
+    for flag, value, other in (
+        ("coco_annotations", annotations, "coco_images"),
+        ("coco_images", pictures, "coco_annotations"),
+    ):
+        if not value:
+            raise ConversionError(
+                f"--{flag} is not set, but --{other} is: own data in COCO's form needs both, the "
+                "annotation file and the folder of its pictures."
+            )
+    assert annotations is not None
+    file = existing_file(
+        pathlib.Path(annotations).expanduser(), "the annotations that --coco_annotations names"
+    )
+    source = Source(file, existing_folder(pictures, "coco_images", "the pictures"), is_own=True)
+    logging.info("coco: own data is taken: %s, with the pictures in %s", file, source.pictures)
+    return _plan(file.parent, "train", source, examples_per_shard, {"source": file.name})
 
 
-def _plan(root: pathlib.Path, split: str, examples_per_shard: int) -> Plan:
-    path = _annotation_file(root, split)
+def _annotation_file(root: pathlib.Path, split: str, release: int) -> pathlib.Path:
+    name = f"person_keypoints_{split}{release}.json"
+    # The archive of the annotations has this name, and a folder `annotations` inside.
+    unpacked = root / f"annotations_trainval{release}" / "annotations" / name
+    return unpacked if unpacked.is_file() else root / "annotations" / name
+
+
+def _plan(
+    root: pathlib.Path, split: str, source: Source, examples_per_shard: int, settings: dict
+) -> Plan:
     return Plan(
         name=f"coco/{split}",
         schema="image",
         shards=f"coco/{split}_%04d_wmeta.tfrecord",
-        open_items=at_once(lambda: read_annotations(path)),
-        read=functools.partial(read, _picture_folder(root, split)),
+        open_items=at_once(lambda: read_annotations(source.annotations)),
+        read=functools.partial(read, source),
         settings={
-            "annotations": fingerprint(root, [path]),
+            "annotations": fingerprint(root, [source.annotations]),
             "examples_per_shard": examples_per_shard,
+            **settings,
         },
         examples_per_shard=examples_per_shard,
         keeps_items_whole=True,
     )
 
 
-def _picture_folder(root: pathlib.Path, split: str) -> pathlib.Path:
-    choices = [root / "images" / f"{split}2014", root / f"{split}2014"]
+def _picture_folder(root: pathlib.Path, split: str, release: int) -> pathlib.Path:
+    choices = [root / "images" / f"{split}{release}", root / f"{split}{release}"]
     for folder in choices:
         if folder.is_dir():
             return folder
@@ -111,59 +161,68 @@ def _picture_folder(root: pathlib.Path, split: str) -> pathlib.Path:
 def read_annotations(path: pathlib.Path) -> Items:
     """The pictures with people who have enough keypoints, in the order of the COCO API."""
     logging.info("coco: reading %s", path)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the API reports to stdout
-            coco = COCO(str(path))
-        skipped: collections.Counter[str] = collections.Counter()
-        items = []
-        # The API returns ids in the order of a Python set. The original's shards have that order.
-        for image_id in coco.getImgIds(catIds=[_PERSON_CATEGORY]):
-            ids = coco.getAnnIds(imgIds=image_id, catIds=[_PERSON_CATEGORY], iscrowd=False)
-            annotated = _usable(coco.loadAnns(ids), skipped)
-            if annotated:
-                image = coco.loadImgs(image_id)[0]
-                items.append(Item(image["file_name"], image["height"], image["width"], annotated))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ConversionError(
-            f"{path} is not an annotation file of COCO keypoints: {type(error).__name__}: {error}"
-        ) from error
+    skipped: collections.Counter[str] = collections.Counter()
+    items = []
+    for item in coco_annotations.read_items(path, skipped):
+        annotated = [person for person in item.annotated if _is_usable(person, skipped)]
+        if annotated:
+            items.append(dataclasses.replace(item, annotated=annotated))
     return Items(items, dict(skipped))
 
 
-def _usable(annotations: list[dict], skipped: collections.Counter) -> list[Annotated]:
-    usable = []
-    for annotation in annotations:
-        keypoints = annotation.get("keypoints")
-        if not isinstance(keypoints, list) or annotation.get("num_keypoints", 0) == 0:
-            skipped["person without keypoints"] += 1
-            continue
-        values = np.array(keypoints, np.float64).reshape(len(joints.COCO), 3)
-        if np.sum(values[:, 2] == _CLEARLY_VISIBLE) < MIN_CLEARLY_VISIBLE:
-            skipped["too few visible joints"] += 1
-        elif not values[_COCO_LIMBS, 2].any():
-            skipped["only face and shoulders"] += 1
-        else:
-            usable.append(Annotated(values, annotation["segmentation"]))
-    return usable
+def _is_usable(person: Annotated, skipped: collections.Counter) -> bool:
+    visibility = person.keypoints[:, 2]
+    if np.sum(visibility == _CLEARLY_VISIBLE) < MIN_CLEARLY_VISIBLE:
+        skipped["too few visible joints"] += 1
+    elif not visibility[_COCO_LIMBS].any():
+        skipped["only face and shoulders"] += 1
+    else:
+        return True
+    return False
 
 
-def read(folder: pathlib.Path, item: Item) -> Converted:
-    """Examples of the people of one picture whose mask is large enough."""
+def read(source: Source, item: Item) -> Converted:
+    """Examples of the people of one picture who are large enough."""
     found: list[people.Person] = []
     skipped: list[Skip] = []
+    file = picture_file(source, item.file)
     for annotated in item.annotated:
         try:
-            found.append(_person(annotated, item))
+            found.append(_person(annotated, item, source, file))
         except images.BadSampleError as error:
             skipped.append(error.skip)
     if not found:
         return Converted(skipped=skipped)
-    made = people.read(folder, MARGIN_PX, people.Picture(item.file, found))
+    made = people.read(source.pictures, MARGIN_PX, people.Picture(file, found))
     return Converted(made.examples, [*skipped, *made.skipped])
 
 
-def _person(annotated: Annotated, item: Item) -> people.Person:
-    if max(_mask_sides(annotated.segmentation, item)) <= MIN_SIDE_PX:
+def picture_file(source: Source, name: str) -> str:
+    """The path of a picture below the folder of pictures, or its whole path.
+
+    Own data often names pictures by the path that they had on another machine, or begins with the
+    name of the folder itself.
+    """
+    if source.is_own:
+        for candidate in (name, *_other_paths(source.pictures, name)):
+            if (source.pictures / candidate).is_file():
+                return candidate
+    return name
+
+
+def _other_paths(folder: pathlib.Path, name: str) -> Iterator[str]:
+    """What may be left of a path of another machine: of a whole one, any number of last parts."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part]
+    is_whole = name.startswith("/") or ntpath.isabs(name)
+    if is_whole or "\\" in name:
+        yield "/".join(parts)
+    if is_whole or parts[:1] == [folder.name]:
+        for start in range(1, len(parts) if is_whole else min(2, len(parts))):
+            yield "/".join(parts[start:])
+
+
+def _person(annotated: Annotated, item: Item, source: Source, file: str) -> people.Person:
+    if max(_sides(annotated, item, source, file)) <= MIN_SIDE_PX:
         raise images.BadSampleError("person too small", item.file, is_fault=False)
     keypoints = to_coco_plus(annotated.keypoints)
     images.check_keypoints(keypoints, item.file)
@@ -173,21 +232,53 @@ def _person(annotated: Annotated, item: Item) -> people.Person:
     return people.Person(keypoints, scale)
 
 
-def _mask_sides(segmentation: list | dict, item: Item) -> tuple[float, float]:
+def _sides(
+    annotated: Annotated, item: Item, source: Source, file: str
+) -> tuple[float, float] | np.ndarray:
+    """Width and height of a person: of the mask; without one of the box, or of the keypoints."""
+    mask = annotated.segmentation
+    # Every person of COCO's own has a mask: an empty one is damage there. Own data has it from
+    # tools that write the entry in any case.
+    if mask is not None and (mask or not source.is_own):
+        height, width = item.height, item.width
+        if height is None or width is None:
+            data = images.read_file(source.pictures / file)
+            height, width = images.decode(data, item.file).shape[:2]
+        return _mask_sides(mask, height, width, item.file)
+    if annotated.box is not None:
+        return annotated.box[2:]
+    points = annotated.keypoints[annotated.keypoints[:, 2] > 0, :2]
+    return np.ptp(points, axis=0)
+
+
+def _mask_sides(
+    segmentation: list | dict, height: int, width: int, name: str
+) -> tuple[float, float]:
     """The largest minus the smallest x, and the same for y, of the mask's pixels."""
     try:
+        if isinstance(segmentation, list):
+            _check_polygons(segmentation)
         if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
-            runs = coco_mask.frPyObjects(segmentation, item.height, item.width)
+            runs = coco_mask.frPyObjects(segmentation, height, width)
         else:
             runs = segmentation
         runs = coco_mask.merge(runs) if isinstance(runs, list) else runs
-        _, _, width, height = coco_mask.toBbox(runs)
+        _, _, mask_width, mask_height = coco_mask.toBbox(runs)
     except Exception as error:
-        raise images.BadSampleError("mask damaged", item.file) from error
-    if not width or not height:
-        raise images.BadSampleError("mask empty", item.file)
+        raise images.BadSampleError("mask damaged", name) from error
+    if not mask_width or not mask_height:
+        raise images.BadSampleError("mask empty", name)
     # A box counts pixels, so it is one larger than the difference of coordinates.
-    return width - 1, height - 1
+    return mask_width - 1, mask_height - 1
+
+
+def _check_polygons(polygons: list) -> None:
+    """Raises ValueError for corners that are no pixels: the COCO API fills memory for them."""
+    for polygon in polygons:
+        if isinstance(polygon, list):
+            corners = np.abs(np.asarray(polygon, np.float64))
+            if not (corners < images.MAX_COORDINATE_PX).all():  # False for NaN too
+                raise ValueError("a mask has corners that are no pixels")
 
 
 def to_coco_plus(keypoints: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from tfrecords_tools.plan import (
     at_once,
     existing_folder,
 )
-from tfrecords_tools.readers import human36m_names
+from tfrecords_tools.readers import human36m_names, mocap_rows
 from tfrecords_tools.readers.human36m_recordings import (
     CORRUPT,
     FOUND,
@@ -132,13 +132,15 @@ def read(
         expected = len(range(0, len(poses.joints_mm), frame_step))
         if recording.extracted is not None:
             expected = len(poses.joints_mm)
+        if not expected:
+            skipped.append(Skip("recording without a frame", recording.label, is_fault=False))
         for count, (frame, row, image) in enumerate(pictures):
             name = f"{recording.label}/frame{count:04d}.png"
             try:
                 examples.append(frame_example(image, name, poses, row, recording, smpl(frame)))
             except images.BadSampleError as error:
                 skipped.append(error.skip)
-        lacking = expected - len(examples) - len(skipped)
+        lacking = max(expected - len(examples) - len(skipped), 0)
         skipped += [Skip("video ends early", recording.label)] * lacking
     except images.BadSampleError as error:
         skipped.append(error.skip)
@@ -192,8 +194,8 @@ def _read_mosh(path: pathlib.Path | None) -> Callable[[int], SmplLabels]:
         return lambda frame: (None, None)
     try:
         values = safe_pickle.load(path)
-        poses = np.asarray(values["new_poses"], np.float64).reshape(-1, records.POSE_SIZE)
-        shape = np.asarray(values["betas"], np.float64).reshape(records.SHAPE_SIZE)
+        poses = mocap_rows.to_smpl(values["new_poses"])
+        shape = mocap_rows.to_shape(values["betas"])
     except (ValueError, KeyError, TypeError) as error:
         raise images.BadSampleError("MoSh file damaged", f"{path} ({error})") from error
 

@@ -78,8 +78,8 @@ def read(root: pathlib.Path) -> tuple[SequenceNames, list[np.ndarray]]:
         (subject, action, trial) -> name of the recording; and for each camera [3]: focal length
         and principal point in pixels.
     """
-    path = root / "metadata.xml"
-    if not path.is_file():
+    path = _metadata_file(root)
+    if path is None:
         return default_names(), [_camera(values) for values in _INTRINSICS]
     try:
         tree = xml.etree.ElementTree.parse(path).getroot()
@@ -95,6 +95,13 @@ def read(root: pathlib.Path) -> tuple[SequenceNames, list[np.ndarray]]:
             f"{path} is not the metadata file of Human3.6M ({error}). Replace it, or remove it: "
             "without it the names and cameras of the official release are used."
         ) from error
+
+
+def _metadata_file(root: pathlib.Path) -> pathlib.Path | None:
+    """The file, also where the archive of the site's code was unpacked with its own folders."""
+    patterns = ("metadata.xml", "*/metadata.xml", "*/*/metadata.xml")
+    found = (path for pattern in patterns for path in sorted(root.glob(pattern)))
+    return next((path for path in found if path.is_file()), None)
 
 
 def default_names() -> SequenceNames:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 
 import numpy as np
@@ -17,6 +18,7 @@ from tfrecords_tools.plan import (
     at_once,
     existing_file,
     existing_folder,
+    in_any_case,
 )
 
 NUM_TRAIN = 1000
@@ -58,7 +60,7 @@ def _plan(root: pathlib.Path, name: str, shards: str, items: list, per_shard: in
         open_items=at_once(lambda: Items(items)),
         read=functools.partial(read, root),
         settings={
-            "annotations": fingerprint(root, [root / "joints.mat"]),
+            "annotations": fingerprint(root, [in_any_case(root, "joints.mat")]),
             "items": len(items),
             "examples_per_shard": per_shard,
         },
@@ -68,9 +70,10 @@ def _plan(root: pathlib.Path, name: str, shards: str, items: list, per_shard: in
 
 
 def _items(root: pathlib.Path, pattern: str, hidden_is_one: bool) -> list[Item]:
-    path = existing_file(root / "joints.mat", "the joints of LSP")
-    if not (root / "images").is_dir():
-        raise ConversionError(f"{root / 'images'} is missing: expected the pictures of LSP.")
+    path = existing_file(in_any_case(root, "joints.mat"), "the joints of LSP")
+    folder = in_any_case(root, "images")
+    if not folder.is_dir():
+        raise ConversionError(f"{folder} is missing: expected the pictures of LSP.")
     try:
         values = np.asarray(scipy.io.loadmat(path)["joints"], np.float64)
     except Exception as error:
@@ -78,7 +81,11 @@ def _items(root: pathlib.Path, pattern: str, hidden_is_one: bool) -> list[Item]:
     people = _people(values, path)
     if hidden_is_one:
         people[..., 2] = people[..., 2] == 0
-    return [Item(pattern % number, person) for number, person in enumerate(people, start=1)]
+    there = {name.lower(): name for name in sorted(os.listdir(folder))}
+    names = [pattern % number for number in range(1, len(people) + 1)]
+    return [
+        Item(there.get(name, name), person) for name, person in zip(names, people, strict=True)
+    ]
 
 
 def _people(values: np.ndarray, path: pathlib.Path) -> np.ndarray:
@@ -106,7 +113,7 @@ def _example(root: pathlib.Path, item: Item) -> bytes:
         raise images.BadSampleError("no visible joint", item.file, is_fault=False)
     # Joints without annotation may hold anything, but must be numbers that a float can hold.
     images.check_keypoints(item.keypoints, item.file)
-    encoded = images.read_file(root / "images" / item.file)
+    encoded = images.read_file(in_any_case(root, "images") / item.file)
     height, width = images.decode(encoded, item.file).shape[:2]
     center, _ = images.box(item.keypoints[visible, :2])
     return records.image_example(

@@ -144,13 +144,28 @@ def read_annotation(path: pathlib.Path) -> tuple[np.ndarray, list, list]:
     try:
         values = scipy.io.loadmat(path, variable_names=["frames", "annot2", "annot3"])
         numbers = np.asarray(values["frames"], np.int64).ravel()
-        keypoints = [values["annot2"][c][0].reshape(len(numbers), 28, 2) for c in range(14)]
-        points = [values["annot3"][c][0].reshape(len(numbers), 28, 3) for c in range(14)]
+        size = len(joints.MPI_INF_3DHP)
+        # Cells may stand in a column or in a row.
+        keypoints = [cell.reshape(-1, size, 2) for cell in values["annot2"].ravel()[:14]]
+        points = [cell.reshape(-1, size, 3) for cell in values["annot3"].ravel()[:14]]
+        if not len(keypoints) == len(points) == 14:
+            raise ValueError(f"it describes {len(keypoints)} cameras, expected 14")
     except Exception as error:  # SciPy has no error of its own for a damaged file
         raise ConversionError(
             f"{path} is not an annotation file of MPI-INF-3DHP: {type(error).__name__}: {error}"
         ) from error
-    return numbers, [k[:, _TO_LSP] for k in keypoints], [p[:, _TO_LSP] for p in points]
+    lengths = {len(numbers), *map(len, keypoints), *map(len, points)}
+    if len(lengths) > 1:
+        logging.warning(
+            "mpi_inf_3dhp: %s has %d to %d frames in its lists; the first %d are used",
+            path, min(lengths), max(lengths), min(lengths),
+        )  # fmt: skip
+    length = min(lengths)
+    return (
+        numbers[:length],
+        [k[:length, _TO_LSP] for k in keypoints],
+        [p[:length, _TO_LSP] for p in points],
+    )
 
 
 def moving_frames(points_mm: np.ndarray) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfrecords_tools import images, joints
 from tfrecords_tools.files import fingerprint
-from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, at_once
+from tfrecords_tools.plan import ConversionError, Converted, Items, Plan, Skip, at_once
 from tfrecords_tools.readers import mpi_inf_3dhp_frame
 from tfrecords_tools.readers.mpi_inf_3dhp_frame import Frame
 
@@ -39,15 +39,27 @@ def plans(root: pathlib.Path) -> list[Plan]:
                     shard_names=[f"{name}.tfrecord" for name in found],
                     unit="sequence",
                     items_at_once=1,
+                    may_be_empty=True,
                 )
             ]
     return []
 
 
 def read(folder: pathlib.Path, name: str) -> Converted:
-    """The Examples of the valid frames of one sequence; an evaluation counts every one."""
-    examples, skipped = [], []
-    for frame in read_annotation(folder / name):
+    """The Examples of the valid frames of one sequence; an evaluation counts every one.
+
+    A sequence without a valid frame gives none.
+    """
+    examples: list[bytes] = []
+    skipped: list[Skip] = []
+    try:
+        frames, lacking = _read_annotation(folder / name)
+    except images.BadSampleError as error:
+        return Converted(skipped=[error.skip])
+    skipped += [Skip("frame without annotation", name)] * lacking
+    if not frames and not lacking:
+        skipped.append(Skip("sequence without a valid frame", name, is_fault=False))
+    for frame in frames:
         try:
             data = images.read_file(folder / frame.file)
             image = images.decode(data, frame.file)
@@ -58,44 +70,66 @@ def read(folder: pathlib.Path, name: str) -> Converted:
 
 
 def read_annotation(folder: pathlib.Path) -> list[Frame]:
-    """The valid frames of the sequence in `folder`."""
+    """The valid frames of the sequence in `folder`; there may be none.
+
+    Raises:
+        ConversionError: the file is damaged.
+        BadSampleError: the joints and keypoints are no projection of each other.
+    """
+    return _read_annotation(folder)[0]
+
+
+def _read_annotation(folder: pathlib.Path) -> tuple[list[Frame], int]:
+    """The valid frames, and how many valid ones lie beyond the end of the annotation."""
     path = folder / "annot_data.mat"
+    size = len(joints.MPI_INF_3DHP_TEST)
     try:
         with h5py.File(path) as file:
-            valid = np.asarray(file["valid_frame"]).ravel().astype(bool)
-            keypoints = np.asarray(file["annot2"], np.float64).reshape(len(valid), -1, 2)
-            points = np.asarray(file["annot3"], np.float64).reshape(len(valid), -1, 3)
-            activities: Sequence[int | None] = [None] * len(valid)
+            # MATLAB keeps one number without its axes, and NaN is not valid.
+            valid = np.atleast_1d(np.asarray(file["valid_frame"], np.float64)).ravel() > 0
+            keypoints = np.asarray(file["annot2"], np.float64).reshape(-1, size, 2)[:, _TO_LSP]
+            points = np.asarray(file["annot3"], np.float64).reshape(-1, size, 3)[:, _TO_LSP]
+            numbered: Sequence[float] = []
             if "activity_annotation" in file:
-                activities = (
-                    np.asarray(file["activity_annotation"], int).reshape(len(valid)).tolist()
-                )
-        keypoints, points = keypoints[:, _TO_LSP], points[:, _TO_LSP]
-    except (OSError, KeyError, ValueError, IndexError) as error:
+                numbered = np.asarray(file["activity_annotation"], np.float64).ravel().tolist()
+    except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
         raise ConversionError(
             f"{path} is not an annotation file of the MPI-INF-3DHP test set: "
             f"{type(error).__name__}: {error}"
         ) from error
-    camera = fit_camera(points[valid], keypoints[valid])
-    return [
+    rows = np.flatnonzero(valid)
+    annotated = rows[rows < min(len(keypoints), len(points))]
+    if not len(annotated):
+        return [], len(rows)
+    camera = fit_camera(points[annotated], keypoints[annotated])
+    if camera is None:
+        raise images.BadSampleError("joints do not project onto keypoints", str(path))
+    frames = [
         Frame(
             f"{folder.name}/imageSequence/img_{row + 1:06d}.jpg",
             keypoints[row],
             points[row],
             camera,
-            activities[row],
+            int(numbered[row]) if row < len(numbered) and np.isfinite(numbered[row]) else None,
         )
-        for row in np.flatnonzero(valid).tolist()
+        for row in annotated.tolist()
     ]
+    return frames, len(rows) - len(annotated)
 
 
-def fit_camera(points_mm: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray:
+def fit_camera(points_mm: np.ndarray, keypoints_px: np.ndarray) -> np.ndarray | None:
     """[focal length, principal point x, y] in pixels that project the joints best.
 
     The annotation has no intrinsics, but it has the same points in 2-D and 3-D: in each image
-    axis they lie on a line, x_px = f * X / Z + c.
+    axis they lie on a line, x_px = f * X / Z + c. Points that are no numbers are left out; None
+    if fewer than two different ones are left.
     """
-    rays = (points_mm[..., :2] / points_mm[..., 2:]).reshape(-1, 2)
-    targets = keypoints_px.reshape(-1, 2)
+    depths = points_mm[..., 2]
+    usable = np.isfinite(points_mm).all(axis=-1) & np.isfinite(keypoints_px).all(axis=-1)
+    usable &= depths != 0
+    rays = points_mm[usable][:, :2] / depths[usable][:, np.newaxis]
+    targets = keypoints_px[usable]
+    if len(rays) < 2 or not np.ptp(rays, axis=0).all():
+        return None
     fits = [np.polyfit(rays[:, axis], targets[:, axis], 1) for axis in (0, 1)]
     return np.array([0.5 * (fits[0][0] + fits[1][0]), fits[0][1], fits[1][1]])

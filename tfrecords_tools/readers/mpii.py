@@ -22,6 +22,12 @@ from tfrecords_tools.plan import (
 from tfrecords_tools.readers import people
 
 ANNOTATIONS = "annotations/mpii_human_pose_v1_u12_1.mat"
+# The archive of the annotations has the folder of the second name, and is unpacked in many places.
+_OTHER_PLACES = (
+    "mpii_human_pose_v1_u12_1.mat",
+    "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
+    "annotations/mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
+)
 MARGIN_PX = 300
 
 _PERSON_PX = 150.0
@@ -41,7 +47,9 @@ _SIDES = [joints.LSP.indices((f"{side}_shoulder", f"{side}_hip")) for side in ("
 def plans(folder: str | None, examples_per_shard: int = 500) -> list[Plan]:
     """The training split; the joints of the test split were never published."""
     root = existing_folder(folder, "mpii_dir", "MPII (annotations/ and images/)")
-    path = existing_file(root / ANNOTATIONS, "the annotations of MPII")
+    places = [root / place for place in (ANNOTATIONS, *_OTHER_PLACES)]
+    path = next((place for place in places if place.is_file()), places[0])
+    existing_file(path, "the annotations of MPII")
     if not (root / "images").is_dir():
         raise ConversionError(f"{root / 'images'} is missing: expected the pictures of MPII.")
     return [
@@ -66,7 +74,10 @@ def read_pictures(path: pathlib.Path) -> Items:
     logging.info("mpii: reading %s, which takes a minute", path)
     try:
         release = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=True)["RELEASE"]
-        rows = list(zip(release.annolist, release.img_train, release.single_person, strict=True))
+        annotations = np.atleast_1d(release.annolist)
+        # Of a single picture, SciPy gives its people in place of a list of one picture.
+        single = [release.single_person] if len(annotations) == 1 else release.single_person
+        rows = list(zip(annotations, np.atleast_1d(release.img_train), single, strict=True))
     except Exception as error:
         raise ConversionError(
             f"{path} is not the annotation file of MPII: {type(error).__name__}: {error}"
@@ -74,15 +85,18 @@ def read_pictures(path: pathlib.Path) -> Items:
     skipped: collections.Counter[str] = collections.Counter()
     pictures = []
     for annotation, is_train, single in rows:
-        found = list(_people(annotation, single, skipped)) if is_train else []
-        if found:
+        if not is_train:
+            continue
+        if not isinstance(getattr(getattr(annotation, "image", None), "name", None), str):
+            skipped["picture without a name"] += 1
+        elif found := list(_people(annotation, single, skipped)):
             pictures.append(people.Picture(f"images/{annotation.image.name}", found))
     return Items(pictures, dict(skipped))
 
 
 def _people(annotation: Any, single: Any, skipped: collections.Counter) -> Iterator[people.Person]:
-    rects = np.atleast_1d(annotation.annorect)
-    for number in np.atleast_1d(single):  # counted from 1
+    rects = np.atleast_1d(getattr(annotation, "annorect", []))
+    for number in np.atleast_1d(single).astype(int):  # counted from 1
         keypoints = _keypoints(rects[number - 1]) if 1 <= number <= len(rects) else None
         if keypoints is None:
             skipped["person without keypoints"] += 1
@@ -99,7 +113,10 @@ def _keypoints(rect: Any) -> np.ndarray | None:
     points = getattr(getattr(rect, "annopoints", None), "point", None)
     if not isinstance(points, np.ndarray):
         return None
-    by_id = {int(point.id): (point.x, point.y, 1.0) for point in points}
+    try:
+        by_id = {int(point.id): (float(point.x), float(point.y), 1.0) for point in points}
+    except (AttributeError, TypeError, ValueError):  # a field is missing or empty
+        return None
     return np.array([by_id.get(id_, (0.0, 0.0, 0.0)) for id_ in _IDS], np.float64)
 
 

@@ -1,0 +1,69 @@
+"""Arrays of an .npz file from anywhere: no code of it runs, and it fills no more memory than due.
+
+A zip file of a few kilobytes can announce gigabytes. So what an array announces is compared with
+what the file holds before any of it is unpacked.
+"""
+
+import math
+import os
+import zipfile
+from collections.abc import Iterable
+
+import numpy as np
+
+# An array up to the first size may be packed as tightly as it likes (a body at rest is nearly all
+# zeros); a larger one only by the ratio, which poses of a moving body never reach.
+_FREE_BYTES = 64 << 20
+_MAX_RATIO = 50
+_MAX_BYTES = 2 << 30
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_arrays(path: str | os.PathLike, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Those of the arrays `names` that an .npz file has; it may hold others, which are not read.
+
+    Raises:
+        ValueError: the file is damaged or no .npz file, an array holds Python objects, or it
+            announces more than the file can hold; the message says which.
+        OSError: the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            present = {info.filename: info for info in archive.infolist()}
+            return {
+                name: _read(archive, present[f"{name}.npy"], name)
+                for name in names
+                if f"{name}.npy" in present
+            }
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy meet damage with a dozen kinds of errors
+        raise ValueError(f"it is no whole .npz file ({type(error).__name__}: {error})") from error
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:
+    announced = info.file_size
+    if announced > max(_FREE_BYTES, _MAX_RATIO * info.compress_size) or announced > _MAX_BYTES:
+        raise ValueError(
+            f"`{name}` announces {announced:,} bytes, but the file holds {info.compress_size:,}"
+        )
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"`{name}` has the unknown version {version}")
+        shape, is_fortran, dtype = _HEADERS[version](file)
+        if dtype.hasobject:
+            raise ValueError(f"`{name}` holds Python objects, which are not read")
+        size = math.prod(shape) * dtype.itemsize
+        if size != announced - file.tell():
+            raise ValueError(
+                f"`{name}` announces {size:,} bytes of numbers, but "
+                f"{announced - file.tell():,} follow"
+            )
+        # One byte more than there is: only at the end does zipfile compare the checksum.
+        data = file.read(size + 1)
+    return np.ndarray(shape, dtype, data, order="F" if is_fortran else "C")
