@@ -2,18 +2,20 @@
 
 import tensorflow as tf
 
+from hmr_tf2.exif import JPEG_START, PNG_START
+from hmr_tf2.pictures import MAX_PARTIAL_BITS
+from hmr_tf2.serving.orientation import orientation_of_jpeg, orientation_of_png, upright
+
 # A square of 8192 pixels. Larger ones are refused by their header, before memory is allocated.
 MAX_PIXELS = 2**26
 
-JPEG_START = b"\xff\xd8\xff"
-PNG_START = b"\x89PNG\r\n\x1a\n"
-
 
 def decode_picture(data: tf.Tensor) -> tf.Tensor:
-    """Decodes one picture as `hmr_tf2.pictures.read_picture` does, but as it is stored.
+    """Decodes one picture as `hmr_tf2.pictures.read_picture` does, upright.
 
-    Grey, palette and CMYK become RGB, 16 bits become 8, transparency is dropped. The EXIF
-    orientation, which says how the camera was held, is ignored.
+    Grey, palette and CMYK become RGB, transparency is dropped. Of 16 bits the upper 8 are kept, or
+    the range that is used is stretched if it has 14 or fewer. The EXIF orientation, which says how
+    the camera was held, is followed; damage to the EXIF block is ignored.
 
     Args:
         data: string []; a JPEG or a PNG.
@@ -35,7 +37,27 @@ def _decode_png(data):
     places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
     size = tf.linalg.matvec(tf.reshape(tf.cast(size_bytes, tf.int64), [2, 4]), places)
     with tf.control_dependencies([_assert_decodable(size)]):
-        return tf.io.decode_png(data, channels=3)
+        stored = _png_pixels(data)
+    return upright(stored, orientation_of_png(data))
+
+
+def _png_pixels(data):
+    upper = tf.io.decode_png(data, channels=3)
+    # The number of bits follows on width and height.
+    is_partial = tf.equal(tf.strings.substr(data, 24, 1), b"\x10") & tf.reduce_all(
+        upper < 2 ** (MAX_PARTIAL_BITS - 8)
+    )
+    return tf.cond(is_partial, lambda: _stretched_png(data), lambda: upper)
+
+
+def _stretched_png(data):
+    """What `hmr_tf2.pictures` makes of a PNG of 16 bits that uses 14 of them or fewer."""
+    levels = tf.cast(tf.io.decode_png(data, channels=3, dtype=tf.uint16), tf.int32)
+    # Of the powers of two from 2**8 on, the first that is larger than all levels.
+    over = tf.reduce_sum(
+        tf.cast(tf.reduce_max(levels) >= 2 ** tf.range(8, MAX_PARTIAL_BITS), tf.int32)
+    )
+    return tf.cast(tf.bitwise.right_shift(levels, over), tf.uint8)
 
 
 def _decode_jpeg(data):
@@ -45,7 +67,8 @@ def _decode_jpeg(data):
         size = tf.io.extract_jpeg_shape(data, tf.int64)[:2]
     with tf.control_dependencies([_assert_decodable(size)]):
         # The accurate transform is what Pillow and OpenCV use.
-        return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+        stored = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+    return upright(stored, orientation_of_jpeg(data))
 
 
 def _assert_decodable(size):
