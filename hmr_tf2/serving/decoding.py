@@ -13,15 +13,29 @@ MAX_PIXELS = 2**26
 def decode_picture(data: tf.Tensor) -> tf.Tensor:
     """Decodes one picture as `hmr_tf2.pictures.read_picture` does, upright.
 
-    Grey, palette and CMYK become RGB, transparency is dropped. Of 16 bits the upper 8 are kept, or
-    the range that is used is stretched if it has 14 or fewer. The EXIF orientation, which says how
-    the camera was held, is followed; damage to the EXIF block is ignored.
-
     Args:
         data: string []; a JPEG or a PNG.
 
     Returns:
         uint8 [H, W, 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: as `decode_stored`.
+    """
+    return upright(*decode_stored(data))
+
+
+def decode_stored(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes one picture and finds out how it must be turned.
+
+    Grey, palette and CMYK become RGB, transparency is dropped. Of 16 bits the upper 8 are kept, or
+    the range that is used is stretched if it has 14 or fewer. Damage to the EXIF block is ignored.
+
+    Args:
+        data: string []; a JPEG or a PNG.
+
+    Returns:
+        uint8 [H, W, 3], as the picture is stored, and its EXIF orientation, int64 [] in 1 to 8.
 
     Raises:
         tf.errors.InvalidArgumentError: it is neither, or it is damaged, cut off or larger than
@@ -37,8 +51,7 @@ def _decode_png(data):
     places = tf.constant([2**24, 2**16, 2**8, 1], tf.int64)
     size = tf.linalg.matvec(tf.reshape(tf.cast(size_bytes, tf.int64), [2, 4]), places)
     with tf.control_dependencies([_assert_decodable(size)]):
-        stored = _png_pixels(data)
-    return upright(stored, orientation_of_png(data))
+        return _png_pixels(data), orientation_of_png(data)
 
 
 def _png_pixels(data):
@@ -67,8 +80,8 @@ def _decode_jpeg(data):
         size = tf.io.extract_jpeg_shape(data, tf.int64)[:2]
     with tf.control_dependencies([_assert_decodable(size)]):
         # The accurate transform is what Pillow and OpenCV use.
-        stored = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
-    return upright(stored, orientation_of_jpeg(data))
+        pixels = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+        return pixels, orientation_of_jpeg(data)
 
 
 def _assert_decodable(size):

@@ -83,15 +83,41 @@ def orientation_of_block(block: tf.Tensor) -> tf.Tensor:
 
 def upright(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """A stored picture [H, W, 3] turned and mirrored as its orientation asks for."""
+    sides = tf.cond(orientation >= 5, lambda: tf.transpose(picture, [1, 0, 2]), lambda: picture)
+    return tf.reverse(sides, tf.where(_is_flipped(orientation))[:, 0])
 
-    def turned():
-        sides = tf.cond(
-            orientation >= 5, lambda: tf.transpose(picture, [1, 0, 2]), lambda: picture
-        )
-        is_flipped = [_is_in(orientation, (3, 4, 7, 8)), _is_in(orientation, (2, 3, 6, 7))]
-        return tf.reverse(sides, tf.where(is_flipped)[:, 0])
 
-    return tf.cond(orientation > 1, turned, lambda: picture)
+def upright_size(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Height and width of `upright`, int32 [2]."""
+    return tf.gather(tf.shape(picture), tf.where(orientation >= 5, [1, 0], [0, 1]))
+
+
+def upright_pixels(
+    picture: tf.Tensor, orientation: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor
+) -> tf.Tensor:
+    """Rows, and in them columns, of `upright`, without turning more than these.
+
+    Args:
+        picture: the stored picture, uint8 [H, W, 3].
+        orientation: int64 [], 1 to 8.
+        rows: int32 [N], of the upright picture, as `columns` are.
+        columns: int32 [N].
+
+    Returns:
+        uint8 [N, N, 3].
+    """
+    is_turned = tf.greater_equal(orientation, 5)
+    last = upright_size(picture, orientation) - 1
+    places = tf.stack([rows, columns])
+    places = tf.where(_is_flipped(orientation)[:, tf.newaxis], last[:, tf.newaxis] - places, places)
+    first, second = tf.unstack(tf.where(is_turned, places[::-1], places))
+    found = tf.gather(tf.gather(picture, first), second, axis=1)
+    return tf.cond(is_turned, lambda: tf.transpose(found, [1, 0, 2]), lambda: found)
+
+
+def _is_flipped(orientation):
+    """Whether rows and columns run backwards, bool [2], once the picture is turned."""
+    return tf.stack([_is_in(orientation, (3, 4, 7, 8)), _is_in(orientation, (2, 3, 6, 7))])
 
 
 def _first_block(

@@ -99,7 +99,7 @@ def test_16_bit_pngs_keep_their_upper_8_bits(rng):
     np.testing.assert_array_equal(got, np.repeat((grey // 256)[..., np.newaxis], 3, 2))
 
 
-def test_the_exif_orientation_is_not_followed(encoded):
+def test_the_orientation(encoded):
     plain = encoded()
     exif = Image.Exif()
     exif[0x0112] = 6
