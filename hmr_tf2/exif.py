@@ -1,7 +1,8 @@
 """Which side of a stored picture is up, as its EXIF block says, however damaged the block is.
 
-`hmr_tf2.serving.orientation` does the same in a TensorFlow graph, step for step. Only the EXIF block
-counts, not XMP. Source: Exif 2.32 (CIPA DC-008), sections 4.5 and 4.6; PNG 3, section 11.3.4.5.
+`hmr_tf2.serving.orientation` does the same in a TensorFlow graph, step for step. Only the EXIF
+block counts, not XMP. Source: Exif 2.32 (CIPA DC-008), sections 4.5 and 4.6; for PNG, its third
+edition, section 11.3.4.5.
 """
 
 import re
@@ -18,8 +19,8 @@ ORIENTATION = 0x0112
 # Bytes of a value of each type of a TIFF entry that may hold an orientation: the standard asks for
 # a SHORT, but writers and readers take any whole number.
 VALUE_BYTES = {1: 1, 3: 2, 4: 4}  # BYTE, SHORT, LONG
-# So many segments of a JPEG or chunks of a PNG are looked at, in search of the EXIF block: a hostile
-# file has millions.
+# So many segments of a JPEG or chunks of a PNG are looked at, in search of the EXIF block: a
+# hostile file has millions.
 MAX_PARTS = 4096
 # The next marker of a JPEG is searched in steps of so many bytes; each counts as a part.
 WINDOW = 256
@@ -39,7 +40,7 @@ PIXEL_TAGS = (
 
 
 def orientation_of_file(data: bytes) -> int:
-    """The orientation of a JPEG, PNG or TIFF, 1 to 8; 1 for other files, or if none can be read."""
+    """The orientation of a JPEG, PNG or TIFF, 1 to 8; 1 for others, or if none can be read."""
     if data.startswith(TIFF_STARTS):
         return orientation_of_block(data)
     if data.startswith(JPEG_START):
@@ -91,8 +92,8 @@ def upright(picture: np.ndarray, orientation: int) -> np.ndarray:
 def without_metadata(data: bytes) -> bytes:
     """A picture file with the same pixels, but nothing else that a decoder could stumble over.
 
-    Pillow reads EXIF blocks while it opens a file, and fails if one is damaged. What is not a JPEG,
-    PNG, TIFF, AVIF or HEIF, and what cannot be followed, is kept.
+    Pillow reads EXIF blocks while it opens a file, and fails if one is damaged. What is not a
+    JPEG, PNG, TIFF, AVIF or HEIF, and what cannot be followed, is kept.
     """
     if data.startswith(JPEG_START):
         return _without(data, _jpeg_metadata(data))

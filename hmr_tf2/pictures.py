@@ -167,7 +167,9 @@ def _to_8_bits(path, levels) -> np.ndarray:
     """Whole numbers of any range and shape as uint8; logs if it is not the upper 8 bits of 16."""
     low, high = int(levels.min()), int(levels.max())
     if low < 0:
-        logging.warning("%s: its levels %d to %d were stretched to black and white.", path, low, high)
+        logging.warning(
+            "%s: its levels %d to %d were stretched to black and white.", path, low, high
+        )
         share = (levels - np.float64(low)) / max(high - low, 1)
         return np.round(255 * share).astype(np.uint8)
     bits = max(high.bit_length(), 8)

@@ -11,11 +11,17 @@ import cv2
 import numpy as np
 from absl import logging
 
+from hmr_tf2 import pictures
 from hmr_tf2.visualization.video_file import video_writer
 from tfrecords_tools import video
 from tfrecords_tools.images import BadSampleError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+PICTURE_SUFFIXES = pictures.SUFFIXES
+RAW_SUFFIXES = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".srw", ".pef")
+# What programs leave in folders by themselves; macOS begins the names of its own with "._".
+CLUTTER = ("thumbs.db", "desktop.ini")
+# So many files that are left out are named for each reason.
+MAX_NAMED = 5
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 FALLBACK_FPS = 30.0
 MAX_FPS = 1000.0
@@ -35,23 +41,65 @@ class VideoInfo(NamedTuple):
 def find_files(img_path: str) -> list[pathlib.Path]:
     """The files that `img_path` (a file, a folder or a pattern such as 'in/*.jpg') means, sorted.
 
-    In a folder, these are the files that have the suffix of a picture or video.
+    In a folder, these are the files that have the suffix of a picture or video. What else is there
+    is logged with the reason why it is left out.
 
     Raises:
         FileNotFoundError: there are none.
     """
     path = pathlib.Path(img_path)
     if path.is_dir():
-        suffixes = PICTURE_SUFFIXES + VIDEO_SUFFIXES
-        found = [p for p in path.iterdir() if _suffix(p) in suffixes]
-        problem = f"the folder holds no picture or video ({', '.join(suffixes)})"
+        found = sorted(p for p in path.iterdir() if not _is_clutter(p))
+        problem = "the folder holds no picture or video"
     else:
-        found = [path] if path.exists() else map(pathlib.Path, glob.glob(img_path))
+        found = sorted([path] if path.exists() else map(pathlib.Path, glob.glob(img_path)))
         problem = "there is no such file or folder, and no file matches it as a pattern"
-    files = sorted(p for p in found if p.is_file())
+    reasons = {p: _why_left_out(p, path.is_dir()) for p in found}
+    files = [p for p, reason in reasons.items() if reason is None]
+    left_out = _left_out(reasons)
     if not files:
-        raise FileNotFoundError(f"--img_path={img_path}: {problem}.")
+        raise FileNotFoundError(
+            f"--img_path={img_path}: {problem}{f'; left out {left_out}' if left_out else ''}."
+        )
+    if left_out:
+        logging.warning("--img_path=%s: left out %s.", img_path, left_out)
     return files
+
+
+def _is_clutter(path: pathlib.Path) -> bool:
+    """Whether it is a file that no one put there, or a hidden one that is no picture or video."""
+    if path.name.startswith("._") or path.name.lower() in CLUTTER:
+        return True
+    return path.name.startswith(".") and _suffix(path) not in PICTURE_SUFFIXES + VIDEO_SUFFIXES
+
+
+def _why_left_out(path: pathlib.Path, by_suffix: bool) -> str | None:
+    """Why a file is not read, None if it is; `by_suffix` says whether its suffix decides."""
+    suffix = _suffix(path)
+    if path.is_dir():
+        return "because folders in it are not entered"
+    if not path.is_file():
+        return "because it is not a file, or a link to nothing"
+    if not by_suffix or suffix in PICTURE_SUFFIXES + VIDEO_SUFFIXES:
+        return None
+    if suffix in RAW_SUFFIXES:
+        return "because a camera's raw pictures must be developed first (to JPEG, say)"
+    if not suffix:
+        return "because a name without a suffix such as .jpg tells no picture or video"
+    return f"because {suffix} is not the suffix of a picture or video"
+
+
+def _left_out(reasons: dict[pathlib.Path, str | None]) -> str:
+    """A list of the files that have a reason, by reason; empty if there are none."""
+    groups: dict[str, list[str]] = {}
+    for path, reason in reasons.items():
+        if reason is not None:
+            groups.setdefault(reason, []).append(path.name)
+    return "; ".join(
+        f"{', '.join(names[:MAX_NAMED])}"
+        f"{f' and {len(names) - MAX_NAMED} more' if len(names) > MAX_NAMED else ''} {reason}"
+        for reason, names in groups.items()
+    )
 
 
 def is_video(path: pathlib.Path) -> bool:

@@ -34,7 +34,12 @@ def orientation_of_jpeg(data: tf.Tensor) -> tf.Tensor:
             & (length >= segment.shape[0])
             & tf.reduce_all(segment[2:] == list(exif.EXIF_START))
         )
-        return is_good, is_block, start + 2, start + tf.where(is_alone, tf.zeros_like(size), length)
+        return (
+            is_good,
+            is_block,
+            start + 2,
+            start + tf.where(is_alone, tf.zeros_like(size), length),
+        )
 
     return orientation_of_block(_first_block(data, 2, look))
 
@@ -109,7 +114,9 @@ def upright_pixels(
     is_turned = tf.greater_equal(orientation, 5)
     last = upright_size(picture, orientation) - 1
     places = tf.stack([rows, columns])
-    places = tf.where(_is_flipped(orientation)[:, tf.newaxis], last[:, tf.newaxis] - places, places)
+    places = tf.where(
+        _is_flipped(orientation)[:, tf.newaxis], last[:, tf.newaxis] - places, places
+    )
     first, second = tf.unstack(tf.where(is_turned, places[::-1], places))
     found = tf.gather(tf.gather(picture, first), second, axis=1)
     return tf.cond(is_turned, lambda: tf.transpose(found, [1, 0, 2]), lambda: found)
