@@ -17,17 +17,17 @@ from tfrecords_tools.files import replacing
 MAX_PIXELS = 2**28
 # Larger files are not read into memory: such a picture takes 8 bytes a pixel at most.
 MAX_BYTES = 8 * MAX_PIXELS
-# Grey of so many bits or fewer in a file of 16 is stretched: cameras and scanners have 10, 12 or 14.
+# So many bits or fewer in a file of 16 are stretched: cameras and scanners have 10, 12 or 14.
 MAX_PARTIAL_BITS = 14
-# The suffixes of what Pillow reads, and pillow-heif. Left out are vector graphics, numbers that are
+# The suffixes of what Pillow and pillow-heif read. Left out are vector graphics, numbers that are
 # no brightness, and formats that need another program.
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib",
-    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
-    ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif", ".tga", ".icb", ".vda", ".vst",
-    ".qoi", ".ico", ".cur", ".icns", ".psd", ".pcx", ".dcx", ".pcd", ".pxr", ".ras", ".sgi", ".rgb",
-    ".rgba", ".bw", ".dds", ".blp", ".ftc", ".ftu", ".gbr", ".im", ".msp", ".xbm", ".xpm", ".fli",
-    ".flc",
+    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf",
+    ".jpx", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif", ".tga", ".icb",
+    ".vda", ".vst", ".qoi", ".ico", ".cur", ".icns", ".psd", ".pcx", ".dcx", ".pcd", ".pxr",
+    ".ras", ".sgi", ".rgb", ".rgba", ".bw", ".dds", ".blp", ".ftc", ".ftu", ".gbr", ".im",
+    ".msp", ".xbm", ".xpm", ".fli", ".flc",
 )  # fmt: skip
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1"}
 AVIF_BRANDS = {b"avif", b"avis"}
@@ -40,9 +40,9 @@ class _Refused(ValueError):
 def read_picture(path: str | os.PathLike) -> np.ndarray:
     """Reads a picture as RGB uint8 [H, W, 3], turned upright as its EXIF orientation says.
 
-    Grey, palette and CMYK become RGB, transparency is dropped (as in the original's demo), and only
-    the first frame of an animation is read. More than 8 bits become 8: of 16 the upper 8, but the
-    range of 14 or fewer in a file of 16 is stretched, which is logged. Damaged metadata is ignored.
+    Grey, palette and CMYK become RGB, transparency is dropped (as in the original's demo), and
+    only the first frame of an animation is read. More than 8 bits become 8: of 16 the upper 8, but
+    14 or fewer in a file of 16 are stretched, which is logged. Damaged metadata is ignored.
 
     Raises:
         OSError: there is no such file.
@@ -150,7 +150,7 @@ def _to_rgb(path, picture, data) -> np.ndarray:
 def _has_16_bits(picture, data) -> bool:
     if picture.format == "PNG":
         return data[24] == 16
-    return picture.format == "TIFF" and 16 in picture.tag_v2.get(258, ())
+    return picture.format == "TIFF" and 16 in picture.tag_v2.get(258, ())  # BitsPerSample
 
 
 def _levels(picture) -> np.ndarray:
@@ -158,8 +158,8 @@ def _levels(picture) -> np.ndarray:
     levels = np.asarray(picture)
     # Pillow takes all whole numbers of 32 bits for signed ones.
     if picture.format == "TIFF" and levels.dtype == np.int32:
-        (kind,) = {*picture.tag_v2.get(339, (1,))}
-        return levels.view(np.uint32) if kind == 1 else levels
+        is_unsigned = picture.tag_v2.get(339, (1,))[0] == 1  # SampleFormat
+        return levels.view(np.uint32) if is_unsigned else levels
     return levels
 
 
@@ -167,9 +167,7 @@ def _to_8_bits(path, levels) -> np.ndarray:
     """Whole numbers of any range and shape as uint8; logs if it is not the upper 8 bits of 16."""
     low, high = int(levels.min()), int(levels.max())
     if low < 0:
-        logging.warning(
-            "%s: its levels %d to %d were stretched to black and white.", path, low, high
-        )
+        logging.warning("%s: its levels %d to %d were taken for black to white.", path, low, high)
         share = (levels - np.float64(low)) / max(high - low, 1)
         return np.round(255 * share).astype(np.uint8)
     bits = max(high.bit_length(), 8)

@@ -35,7 +35,8 @@ def crop_batch(
 
     Args:
         image_bytes: string [N]; JPEG or PNG.
-        boxes: float32 [N, 4], x, y, width, height in pixels of the upright pictures; None means the whole pictures.
+        boxes: float32 [N, 4], x, y, width, height in pixels of the upright pictures; None means
+            the whole pictures.
         img_size: side S of a crop.
     """
     count = tf.size(image_bytes)

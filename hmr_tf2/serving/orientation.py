@@ -1,4 +1,4 @@
-"""Which side of a stored picture is up, found in the graph as `hmr_tf2.exif` does, step for step."""
+"""Which side of a picture is up, found in the graph as `hmr_tf2.exif` does, step for step."""
 
 from collections.abc import Callable
 
