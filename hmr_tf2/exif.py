@@ -148,7 +148,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _jpeg_metadata(data):
+    """Where the segments are that the pixels do not need, and what stands between segments."""
+    position = 2
     for marker, start, end in _segments(data):
+        yield position, start - 4
+        position = end
         is_metadata = APP0 <= marker <= APP15 or marker == COMMENT
         if is_metadata and end - start < COLOR_SEGMENTS.get(marker, len(data)):
             yield start - 4, end
