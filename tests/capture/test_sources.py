@@ -49,7 +49,8 @@ def test_what_is_left_out_of_a_folder_is_named_with_the_reason(tmp_path, caplog)
         f"--img_path={tmp_path}: left out c.txt, d.txt because .txt is not the suffix of a "
         "picture or video; e because a name without a suffix such as .jpg tells no picture or "
         "video; f.CR2 because a camera's raw pictures must be developed first (to JPEG, say); "
-        "gone.jpg because it is not a file, or a link to nothing; more because folders in it are not entered."
+        "gone.jpg because it is not a file, or a link to nothing; more because folders in it are "
+        "not entered."
     )
 
 
