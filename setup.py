@@ -56,6 +56,9 @@ REQUIRED = [
 # NVIDIA's libraries, which pip installs beside TensorFlow; the driver is the machine's own.
 GPU = [f"tensorflow[and-cuda]==2.15.1; {OLD}", f"tensorflow[and-cuda]==2.21.0; {NEW}"]
 
+# Pictures of iPhones.
+HEIF = ["pillow-heif>=1.0"]
+
 # The API reference, which a test builds.
 DOCS = ["pdoc==16.0.0"]
 
@@ -117,6 +120,7 @@ setuptools.setup(
         "beam": ["apache-beam==2.77.0"],
         "docs": DOCS,
         "gpu": GPU,
+        "heif": HEIF,
         "mutants": ["cosmic-ray==8.7.0"],
         "test": [
             "pytest>=8",
@@ -133,6 +137,7 @@ setuptools.setup(
             "nbformat>=5.10",
             "ipykernel>=6.29",
             *DOCS,
+            *HEIF,
             *GRAPHICS,
         ],
     },

@@ -188,7 +188,7 @@ def scale_and_crop(
     """
     center = np.asarray(center, np.float64)
     if np.prod(np.array(picture.shape[:2]) * scale) > MAX_RESIZED_PX:
-        part, corner = _part_around(picture, center, img_size / scale)
+        part, corner = part_around(picture, center, img_size / scale)
         if part.size < picture.size:
             crop = scale_and_crop(part, scale, center - corner, img_size)
             return dataclasses.replace(crop, start=crop.start + corner * crop.scale)
@@ -206,7 +206,9 @@ def scale_and_crop(
     return Crop(factors, start, img_size, from_pixels(cut))
 
 
-def _part_around(picture, center, side):
+def part_around(
+    picture: np.ndarray, center: np.ndarray, side: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of a picture within `side` of `center`, never empty, and the x, y of its corner."""
     limit = np.array(picture.shape[1::-1])
     low = np.clip(np.floor(center - side), 0, limit - 1).astype(int)

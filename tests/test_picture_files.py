@@ -1,7 +1,10 @@
 """Picture files of every kind become the same RGB, or are named with what is wrong."""
 
 import io
+import sys
 
+import cv2
+import exif_blocks
 import numpy as np
 import pytest
 from PIL import Image
@@ -127,3 +130,151 @@ def test_a_picture_is_written_whole_and_reads_the_same(tmp_path, rgb):
     pictures.write_picture(path, rgb)
     np.testing.assert_array_equal(pictures.read_picture(path), rgb)
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14])
+@pytest.mark.parametrize("name", ["a.png", "a.tiff", "a.pgm"])
+def test_grey_of_fewer_than_16_bits_is_stretched_and_that_is_said(tmp_path, caplog, bits, name):
+    levels = np.linspace(0, 2**bits - 1, 600).reshape(20, 30).astype(np.uint16)
+    got = read(tmp_path, Image.fromarray(levels), name)
+    np.testing.assert_array_equal(got, np.repeat(levels[..., None] >> (bits - 8), 3, axis=2))
+    top = 2**bits - 1
+    said = f"{name}: its levels reach {top} only, so that 0 to {top} were taken for black to white"
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("bits", [15, 16])
+def test_grey_that_fills_16_bits_keeps_its_upper_8(tmp_path, caplog, bits):
+    levels = np.linspace(0, 2**bits - 1, 600).reshape(20, 30).astype(np.uint16)
+    got = read(tmp_path, Image.fromarray(levels), "a.png")
+    np.testing.assert_array_equal(got[..., 0], levels // 256)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+def test_colors_of_fewer_than_16_bits_are_stretched_too(tmp_path, rng, bits, name):
+    levels = rng.integers(0, 2**bits, (20, 30, 3), np.uint16)
+    levels[0, 0] = 2**bits - 1
+    cv2.imwrite(str(tmp_path / name), levels[..., ::-1])
+    np.testing.assert_array_equal(pictures.read_picture(tmp_path / name), levels >> (bits - 8))
+
+
+@pytest.mark.parametrize(
+    "kind, low, high, shift",
+    [(np.int32, 0, 255, 0), (np.int32, 0, 4095, 4), (np.int32, 0, 65535, 8),
+     (np.int32, 0, 2**31 - 1, 23), (np.uint32, 0, 2**32 - 1, 24)],
+)  # fmt: skip
+def test_32_bits_become_8(tmp_path, kind, low, high, shift):
+    levels = np.linspace(low, high, 600).reshape(20, 30).astype(kind)
+    path, signed, unsigned = tmp_path / "a.tiff", b"S\1\3\0\1\0\0\0\2", b"S\1\3\0\1\0\0\0\1"
+    Image.fromarray(levels.view(np.int32)).save(path)
+    assert signed in path.read_bytes()  # the entry of the kind of numbers, which Pillow ignores
+    if kind == np.uint32:
+        path.write_bytes(path.read_bytes().replace(signed, unsigned))
+    np.testing.assert_array_equal(pictures.read_picture(path)[..., 1], levels >> shift)
+
+
+def test_negative_levels_are_stretched_from_the_lowest(tmp_path, caplog):
+    levels = np.linspace(-1000, 3000, 256).reshape(16, 16).astype(np.int32)
+    got = read(tmp_path, Image.fromarray(levels), "a.tiff")
+    assert np.abs(got[..., 0].ravel().astype(int) - np.arange(256)).max() <= 1
+    assert "a.tiff: its levels -1000 to 3000 were taken for black to white" in caplog.text
+
+
+def test_a_black_picture_of_16_bits_is_black(tmp_path, caplog):
+    assert not read(tmp_path, Image.fromarray(np.zeros((4, 5), np.uint16)), "a.png").any()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "RGBA", "CMYK", "YCbCr", "LAB", "HSV"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "WEBP", "TGA", "PPM", "GIF", "BMP"])
+def test_every_mode_that_a_format_holds_becomes_rgb(tmp_path, rgb, kind, mode):
+    path = tmp_path / "a"
+    try:
+        Image.fromarray(rgb).convert(mode).save(path, kind)
+        expected = np.asarray(Image.open(path).convert("RGB"))
+    except (OSError, ValueError):
+        return  # not a mode of this format
+    np.testing.assert_array_equal(pictures.read_picture(path), expected)
+
+
+def test_every_suffix_that_pillow_reads_is_known(tmp_path):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    not_read = {
+        ".h5", ".hdf", ".grib", ".bufr", ".iim", ".mpg", ".mpeg",  # only known by name
+        ".ps", ".eps", ".emf", ".wmf",  # drawings, by other programs
+        ".pfm", ".fit", ".fits",  # floating-point numbers
+    }  # fmt: skip
+    registered = Image.registered_extensions()
+    readable = {suffix for suffix, kind in registered.items() if kind in Image.OPEN}
+    assert readable - not_read == set(pictures.SUFFIXES) - {".mpo"}
+    assert len(set(pictures.SUFFIXES)) == len(pictures.SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.JPE", "a.jfif", "a.jp2", "a.avif", "a.heic", "a.HEIF", "a.tga"]
+)
+def test_pictures_of_phones_and_programs_are_read(tmp_path, rgb, name):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    got = read(tmp_path, Image.fromarray(rgb), name, quality=95)
+    assert np.abs(got.astype(int) - rgb).mean() < 4
+
+
+def test_what_a_picture_is_decides_not_its_suffix(tmp_path, rgb):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    for kind in ("PNG", "HEIF", "WEBP"):
+        Image.fromarray(rgb).save(tmp_path / "a.jpg", kind)
+        assert pictures.read_picture(tmp_path / "a.jpg").shape == rgb.shape
+
+
+def test_a_heic_without_its_reader_is_named_with_the_remedy(tmp_path, rgb, monkeypatch):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.fromarray(rgb).save(tmp_path / "a.jpg", "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ValueError, match=r"a.jpg is a HEIC picture.*'hmr_tf2\[heif\]'.*to JPEG"):
+        pictures.read_picture(tmp_path / "a.jpg")
+
+
+def test_a_tiff_of_a_rare_kind_is_named_with_the_remedy(tmp_path, rng):
+    cv2.imwrite(str(tmp_path / "a.tif"), rng.random((5, 6, 3)).astype(np.float32))
+    with pytest.raises(ValueError, match=r"a.tif is not a picture .*save it as PNG"):
+        pictures.read_picture(tmp_path / "a.tif")
+
+
+KINDS = (
+    "JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "QOI", "ICO",
+    "PCX", "SGI", "DDS", "IM", "ICNS", "DIB", "HEIF",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_is_a_picture_or_an_error_that_names_it(tmp_path, kind):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    whole = exif_blocks.encoded(exif_blocks.blocks_of_colors(height=16, width=16), kind)
+    path = tmp_path / "damaged.jpg"
+    for data in exif_blocks.mutants(np.random.default_rng(1), whole, 150):
+        path.write_bytes(data)
+        try:
+            got = pictures.read_picture(path)
+        except ValueError as error:
+            assert "damaged.jpg" in str(error)
+        else:
+            assert got.dtype == np.uint8 and got.shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), AttributeError(""), OverflowError("x"), ZeroDivisionError("x"),
+              RuntimeError("x"), MemoryError(), AssertionError(),
+              UnicodeDecodeError("a", b"", 0, 1, "")],
+    ids=repr,
+)  # fmt: skip
+def test_whatever_a_reader_raises_names_the_file(tmp_path, rgb, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "convert", fail)
+    with pytest.raises(ValueError, match=r"a.png is not a whole picture: .+"):
+        pictures.read_picture(tmp_path / "a.png")

@@ -72,6 +72,7 @@ ROOMS = (
             "hmr_tf2.devices",
             "hmr_tf2.compiled",
             "hmr_tf2.replicas",
+            "hmr_tf2.exif",
             "hmr_tf2.pictures",
         ),
     ),

@@ -23,7 +23,8 @@ class HogDetector:
 
     def find(self, path, picture, frame=None) -> Boxes:
         factor = min(1.0, _MAX_SIDE / max(picture.shape[:2]))
-        small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        size = [max(1, round(factor * length)) for length in picture.shape[1::-1]]
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         width, height = self._hog.winSize
         # The person must fit into a window, however small the picture is.
         rim = [

@@ -20,7 +20,7 @@ from hmr_tf2.capture.bodies import (
 )
 from hmr_tf2.capture.boxes import BoxSource
 from hmr_tf2.capture.results_file import ResultsFile
-from hmr_tf2.crops import Crop, CropPlace, crop_box, crop_whole_picture
+from hmr_tf2.crops import Crop, CropPlace, crop_box, crop_whole_picture, part_around
 from hmr_tf2.pictures import read_picture, write_picture
 from hmr_tf2.predictor import CropPredictor
 from hmr_tf2.visualization import gltf, mesh_files, overlay, viewer
@@ -107,15 +107,17 @@ def write_drawings(
 def cut_out(picture: np.ndarray, place: CropPlace, side: int) -> np.ndarray:
     """What a crop shows, uint8 [side, side, 3], but with the resolution of the picture."""
     zoom = side / place.img_size * place.scale  # pixels of the result per pixel of the picture
-    shrink = min(1.0, 2.0 * float(zoom.max()))
-    if shrink < 1:  # sampling single points of a far larger picture would show a moiré
-        small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    else:
-        small = picture
-    actual = np.array(small.shape[1::-1]) / picture.shape[1::-1]
+    # OpenCV warps no picture of more than 32766 pixels a side. Twice the crop's half leaves a rim.
+    extent = place.img_size / place.scale
+    picture, corner = part_around(picture, place.start / place.scale + extent / 2, extent)
+    # Sampling single points of a far larger picture would show a moiré.
+    size = np.array(picture.shape[1::-1])
+    smaller = np.minimum(np.round(2.0 * zoom * size).astype(int).clip(1), size)
+    small = cv2.resize(picture, smaller.tolist(), interpolation=cv2.INTER_AREA)
+    actual = smaller / size
     matrix = np.zeros((2, 3))
     matrix[:, :2] = np.diag(actual / zoom)
-    matrix[:, 2] = actual * place.start / place.scale
+    matrix[:, 2] = actual * (place.start / place.scale - corner)
     return cv2.warpAffine(
         small,
         matrix,

@@ -13,38 +13,85 @@ import cv2
 import numpy as np
 from absl import logging
 
+from hmr_tf2 import pictures
 from hmr_tf2.capture.video_reader import Frame, VideoInfo, timed_frames, video_info
-from hmr_tf2.pictures import read_picture
 from tfrecords_tools.system_errors import sentence
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+PICTURE_SUFFIXES = pictures.SUFFIXES
+RAW_SUFFIXES = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2", ".srw", ".pef")
 # What phones, cameras, television and the web write.
 VIDEO_SUFFIXES = tuple(
     ".mp4 .m4v .mov .3gp .3g2 .mkv .webm .avi .wmv .asf .flv .f4v .mpg .mpeg .m2v .vob .ts .mts "
     ".m2ts .ogv .mxf .y4m .dv".split()
 )
+# What programs leave in folders by themselves; macOS begins the names of its own with "._".
+CLUTTER = ("thumbs.db", "desktop.ini")
+# So many files that are left out are named for each reason.
+MAX_NAMED = 5
 
 
 def find_files(img_path: str) -> list[pathlib.Path]:
     """The files that `img_path` (a file, a folder or a pattern such as 'in/*.jpg') means, sorted.
 
-    In a folder, these are the files that have the suffix of a picture or video.
+    In a folder, these are the files that have the suffix of a picture or video. What else is there
+    is logged with the reason why it is left out.
 
     Raises:
         FileNotFoundError: there are none.
     """
     path = pathlib.Path(img_path)
     if path.is_dir():
-        suffixes = PICTURE_SUFFIXES + VIDEO_SUFFIXES
-        found = [p for p in path.iterdir() if _suffix(p) in suffixes]
-        problem = f"the folder holds no picture or video ({', '.join(suffixes)})"
+        found = sorted(p for p in path.iterdir() if not _is_clutter(p))
+        problem = "the folder holds no picture or video"
     else:
-        found = [path] if path.exists() else map(pathlib.Path, glob.glob(img_path))
+        found = sorted([path] if path.exists() else map(pathlib.Path, glob.glob(img_path)))
         problem = "there is no such file or folder, and no file matches it as a pattern"
-    files = sorted(p for p in found if p.is_file())
+    reasons = {p: _why_left_out(p, path.is_dir()) for p in found}
+    files = [p for p, reason in reasons.items() if reason is None]
+    left_out = _left_out(reasons)
     if not files:
-        raise FileNotFoundError(f"--img_path={img_path}: {problem}.")
+        raise FileNotFoundError(
+            f"--img_path={img_path}: {problem}{f'; left out {left_out}' if left_out else ''}."
+        )
+    if left_out:
+        logging.warning("--img_path=%s: left out %s.", img_path, left_out)
     return files
+
+
+def _is_clutter(path: pathlib.Path) -> bool:
+    """Whether it is a file that no one put there, or a hidden one that is no picture or video."""
+    if path.name.startswith("._") or path.name.lower() in CLUTTER:
+        return True
+    return path.name.startswith(".") and _suffix(path) not in PICTURE_SUFFIXES + VIDEO_SUFFIXES
+
+
+def _why_left_out(path: pathlib.Path, by_suffix: bool) -> str | None:
+    """Why a file is not read, None if it is; `by_suffix` says whether its suffix decides."""
+    suffix = _suffix(path)
+    if path.is_dir():
+        return "because folders in it are not entered"
+    if not path.is_file():
+        return "because it is not a file, or a link to nothing"
+    if not by_suffix or suffix in PICTURE_SUFFIXES + VIDEO_SUFFIXES:
+        return None
+    if suffix in RAW_SUFFIXES:
+        return "because a camera's raw pictures must be developed first (to JPEG, say)"
+    if not suffix:
+        return "because a name without a suffix such as .jpg tells no picture or video"
+    return f"because {suffix} is not the suffix of a picture or video"
+
+
+def _left_out(reasons: dict[pathlib.Path, str | None]) -> str:
+    """A list of the files that have a reason, by reason; empty if there are none."""
+    groups: dict[str, list[str]] = {}
+    for path, reason in reasons.items():
+        if reason is not None:
+            groups.setdefault(reason, []).append(path.name)
+    return "; ".join(
+        f"{', '.join(names[:MAX_NAMED])}"
+        f"{f' and {len(names) - MAX_NAMED} more' if len(names) > MAX_NAMED else ''} {reason}"
+        for reason, names in groups.items()
+    )
 
 
 def is_video(path: pathlib.Path) -> bool:
@@ -119,7 +166,7 @@ class FrameFolder:
 
     @functools.cached_property
     def info(self) -> VideoInfo:
-        height, width = read_picture(self._files[0]).shape[:2]
+        height, width = pictures.read_picture(self._files[0]).shape[:2]
         return VideoInfo((width, height), self._fps, len(self._files))
 
     def frames(self, limit=None) -> Iterator[Frame]:
@@ -127,7 +174,7 @@ class FrameFolder:
         picture = None
         for number, file in enumerate(self._files[:limit]):
             try:
-                picture = _resized(read_picture(file), size)
+                picture = _resized(pictures.read_picture(file), size)
             except (ValueError, OSError) as error:
                 if picture is None:
                     raise

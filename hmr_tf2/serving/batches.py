@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from hmr_tf2.serving.cropping import Crop, crop_box, crop_whole_picture
-from hmr_tf2.serving.decoding import decode_picture
+from hmr_tf2.serving.decoding import decode_stored
 from tfrecords_tools.pipelines import ends_promptly
 
 # This bounds the memory of a request: a decoded picture is dropped once it is cropped.
@@ -35,7 +35,8 @@ def crop_batch(
 
     Args:
         image_bytes: string [N]; JPEG or PNG.
-        boxes: float32 [N, 4], x, y, width, height in pixels; None means the whole pictures.
+        boxes: float32 [N, 4], x, y, width, height in pixels of the upright pictures; None means
+            the whole pictures.
         img_size: side S of a crop.
     """
     count = tf.size(image_bytes)
@@ -45,11 +46,11 @@ def crop_batch(
 
     @tf.autograph.experimental.do_not_convert
     def crop(element):
-        picture = decode_picture(element["data"])
+        picture, orientation = decode_stored(element["data"])
         if boxes is None:
-            made = crop_whole_picture(picture, img_size)
+            made = crop_whole_picture(picture, img_size, orientation)
         else:
-            made = crop_box(picture, element["box"], img_size)
+            made = crop_box(picture, element["box"], img_size, orientation)
         return element["index"], tf.constant(1), made
 
     dataset = (

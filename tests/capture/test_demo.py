@@ -6,6 +6,7 @@ import os
 import pathlib
 
 import cv2
+import exif_blocks
 import numpy as np
 import pytest
 from PIL import Image
@@ -183,6 +184,20 @@ def test_a_folder_runs_on_past_pictures_that_fail(run, make_spot, tmp_path, caps
     assert len(document["failed"]) == 4
     assert "Recovered 4 bodies in 4 of 8 files" in capsys.readouterr().out
     inside(out, "a", "c", "d", "one", "results.json", "results.npz")
+
+
+def test_a_folder_with_a_damaged_exif_block_is_processed_whole(run, make_spot, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "c.jpg"):
+        save(folder / name, make_spot(SIZE, (200, 130)))
+    # Turned, and beside the orientation a fraction of which only half is there.
+    lying = np.ascontiguousarray(np.rot90(make_spot(SIZE, (200, 130))))
+    block = exif_blocks.block(6, extra=[(0x011A, 5, 1, b"\xff\xff\xff\x7f")])
+    (folder / "b.jpg").write_bytes(exif_blocks.encoded(lying, "JPEG", block))
+    _, document, _, _ = run(img_path=str(folder))
+    assert document["failed"] == []
+    assert [(i["width"], i["height"]) for i in document["images"]] == [SIZE] * 3
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError])

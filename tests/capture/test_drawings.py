@@ -56,6 +56,25 @@ def test_the_panel_shows_the_crop_in_the_resolution_of_the_picture(scale):
     np.testing.assert_allclose(found, expected, atol=1.5)
 
 
+@pytest.mark.parametrize("size", [(40000, 40), (40, 40000), (300000, 30), (3, 50000), (50000, 1)])
+def test_pictures_longer_than_opencv_warps_are_cut_first(size):
+    """32766 pixels are its limit."""
+    width, height = size
+    point = np.array([width * 9 // 10, height // 2])
+    picture = np.full((height, width, 3), 40, np.uint8)
+    picture[point[1], point[0]] = 250
+    for box in ([*(point - 8), 20, 12], [0, 0, *size]):
+        crop = crops.crop_box(picture, np.array(box, float))
+        cut = picture_run.cut_out(picture, crop.place, 448)
+        assert cut.shape == (448, 448, 3)
+    small = crops.crop_box(picture, np.array([*(point - 8), 20, 12], float))
+    cut = picture_run.cut_out(picture, small.place, 448)[..., 0].astype(float)
+    expected = ((point + 0.5) * small.scale - small.start) * 2
+    bright = np.argwhere(cut > 120).mean(axis=0)[::-1]
+    along = int(width < height)
+    assert abs(bright[along] - expected[along]) < small.scale[along] * 2
+
+
 def test_the_panel_is_that_of_the_originals_demo(rng):
     crop = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
     mesh = octahedron([0.1, 0, 0], 0.5)

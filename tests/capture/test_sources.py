@@ -25,6 +25,55 @@ def test_a_folder_means_its_pictures_and_videos_in_order(tmp_path):
     assert [sources.is_video(p) for p in found] == [False, False, True]
 
 
+def test_what_is_left_out_of_a_folder_is_named_with_the_reason(tmp_path, caplog):
+    names = [
+        "a.jpg",
+        "b.Heic",
+        "c.txt",
+        "d.txt",
+        "e",
+        "f.CR2",
+        ".DS_Store",
+        "Thumbs.db",
+        "._a.jpg",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing")
+    found = sources.find_files(str(tmp_path))
+    assert [p.name for p in found] == ["a.jpg", "b.Heic"]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"--img_path={tmp_path}: left out c.txt, d.txt because .txt is not the suffix of a "
+        "picture or video; e because a name without a suffix such as .jpg tells no picture or "
+        "video; f.CR2 because a camera's raw pictures must be developed first (to JPEG, say); "
+        "gone.jpg because it is not a file, or a link to nothing; more because folders in it are "
+        "not entered."
+    )
+
+
+def test_of_many_files_that_are_left_out_the_first_are_named(tmp_path, caplog):
+    (tmp_path / "a.jpg").touch()
+    for k in range(12):
+        (tmp_path / f"{k:02}.json").touch()
+    sources.find_files(str(tmp_path))
+    assert "left out 00.json, 01.json, 02.json, 03.json, 04.json and 7 more because" in caplog.text
+
+
+def test_a_folder_of_pictures_only_says_nothing(tmp_path, caplog):
+    for name in ("a.jpg", "b.JFIF", ".DS_Store", "desktop.ini"):
+        (tmp_path / name).touch()
+    assert len(sources.find_files(str(tmp_path))) == 2
+    assert not caplog.records
+
+
+def test_a_folder_without_a_picture_says_what_it_holds(tmp_path):
+    (tmp_path / "a.docx").touch()
+    with pytest.raises(FileNotFoundError, match=r"no picture or video; left out a.docx because"):
+        sources.find_files(str(tmp_path))
+
+
 def test_a_folder_named_as_a_picture_is_none(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     with pytest.raises(FileNotFoundError, match="no picture or video"):

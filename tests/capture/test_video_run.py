@@ -10,8 +10,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-
 from film_maker import ffmpeg, sound_of
+
 from hmr_tf2 import demo, loading
 from hmr_tf2.capture import box_files, height, motion_files, smoothing, sources, video_run
 from hmr_tf2.capture.bodies import bodies_of, see
@@ -105,7 +105,9 @@ def test_a_turned_video_gives_upright_people_and_an_upright_film(run, film, tmp_
 
 def test_the_film_has_the_sound_of_the_video(run, film, tmp_path):
     silent = film([(80 + 8 * k, 120) for k in range(20)])
-    ffmpeg("-i", silent, "-f", "lavfi", "-i", "sine=duration=1", "-c:v", "copy", tmp_path / "s.mkv")
+    ffmpeg(
+        "-i", silent, "-f", "lavfi", "-i", "sine=duration=1", "-c:v", "copy", tmp_path / "s.mkv"
+    )
     out, _, _ = run(img_path=str(tmp_path / "s.mkv"))
     assert len(sound_of(out / "s" / "overlay.mp4")) / 8000 == pytest.approx(1, abs=0.1)
     out, _, _ = run(img_path=str(tmp_path / "s.mkv"), max_frames=10)
@@ -222,9 +224,7 @@ def test_heights_of_several_people_go_by_their_numbers_in_pictures_too(run, make
     boxes = "66,88,28,64;226,88,28,64"
     _, _, fixed = run(img_path=str(tmp_path / "a.png"), bbox=boxes, height_m="1.8;1.65")
     rig = loading.load_predictor().rig
-    np.testing.assert_allclose(
-        height.heights(fixed["theta"][:, 75:], rig), [1.8, 1.65], atol=2e-6
-    )
+    np.testing.assert_allclose(height.heights(fixed["theta"][:, 75:], rig), [1.8, 1.65], atol=2e-6)
     shaped = rig.shaped(fixed["theta"][0, 75:])[0]
     assert np.ptp(shaped[:, 1]) == pytest.approx(1.8, abs=1e-5)
     _, _, one = run(img_path=str(tmp_path / "a.png"), bbox=boxes, height_m="1.8")

@@ -5,13 +5,14 @@ import struct
 import zlib
 
 import cv2
+import exif_blocks
 import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from hmr_tf2 import crops, loading, serving
+from hmr_tf2 import crops, loading, pictures, serving
 from hmr_tf2.serving import batches, cropping, decoding
 
 WHOLE = tf.function(
@@ -99,12 +100,55 @@ def test_16_bit_pngs_keep_their_upper_8_bits(rng):
     np.testing.assert_array_equal(got, np.repeat((grey // 256)[..., np.newaxis], 3, 2))
 
 
-def test_the_exif_orientation_is_not_followed(encoded):
-    plain = encoded()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture = decoding.decode_picture(tf.constant(encoded(exif=exif)))
-    np.testing.assert_array_equal(picture, decoding.decode_picture(tf.constant(plain)))
+@pytest.mark.parametrize("bits", [8, 9, 12, 14])
+def test_pngs_of_16_bits_that_use_fewer_are_stretched_as_in_the_demo(rng, tmp_path, bits):
+    grey = rng.integers(0, 2**bits, (40, 50), np.uint16)
+    grey[0, 0] = 2**bits - 1
+    for levels in (grey, np.stack([grey, grey // 2, grey // 3], axis=-1)):
+        assert cv2.imwrite(str(tmp_path / "a.png"), levels)
+        got = decoding.decode_picture(tf.constant((tmp_path / "a.png").read_bytes()))
+        np.testing.assert_array_equal(got, pictures.read_picture(tmp_path / "a.png"))
+        assert got.numpy().max() == 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_is_turned_as_its_exif_block_says_and_cropped_as_in_the_demo(
+    encoded, tmp_path, kind, orientation
+):
+    block = exif_blocks.block(orientation, "<>"[orientation % 2])
+    data = encoded(kind=kind, exif=b"Exif\0\0" + block)
+    (tmp_path / "a").write_bytes(data)
+    picture = pictures.read_picture(tmp_path / "a")
+    assert picture.shape == ((130, 170, 3) if orientation < 5 else (170, 130, 3))
+    np.testing.assert_array_equal(decoding.decode_picture(tf.constant(data)), picture)
+    box = [30.0, 70.0, 60.0, 55.0]  # of the upright picture
+    for got, expected in (
+        (CROPS(tf.constant([data])), crops.crop_whole_picture(picture)),
+        (BOXED_CROPS(tf.constant([data]), tf.constant([box])), crops.crop_box(picture, box)),
+    ):
+        assert got.valid.numpy().all()
+        np.testing.assert_array_equal(got.pixels[0], expected.pixels)
+        np.testing.assert_allclose(got.scale[0], expected.scale, rtol=1e-15)
+        np.testing.assert_allclose(got.start[0], expected.start, rtol=1e-12)
+
+
+def test_a_box_is_inside_or_outside_of_the_upright_picture(encoded):
+    lying = encoded(exif=b"Exif\0\0" + exif_blocks.block(6))  # 170 x 130, upright 130 x 170
+    boxes = tf.constant([[140.0, 10, 20, 20], [10, 140, 20, 20]])
+    assert BOXED_CROPS(tf.constant([lying] * 2), boxes).valid.numpy().tolist() == [False, True]
+
+
+def test_joints_of_a_phones_picture_are_pixels_of_the_upright_one(untrained, loaded, encoded):
+    data = encoded(exif=b"Exif\0\0" + exif_blocks.block(6))
+    picture = decoding.decode_picture(tf.constant(data)).numpy()
+    out = loaded.signatures["serving_default"](image_bytes=tf.constant([data]))
+    crop = crops.crop_whole_picture(picture)
+    bodies = untrained.predict_on_batch(crop.image[np.newaxis])
+    assert out["valid"].numpy().tolist() == [True]
+    np.testing.assert_allclose(
+        out["joints"], crop.to_picture(bodies["joints"]), rtol=1e-4, atol=1e-2
+    )
 
 
 def with_jpeg_size(data, height, width):
