@@ -305,7 +305,7 @@ class Dok:
         self.state = {"_shape": (4, 4), "dtype": np.dtype(float), "_dict": entries}
 
     def __reduce__(self):
-        return copyreg.__newobj__, (sp.dok_matrix,), self.state
+        return copyreg._reconstructor, (sp.dok_matrix, object, None), self.state
 
 
 def lists(*rows):
