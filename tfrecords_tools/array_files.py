@@ -8,11 +8,14 @@ import io
 import math
 import os
 import zipfile
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+import scipy.sparse
 
 from tfrecords_tools.paths import local_copy
+from tfrecords_tools.pickles import sparse_states
+from tfrecords_tools.pickles.budget import Budget
 
 LEAST_BYTES = 256 << 20
 BYTES_PER_BYTE = 8
@@ -31,7 +34,9 @@ def load_npy(path: str | os.PathLike) -> np.ndarray:
         try:
             return _read_array(file, size)
         except (ValueError, EOFError, MemoryError, SyntaxError, TypeError) as error:
-            raise ValueError(f"{path} cannot be read as a NumPy array: {_reason(error)}") from error
+            raise ValueError(
+                f"{path} cannot be read as a NumPy array: {_reason(error)}"
+            ) from error
 
 
 def load_npz(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -72,6 +77,27 @@ def load_npz(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], tuple[str,
                 f"{path} cannot be read as an archive of NumPy arrays: {_reason(error)}"
             ) from error
     return arrays, tuple(objects)
+
+
+def sparse_matrix(arrays: dict[str, np.ndarray]) -> Any:
+    """The matrix that `scipy.sparse.save_npz` wrote; None if it wrote no such arrays.
+
+    Raises:
+        ValueError: its parts contradict each other.
+    """
+    if not {"format", "shape", "data"} <= arrays.keys():
+        return None
+    kind = arrays["format"].tolist()
+    kind = kind.decode("latin1") if isinstance(kind, bytes) else str(kind)
+    if kind not in ("csc", "csr", "coo", "bsr", "dia"):
+        raise ValueError(f"it holds a sparse matrix of the unknown format {kind[:10]!r}")
+    cls = getattr(scipy.sparse, f"{kind}_matrix")
+    matrix = cls.__new__(cls)
+    state = {**arrays, "shape": tuple(arrays["shape"].ravel().tolist())}
+    state.pop("_shape", None)
+    size = sum(array.nbytes for array in arrays.values())
+    sparse_states.set_state(matrix, state, Budget(size))
+    return matrix
 
 
 class _HoldsObjects(ValueError):  # noqa: N818

@@ -158,7 +158,9 @@ def test_reads_sparse_matrices_of_every_scipy(tmp_path, module):
 
 def test_reads_what_chumpy_arranged_anew(tmp_path):
     ch = b"cchumpy.ch\nCh\n)\x81}U\x01x" + python2_array(np.arange(6.0)) + b"sb"
-    reshaped = b"cchumpy.reordering\nReshape\n)\x81}(U\x01a" + ch + b"U\x08newshapeK\x02K\x03\x86ub"
+    reshaped = (
+        b"cchumpy.reordering\nReshape\n)\x81}(U\x01a" + ch + b"U\x08newshapeK\x02K\x03\x86ub"
+    )
     turned = b"\x80\x02cchumpy.reordering\ntranspose\n)\x81}(U\x01a" + reshaped + b"U\x04axesNub."
     got = safe_pickle.load(write(tmp_path, turned))
     assert np.array_equal(np.asarray(got), np.arange(6.0).reshape(2, 3).T)

@@ -12,8 +12,8 @@ class ChumpyArray:
     """Stands in for a chumpy object; `numpy.asarray` gives its value.
 
     A `Ch` stores its value (attribute `x`), a `Select` picks its value from another array, and
-    `Reshape` and `transpose` arrange another's anew. Every other class of chumpy computes its value
-    with chumpy's code, so it has none here.
+    `Reshape` and `transpose` arrange another's anew. Every other class of chumpy computes its
+    value with chumpy's code, so it has none here.
     """
 
     def __init__(self, name: str):

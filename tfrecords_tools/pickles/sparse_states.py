@@ -1,7 +1,8 @@
 """Fills SciPy's sparse matrices from what a pickle says is in them, after checking all of it.
 
 SciPy's compiled code trusts indices, and a few bytes of a pickle can announce any shape, or refer
-to one long list as every row. So everything is counted, paid for and compared with the shape first.
+to one long list as every row. So everything is counted, paid for and compared with the shape
+first.
 """
 
 from typing import Any, NamedTuple
@@ -106,9 +107,7 @@ def _index(array: Any) -> np.ndarray:
 
 def _check_blocks(blocks: tuple[int, ...], shape: tuple[int, int]) -> None:
     sizes = blocks[1:]
-    if min(sizes) < 1 or any(
-        length % size for length, size in zip(shape, sizes, strict=True)
-    ):
+    if min(sizes) < 1 or any(length % size for length, size in zip(shape, sizes, strict=True)):
         raise ValueError(f"a sparse matrix of shape {shape} cannot have blocks of {sizes}")
 
 
@@ -134,9 +133,7 @@ def _entries_of_lil(
     rows = np.repeat(np.arange(shape[0]), lengths)
     joined_columns = [column for row in columns for column in row]
     joined_values = [value for row in values for value in row]
-    return _Entries(
-        _numbers(joined_values, dtype), rows, _places(joined_columns, shape[1])
-    )
+    return _Entries(_numbers(joined_values, dtype), rows, _places(joined_columns, shape[1]))
 
 
 def _lists(array: Any, count: int) -> list[list]:
@@ -165,7 +162,9 @@ def _entries_of_dok(
 
 
 def _numbers(values: list, dtype: np.dtype) -> np.ndarray:
-    if not all(isinstance(value, int | float | complex | np.number | np.bool_) for value in values):
+    if not all(
+        isinstance(value, int | float | complex | np.number | np.bool_) for value in values
+    ):
         raise ValueError("a sparse matrix does not hold numbers")
     return np.array(values, dtype)
 
