@@ -31,8 +31,8 @@ class EvaluateSettings:
     )
     keypoint_regressor: str | None = setting(
         None,
-        "File of the keypoints, for an SMPL file that has none; needed only if --load_path does not "
-        "tell.",
+        "File of the keypoints, for an SMPL file that has none; needed only if --load_path does "
+        "not lead to it.",
         "model",
     )
 

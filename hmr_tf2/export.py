@@ -38,8 +38,8 @@ class ExportSettings:
     )
     keypoint_regressor: str | None = setting(
         None,
-        "File of the keypoints, for an SMPL file that has none; needed only if the run does not "
-        "tell.",
+        "File of the keypoints, for an SMPL file that has none; needed only if the run's own is "
+        "gone.",
         "export",
     )
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 import scipy.sparse
 
-from tfrecords_tools.paths import local_copy
+from tfrecords_tools.paths import local_copy, path_of
 from tfrecords_tools.pickles import sparse_states
 from tfrecords_tools.pickles.budget import Budget
 
@@ -29,7 +29,7 @@ def load_npy(path: str | os.PathLike) -> np.ndarray:
         OSError: the file cannot be read.
         ValueError: it is damaged, or holds Python objects; the message names it.
     """
-    with local_copy(path) as local, open(local, "rb") as file:
+    with local_copy(path_of(path)) as local, open(local, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         try:
             return _read_array(file, size)
@@ -50,32 +50,36 @@ def load_npz(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], tuple[str,
         ValueError: it is damaged, or would take more memory than a file of its size should; the
             message names it.
     """
+    with local_copy(path_of(path)) as local:
+        content = local.read_bytes()
+    try:
+        return _read_members(content)
+    except Exception as error:  # zipfile raises its own, zlib's, struct's and NotImplementedError
+        raise ValueError(
+            f"{path} cannot be read as an archive of NumPy arrays: {_reason(error)}"
+        ) from error
+
+
+def _read_members(content: bytes) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     arrays: dict[str, np.ndarray] = {}
     objects: list[str] = []
-    with local_copy(path) as local:
-        try:
-            with zipfile.ZipFile(local) as archive:
-                members = archive.infolist()
-                left = LEAST_BYTES + BYTES_PER_BYTE * os.path.getsize(local)
-                if len(members) > _MAX_MEMBERS or sum(m.file_size for m in members) > left:
-                    raise ValueError("it holds more than a file of its size should")
-                for member in members:
-                    if not member.filename.endswith(".npy"):
-                        continue
-                    name = member.filename.removesuffix(".npy")
-                    with archive.open(member) as file:
-                        # No more is read than the archive's list of contents says.
-                        content = file.read(member.file_size)
-                    try:
-                        arrays[name] = _read_array(io.BytesIO(content), len(content))
-                    except _HoldsObjects:
-                        objects.append(name)
-        except OSError:
-            raise
-        except Exception as error:  # zipfile raises its own, zlib's, struct's and NotImplemented
-            raise ValueError(
-                f"{path} cannot be read as an archive of NumPy arrays: {_reason(error)}"
-            ) from error
+    # From memory, where a damaged place in the archive is no error of the system.
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        allowed = LEAST_BYTES + BYTES_PER_BYTE * len(content)
+        if len(members) > _MAX_MEMBERS or sum(m.file_size for m in members) > allowed:
+            raise ValueError("it holds more than a file of its size should")
+        for member in members:
+            if not member.filename.endswith(".npy"):
+                continue
+            name = member.filename.removesuffix(".npy")
+            with archive.open(member) as file:
+                # No more is read than the archive's list of contents says.
+                data = file.read(member.file_size)
+            try:
+                arrays[name] = _read_array(io.BytesIO(data), len(data))
+            except _HoldsObjects:
+                objects.append(name)
     return arrays, tuple(objects)
 
 

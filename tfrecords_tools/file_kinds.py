@@ -65,7 +65,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body|title|script|meta|!--)", re.IGNORECASE)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # How the pickles begin that Python 2 wrote as text: a container, or a name in two lines.
-_TEXT_PICKLE = re.compile(rb"\([dltci]|c[\w.]+\r?\n[\w.]+\r?\n")
+_TEXT_PICKLE = re.compile(rb"\(([dltci(NV]|S['\"]|[ILF]-?[\d.]+L?\r?\n)|c[\w.]+\r?\n[\w.]+\r?\n")
 _ONNX = re.compile(rb"\x08[\x01-\x20]\x12[\x00-\x7f]([A-Za-z][\w.+/-]+)")
 _ONNX_WRITERS = (b"pytorch", b"tf2onnx", b"onnx", b"skl2onnx", b"paddle", b"keras", b"CoreML")
 

@@ -38,8 +38,8 @@ KEYS = (
 )
 ACCEPTED = (
     "--keypoint_regressor accepts J_regressor_extra.npy [9, V] and J_regressor_h36m.npy [17, V] "
-    "as SPIN ships them, and the keypoints of LSP [14, V] or COCO+ [19, V], as .npy, .npz or .pkl; "
-    f"a file of several arrays names it {', '.join(KEYS[:-1])}."
+    "as SPIN ships them, and the keypoints of LSP [14, V] or COCO+ [19, V], as .npy, .npz or "
+    f".pkl; a file of several arrays names it {', '.join(KEYS[:-1])}."
 )
 # These joints of SMPL are those of LSP; its hips and neck lie elsewhere.
 SMPL_JOINTS = tuple(

@@ -105,8 +105,8 @@ def load_body(path: str | os.PathLike) -> dict:
     if other:
         raise ValueError(
             f"{path} is a model of {other}; HMR's body is SMPL, with {NUM_JOINTS} joints. "
-            "Download SMPL (version 1.0 or 1.1, for Python) from smpl.is.tue.mpg.de, or take the authors' "
-            "neutral_smpl_with_cocoplus_reg.pkl."
+            "Download SMPL (version 1.0 or 1.1, for Python) from smpl.is.tue.mpg.de, or take the "
+            "authors' neutral_smpl_with_cocoplus_reg.pkl."
         )
     missing = [key for key in SHAPES if key not in content and key != REGRESSOR]
     if missing:
