@@ -12,6 +12,7 @@ from hmr_tf2 import commands
 COMMANDS = (
     "hmr_tf2.quickstart",
     "hmr_tf2.standin",
+    "hmr_tf2.add_keypoints",
     "hmr_tf2.convert_datasets",
     "tfrecords_tools.verify",
     "tfrecords_tools.inspect",

@@ -39,6 +39,11 @@ class ClientSettings(CaptureSettings):
         "--no_vertices.",
         "body",
     )
+    keypoint_regressor: str | None = setting(
+        None,
+        "File of the keypoints, for an SMPL file that has none.",
+        "body",
+    )
 
     out_dir: str = setting("client_out", "Folder to write the results to.", "output")
 
@@ -78,6 +83,7 @@ def main(settings: ClientSettings) -> None:
         deadline=settings.deadline,
         batch_size=settings.batch_size,
         smpl_model_path=settings.smpl_model_path,
+        keypoint_regressor=settings.keypoint_regressor,
     )
     folders = folders_of(files, out)
     model = f"{settings.server}/{settings.model_name}"

@@ -56,6 +56,12 @@ class DemoSettings(CaptureSettings):
     smpl_model_path: str | None = setting(
         None, "Path of the SMPL file; needed only if --load_path does not lead to one.", "network"
     )
+    keypoint_regressor: str | None = setting(
+        None,
+        "File of the keypoints, for an SMPL file that has none; needed only if --load_path does "
+        "not lead to it.",
+        "network",
+    )
     batch_size: int = setting(
         16, "Number of people that the network looks at together.", "network", minimum=1
     )
@@ -115,7 +121,10 @@ def main(settings: DemoSettings) -> None:
         )
     devices.log_devices()
     predictor = loading.load_predictor(
-        settings.load_path, settings.smpl_model_path, settings.batch_size
+        settings.load_path,
+        settings.smpl_model_path,
+        settings.batch_size,
+        settings.keypoint_regressor,
     )
     folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, settings.load_path, files) as results:

@@ -29,6 +29,12 @@ class EvaluateSettings:
     smpl_model_path: str | None = setting(
         None, "SMPL file; needed only if --load_path does not tell which one.", "model"
     )
+    keypoint_regressor: str | None = setting(
+        None,
+        "File of the keypoints, for an SMPL file that has none; needed only if --load_path does "
+        "not lead to it.",
+        "model",
+    )
 
     data_dir: str | None = setting(
         None, "Folder of the records that convert_datasets wrote.", "data"
@@ -96,9 +102,13 @@ def main(settings: EvaluateSettings) -> None:
         for dataset in settings.datasets
     ]
     # Resolved once, since a run that is still training gets newer checkpoints meanwhile.
-    path, files = loading.model_files(settings.load_path, settings.smpl_model_path)
+    path, files = loading.model_files(
+        settings.load_path, settings.smpl_model_path, settings.keypoint_regressor
+    )
     devices.log_devices()
-    predictor = loading.load_predictor(path, settings.smpl_model_path, settings.batch_size)
+    predictor = loading.load_predictor(
+        path, settings.smpl_model_path, settings.batch_size, settings.keypoint_regressor
+    )
     for protocol in found:
         text, page = run.evaluate(
             protocol,

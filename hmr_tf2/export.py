@@ -36,6 +36,12 @@ class ExportSettings:
     smpl_model_path: str | None = setting(
         None, "Path of the SMPL file; needed only if the run's own file is gone.", "export"
     )
+    keypoint_regressor: str | None = setting(
+        None,
+        "File of the keypoints, for an SMPL file that has none; needed only if the run's own is "
+        "gone.",
+        "export",
+    )
 
     precision: str = setting(
         "float32",
@@ -73,7 +79,7 @@ def main(settings: ExportSettings) -> None:
     check_folder(settings.export_dir, or_address=True)
     checkpoint = run_folder.checkpoint_prefix(settings.load_path)
     devices.log_devices()
-    model = loading.load_model(checkpoint, settings.smpl_model_path)
+    model = loading.load_model(checkpoint, settings.smpl_model_path, settings.keypoint_regressor)
     dtype = tf.as_dtype(settings.precision)
     tolerance = TOLERANCE if dtype == tf.float32 else BFLOAT16_TOLERANCE
     folder = serving.export(

@@ -27,6 +27,7 @@ def load_predictor(
     load_path: str | os.PathLike,
     smpl_model_path: str | None = None,
     batch_size: int = BATCH_SIZE,
+    keypoint_regressor: str | None = None,
 ) -> Predictor:
     """Loads a predictor from one of our runs, a TF 1 checkpoint, or a SavedModel.
 
@@ -36,14 +37,17 @@ def load_predictor(
         smpl_model_path: the SMPL file; None means the run's own, the one beside a TF 1
             checkpoint, or what the SavedModel brings with it.
         batch_size: number of crops predicted at once.
+        keypoint_regressor: the file of the SMPL file's keypoints; None means the run's own, or
+            those in the SMPL file.
 
     Raises:
         ValueError, OSError: nothing usable is there; the message says what to do.
     """
     folder = export_folder(load_path)
     if folder is not None:
-        return _predictor_of_export(folder, smpl_model_path, batch_size)
-    return predictor_of(load_model(os.fspath(load_path), smpl_model_path), batch_size)
+        return _predictor_of_export(folder, smpl_model_path, keypoint_regressor, batch_size)
+    model = load_model(os.fspath(load_path), smpl_model_path, keypoint_regressor)
+    return predictor_of(model, batch_size)
 
 
 def export_folder(path: str | os.PathLike) -> pathlib.Path | None:
@@ -75,19 +79,23 @@ def predictor_of(model: HMR, batch_size: int = BATCH_SIZE) -> Predictor:
     return Predictor(network, theta_decoder(model.smpl, size), rig, size, batch_size)
 
 
-def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
+def load_model(
+    load_path: str, smpl_model_path: str | None = None, keypoint_regressor: str | None = None
+) -> HMR:
     """Loads one of our runs or checkpoints, or a TF 1 HMR checkpoint.
 
     Args:
         load_path: a run's folder, a checkpoint's prefix or its `.index` file.
         smpl_model_path: the SMPL file; None means the run's own, or the one beside a TF 1
             checkpoint.
+        keypoint_regressor: the file of its keypoints; None means the run's own, or those in the
+            SMPL file.
 
     Raises:
         ValueError, OSError: nothing usable is there; the message says what to do.
     """
     prefix = run_folder.checkpoint_prefix(load_path)
-    settings = model_settings(prefix, smpl_model_path)
+    settings = model_settings(prefix, smpl_model_path, keypoint_regressor)
     model = HMR(dataclasses.replace(HMRConfig(), **settings))
     model.compile()
     run_folder.restore(model, prefix)
@@ -95,8 +103,10 @@ def load_model(load_path: str, smpl_model_path: str | None = None) -> HMR:
     return model
 
 
-def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str, Any]:
-    """The settings of the model in a checkpoint: those of its run, and the path of its body.
+def model_settings(
+    prefix: str, smpl_model_path: str | None = None, keypoint_regressor: str | None = None
+) -> dict[str, Any]:
+    """The settings of the model in a checkpoint: those of its run, and the files of its body.
 
     The model computes in float32, as its weights are, whatever precision it was trained in.
     """
@@ -105,6 +115,8 @@ def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str,
     settings.pop("mixed_precision", None)
     if smpl_model_path:
         settings["smpl_model_path"] = smpl_model_path
+    if keypoint_regressor:
+        settings["keypoint_regressor"] = keypoint_regressor
     beside = path_of(prefix).with_name(SMPL_FILE)
     if not settings.get("smpl_model_path") and beside.is_file():
         settings["smpl_model_path"] = str(beside)
@@ -112,7 +124,9 @@ def model_settings(prefix: str, smpl_model_path: str | None = None) -> dict[str,
 
 
 def model_files(
-    load_path: str | os.PathLike, smpl_model_path: str | None = None
+    load_path: str | os.PathLike,
+    smpl_model_path: str | None = None,
+    keypoint_regressor: str | None = None,
 ) -> tuple[str, list[pathlib.Path]]:
     """What `load_predictor` would read now.
 
@@ -127,18 +141,20 @@ def model_files(
     folder = export_folder(load_path)
     if folder is not None:
         files = [folder / "saved_model.pb", *folder.glob("variables/*")]
-        return str(folder), files + ([path_of(smpl_model_path)] if smpl_model_path else [])
+        given = (smpl_model_path, keypoint_regressor if smpl_model_path else None)
+        return str(folder), files + [path_of(path) for path in given if path]
     prefix = run_folder.checkpoint_prefix(load_path)
-    body = model_settings(prefix, smpl_model_path).get("smpl_model_path")
+    settings = model_settings(prefix, smpl_model_path, keypoint_regressor)
+    of_body = (settings.get(name) for name in ("smpl_model_path", "keypoint_regressor"))
     files = [
         *path_of(prefix).parent.glob(f"{glob.escape(path_of(prefix).name)}.*"),
         run_folder.flags_file(prefix),
-        path_of(body) if body else None,
+        *(path_of(path) for path in of_body if path),
     ]
     return prefix, [path for path in files if path is not None]
 
 
-def _predictor_of_export(folder, smpl_model_path, batch_size):
+def _predictor_of_export(folder, smpl_model_path, keypoint_regressor, batch_size):
     tf1.check_name(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
@@ -153,7 +169,7 @@ def _predictor_of_export(folder, smpl_model_path, batch_size):
     size = spec.shape[1]
     if smpl_model_path:
         joint_type = next(t for t, number in NUM_KEYPOINTS.items() if number == num_keypoints)
-        decode = theta_decoder(SMPL(smpl_model_path, joint_type), size)
+        decode = theta_decoder(SMPL(smpl_model_path, joint_type, keypoint_regressor), size)
         rig = load_rig(smpl_model_path)
     elif hasattr(loaded, "rig"):
         decode = loaded.decode_theta

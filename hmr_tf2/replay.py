@@ -40,6 +40,9 @@ class ReplaySettings:
     smpl_model_path: str | None = setting(
         None, "The run's SMPL file, if it is no longer where it was.", "files"
     )
+    keypoint_regressor: str | None = setting(
+        None, "The run's file of keypoints, if it is no longer where it was.", "files"
+    )
 
     def __post_init__(self):
         check_settings(self)
@@ -64,6 +67,7 @@ def main(settings: ReplaySettings) -> None:
         HMR_SYSTEM,
         data_dir=settings.data_dir,
         smpl_model_path=settings.smpl_model_path,
+        keypoint_regressor=settings.keypoint_regressor,
     )
     devices.log_devices()
     found = replay.replay(config, HMR_SYSTEM, failed, load_path, settings.catch_up)

@@ -1,13 +1,30 @@
 """A model for prediction from whatever `--load_path` names."""
 
+import dataclasses
+import pickle
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hmr_tf2 import loading, serving
+from hmr_tf2 import (
+    HMR,
+    HMRConfig,
+    add_keypoints,
+    client,
+    demo,
+    evaluate,
+    export,
+    flagfiles,
+    loading,
+    replay,
+    serving,
+)
 from hmr_tf2.checkpoints import run_folder
+from hmr_tf2.hmr.config import TrainConfig
+from hmr_tf2.hmr.system import HMR_SYSTEM
+from hmr_tf2.smpl import load_smpl_file
 from hmr_tf2.smpl.rig import load_rig
 
 
@@ -123,3 +140,89 @@ def test_the_files_that_decide_are_those_of_the_newest(sources, reference_files)
     assert folder == str(sources["export"] / "1")
     assert {"saved_model.pb", "variables.index"} < {path.name for path in files}
     assert all(path.is_file() for path in files)
+
+
+@pytest.fixture(scope="module")
+def two_files(small_smpl_path, tmp_path_factory):
+    """SMPL's own file of 120 vertices, the mean beside it, and the file of its keypoints."""
+    folder = tmp_path_factory.mktemp("two files")
+    body = dict(load_smpl_file(small_smpl_path))
+    np.save(folder / "keypoints.npy", body.pop("cocoplus_regressor").toarray())
+    (folder / "SMPL_NEUTRAL.pkl").write_bytes(pickle.dumps(body, 2))
+    shutil.copy(small_smpl_path.with_name("neutral_smpl_mean_params.h5"), folder)
+    return {
+        "smpl_model_path": str(folder / "SMPL_NEUTRAL.pkl"),
+        "keypoint_regressor": str(folder / "keypoints.npy"),
+    }
+
+
+@pytest.fixture(scope="module")
+def of_two_files(two_files, small_smpl_path, save_run, tmp_path_factory):
+    """The folder of a run with such a body, and its model."""
+    model = HMR(HMRConfig(**two_files, model_type="small_resnet_fc3_dropout", encoder_only=True))
+    model.compile()
+    return save_run(model, tmp_path_factory.mktemp("runs") / "run"), model
+
+
+def test_a_run_keeps_the_file_of_its_keypoints(of_two_files, two_files, small_smpl_path, crops):
+    run, model = of_two_files
+    loaded = loading.load_model(str(run))
+    assert loaded.config.keypoint_regressor == two_files["keypoint_regressor"]
+    for key, value in loaded.predict_on_batch(crops).items():
+        np.testing.assert_array_equal(value, model.predict_on_batch(crops)[key], err_msg=key)
+    predictor = loading.load_predictor(run, batch_size=2)
+    joints = predictor.predict_crops(crops)["joints3d"]
+    np.testing.assert_allclose(joints, model.predict_on_batch(crops)["joints3d"], atol=1e-4)
+    # The authors' form of the same body, in one file, gives the same.
+    whole = loading.load_model(str(run), str(small_smpl_path), str(small_smpl_path))
+    theta = model.predict_on_batch(crops)["theta"]
+    both = (m.smpl.keypoints(theta[:, 75:], theta[:, 3:75]) for m in (model, whole))
+    np.testing.assert_array_equal(*both)
+
+
+def test_the_file_of_the_keypoints_is_one_that_predictions_depend_on(of_two_files, two_files):
+    run, _ = of_two_files
+    files = [str(path) for path in loading.model_files(run)[1]]
+    assert set(two_files.values()) <= set(files)
+    files = loading.model_files(run, keypoint_regressor="other.npy")[1]
+    assert "other.npy" in map(str, files)
+    assert two_files["keypoint_regressor"] not in map(str, files)
+
+
+def test_a_training_run_hashes_and_keeps_the_file_of_its_keypoints(two_files, tmp_path):
+    config = TrainConfig(**two_files)
+    assert two_files["keypoint_regressor"] in map(str, HMR_SYSTEM.input_files(config))
+    plain = dataclasses.replace(config, keypoint_regressor=None)
+    assert len(HMR_SYSTEM.input_files(plain)) == 2
+    path = tmp_path / "flags.cfg"
+    path.write_text(flagfiles.as_flagfile(config))
+    assert TrainConfig(**flagfiles.read_flagfile(path, TrainConfig)) == config
+    assert "keypoint_regressor" not in flagfiles.as_flagfile(plain)
+
+
+def test_an_export_of_such_a_run_needs_neither_file(of_two_files, crops, tmp_path):
+    run, model = of_two_files
+    folder = serving.export(loading.load_model(str(run)), tmp_path / "export")
+    got = loading.load_predictor(folder, batch_size=2).predict_crops(crops)
+    want = model.predict_on_batch(crops)
+    for key in ("verts", "joints3d"):
+        np.testing.assert_allclose(got[key], want[key], atol=1e-4)
+
+
+def test_a_body_without_keypoints_leads_to_the_flag(two_files):
+    with pytest.raises(ValueError, match="lacks cocoplus_regressor; .*--keypoint_regressor=FILE"):
+        HMR(HMRConfig(smpl_model_path=two_files["smpl_model_path"]))
+
+
+def test_every_command_that_takes_a_body_takes_its_keypoints():
+    for settings in (
+        TrainConfig,
+        evaluate.EvaluateSettings,
+        demo.DemoSettings,
+        export.ExportSettings,
+        client.ClientSettings,
+        replay.ReplaySettings,
+        add_keypoints.AddKeypointsSettings,
+    ):
+        names = {field.name for field in dataclasses.fields(settings)}
+        assert {"smpl_model_path", "keypoint_regressor"} <= names, settings

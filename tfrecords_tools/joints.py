@@ -100,6 +100,17 @@ H36M_17 = _joint_set(
     "head_top left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist"
 )
 
+# The rows of SPIN's J_regressor_extra.npy: each name is that of the data set in which the point is
+# labelled (hips to head_top LSP; pelvis and thorax MPII; spine, jaw and head Human3.6M).
+SPIN_EXTRA = _joint_set("right_hip left_hip neck head_top pelvis thorax spine jaw head")
+
+# The rows of SPIN's J_regressor_h36m.npy (its constants.py, H36M_TO_J17): the left leg comes
+# first. Those of J_regressor_h36m_correct.npy, which other projects have, are `H36M_17`.
+SPIN_H36M = _joint_set(
+    "pelvis left_hip left_knee left_ankle right_hip right_knee right_ankle torso neck head "
+    "head_top left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist"
+)
+
 # The 28 points of a training `annot.mat` of MPI-INF-3DHP.
 MPI_INF_3DHP = _joint_set(
     "spine3 spine4 spine2 spine pelvis neck head head_top left_clavicle left_shoulder left_elbow "

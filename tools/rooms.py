@@ -100,6 +100,7 @@ ROOMS = (
         "commands",
         "convert, train, replay, evaluate, demo, export, ask a server",
         (
+            "hmr_tf2.add_keypoints",
             "hmr_tf2.convert_datasets",
             "hmr_tf2.train",
             "hmr_tf2.replay",

@@ -27,6 +27,14 @@ class HMRConfig(ModelConfig):
         free=True,
         path=True,
     )
+    keypoint_regressor: str | None = setting(
+        None,
+        "File of the keypoints, for an SMPL file that has none: J_regressor_extra.npy or "
+        "J_regressor_h36m.npy as SPIN ships them, or one of all keypoints (npy, npz or pkl).",
+        "model",
+        free=True,
+        path=True,
+    )
     model_type: str = setting(
         "resnet_fc3_dropout",
         "Networks: resnet_fc3_dropout are the original's, small_resnet_fc3_dropout has a small "

@@ -56,7 +56,7 @@ class HMR(TrainedModel):
                 "neutral_smpl_with_cocoplus_reg.pkl. `python -m hmr_tf2.quickstart` makes a "
                 "stand-in to try things with."
             )
-        self.smpl = SMPL(config.smpl_model_path, config.joint_type)
+        self.smpl = SMPL(config.smpl_model_path, config.joint_type, config.keypoint_regressor)
         several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
         with layer_policy(config.mixed_precision):
             self.encoder = make_encoder(

@@ -20,9 +20,10 @@ def validation_of(config: TrainConfig) -> Validation | None:
 
 
 def input_files(config: TrainConfig) -> list[pathlib.Path]:
-    """The SMPL file and the file of its mean parameters."""
+    """The SMPL file, the file of its mean parameters, and that of its keypoints if it is one."""
     body = path_of(config.smpl_model_path)
-    return [body, body.with_name(MEAN_PARAMS_FILE)]
+    keypoints = [path_of(config.keypoint_regressor)] if config.keypoint_regressor else []
+    return [body, body.with_name(MEAN_PARAMS_FILE), *keypoints]
 
 
 HMR_SYSTEM = System(

@@ -20,6 +20,7 @@ def remote_predictor(
     deadline: float = 30.0,
     batch_size: int = 8,
     smpl_model_path: str | None = None,
+    keypoint_regressor: str | None = None,
 ) -> CropPredictor:
     """Connects to a served model, and asks for its mesh to see whether it is there.
 
@@ -34,6 +35,7 @@ def remote_predictor(
         batch_size: crops in one request.
         smpl_model_path: the SMPL file that the model was trained with; needed only where the
             server sends no vertices.
+        keypoint_regressor: the file of the SMPL file's keypoints, if that has none.
 
     Raises:
         ValueError, OSError: the server or its model does not answer, or it sends no vertices and
@@ -43,7 +45,9 @@ def remote_predictor(
     call = connect(server, model_name, deadline)
     model = f"The model {model_name} at {server}"
     faces, img_size = _mesh(call, model)
-    smpl = SMPL(smpl_model_path) if smpl_model_path else None
+    smpl = None
+    if smpl_model_path:
+        smpl = SMPL(smpl_model_path, keypoint_regressor=keypoint_regressor)
     if smpl is None and not faces.size:
         raise ValueError(
             f"{model} was exported with --no_vertices: give the SMPL file that it was trained "

@@ -28,19 +28,23 @@ class SMPL(tf.Module):
     Args:
         path: an SMPL file, see `load_smpl_file`.
         joint_type: 'cocoplus' (19 keypoints) or 'lsp' (the first 14 of these).
+        keypoint_regressor: file of the keypoints where `path` is an SMPL file without them, see
+            `load_smpl_file`.
 
     Raises:
-        ValueError, OSError: the file is not an SMPL model (see `load_smpl_file`), has fewer than
+        ValueError, OSError: a file is not an SMPL model (see `load_smpl_file`), has fewer than
             10 shape directions, or `joint_type` is unknown.
     """
 
-    def __init__(self, path: str, joint_type: str = "cocoplus"):
+    def __init__(
+        self, path: str, joint_type: str = "cocoplus", keypoint_regressor: str | None = None
+    ):
         super().__init__(name="smpl")
         if joint_type not in NUM_KEYPOINTS:
             raise ValueError(
                 f"joint_type must be one of {', '.join(NUM_KEYPOINTS)}; got {joint_type!r}."
             )
-        body = load_smpl_file(path)
+        body = load_smpl_file(path, keypoint_regressor, NUM_KEYPOINTS[joint_type])
         if body["shapedirs"].shape[-1] < NUM_BETAS:
             raise ValueError(
                 f"{path}: 'shapedirs' has {body['shapedirs'].shape[-1]} shape directions; "

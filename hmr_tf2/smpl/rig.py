@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hmr_tf2.smpl.body_model import NUM_BETAS
-from hmr_tf2.smpl.model_file import load_smpl_file
+from hmr_tf2.smpl.model_file import load_body
 
 
 class Rig(NamedTuple):
@@ -34,8 +34,8 @@ class Rig(NamedTuple):
 
 
 def load_rig(path: str) -> Rig:
-    """The rig of an SMPL file; raises what `load_smpl_file` raises."""
-    body = load_smpl_file(path)
+    """The rig of an SMPL file, which needs no keypoints; raises what `load_body` raises."""
+    body = load_body(path)
     regressor = body["J_regressor"]
     regressor = np.asarray(regressor.todense() if hasattr(regressor, "todense") else regressor)
     vertex_dirs = np.moveaxis(body["shapedirs"][..., :NUM_BETAS], -1, 0)

@@ -1,15 +1,19 @@
 """SMPL and mean files: read exactly, refused clearly."""
 
+import gzip
+import io
 import pathlib
 import pickle
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 import scipy.sparse
 
-from hmr_tf2.smpl import load_mean_params, load_smpl_file, mean_theta
+from hmr_tf2.smpl import SMPL, load_mean_params, load_smpl_file, mean_theta
 from hmr_tf2.smpl.model_file import SHAPES
+from hmr_tf2.smpl.rig import load_rig
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
@@ -257,3 +261,157 @@ def test_mean_parameters_of_endless_shape_are_refused_unread(tmp_path):
         file["shape"] = np.zeros(10)
     with pytest.raises(ValueError, match="'pose' is stored in pieces of 125000000 numbers"):
         load_mean_params(path)
+
+
+SPARSE = ("csc", "csr", "coo", "bsr", "dia", "lil", "dok")
+
+
+@pytest.mark.filterwarnings("ignore:.*matrix subclass")
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("kind", [*SPARSE, "matrix", "dense", "csr_array", "lil_array"])
+def test_a_body_is_the_same_however_its_matrices_are_stored(small, tmp_path, kind, protocol):
+    stored = dict(small)
+    for key in ("J_regressor", "cocoplus_regressor"):
+        dense = np.asarray(
+            small[key].todense() if scipy.sparse.issparse(small[key]) else small[key]
+        )
+        if kind in ("matrix", "dense"):
+            stored[key] = np.matrix(dense) if kind == "matrix" else dense
+        else:
+            make = getattr(scipy.sparse, kind if "_" in kind else f"{kind}_matrix")
+            stored[key] = make(dense)
+    if kind == "matrix":
+        stored |= {
+            key: np.matrix(small[key]) for key in ("v_template", "weights", "kintree_table")
+        }
+    path = tmp_path / "body.pkl"
+    path.write_bytes(pickle.dumps(stored, protocol))
+    loaded = load_smpl_file(path)
+    for key in SHAPES:
+        assert (loaded[key] != small[key]).sum() == 0, key
+        assert not isinstance(loaded[key], np.matrix)
+
+
+class Chumpy:
+    """Pickled as a `chumpy.ch.Ch`, as in the official files of SMPL."""
+
+    def __init__(self, values):
+        self.x, self._dirty_vars, self._itr = values, set(), None
+
+
+def with_chumpy(content):
+    """Pickles `content`, in which `Chumpy` is called by the name of chumpy's class."""
+    name = f"c{Chumpy.__module__}\nChumpy\n".encode()
+    return pickle.dumps(content, 2).replace(name, b"cchumpy.ch\nCh\n")
+
+
+def test_300_betas_of_chumpy_count_as_their_first_ten(small, tmp_path, rng):
+    many = np.concatenate([small["shapedirs"], rng.normal(size=(120, 3, 290))], axis=2)
+    official = {**small, "shapedirs": Chumpy(many), "bs_style": "lbs", "bs_type": "lrotmin"}
+    official |= {key: Chumpy(small[key]) for key in ("v_template", "posedirs", "weights")}
+    path, ten = tmp_path / "body.pkl", tmp_path / "ten.pkl"
+    path.write_bytes(with_chumpy(official))
+    ten.write_bytes(pickle.dumps(small, 2))
+    np.testing.assert_array_equal(load_smpl_file(path)["shapedirs"], many)
+    beta, theta = rng.normal(size=(2, 10)), rng.normal(size=(2, 72)) * 0.3
+    for a, b in zip(SMPL(path)(beta, theta, True), SMPL(ten)(beta, theta, True), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(load_rig(path), load_rig(ten), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def npz_of(body, **others):
+    file = io.BytesIO()
+    dense = {k: v.toarray() if scipy.sparse.issparse(v) else v for k, v in body.items()}
+    np.savez(file, **dense, **others)
+    return file.getvalue()
+
+
+def test_the_npz_of_a_body_is_the_body(small, tmp_path):
+    path = tmp_path / "SMPL_NEUTRAL.npz"
+    path.write_bytes(npz_of(small, bs_style=np.array("lbs"), info=np.array([None])))
+    loaded = load_smpl_file(path)
+    for key in SHAPES:
+        assert (loaded[key] != small[key]).sum() == 0, key
+
+
+def test_python_objects_in_an_npz_are_named(small, tmp_path):
+    del small["J_regressor"]
+    path = tmp_path / "SMPL_NEUTRAL.npz"
+    path.write_bytes(npz_of(small, J_regressor=np.array([None])))
+    with pytest.raises(
+        ValueError, match="lacks J_regressor; .*J_regressor it holds Python objects"
+    ):
+        load_smpl_file(path)
+
+
+OTHERS = {
+    "empty": (b"", r"empty \(0 bytes\), not an SMPL file.*Download the SMPL file"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS.*`git lfs pull`"),
+    "html": (b"\n<!doctype HTML><html>", "a web page.*Log in to the site with a browser"),
+    "json": (b'{"v_template": []}', "a JSON document.*Give the SMPL file"),
+    "text": (b"Quota exceeded.\n", "a text file"),
+    "npy": (b"\x93NUMPY\x01\x00", "a single NumPy array"),
+    "gzip": (gzip.compress(b"x"), "a gzip archive.*Unpack it"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    "torch": (pickle.dumps(0x1950A86A20F9469CFC6C, 2), "a PyTorch file"),
+    "zeros": (bytes(5000), "nothing but zero bytes.*Download"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_of_another_kind_under_the_bodys_name_is_named(tmp_path, name):
+    content, cause = OTHERS[name]
+    path = tmp_path / "neutral_smpl_with_cocoplus_reg.pkl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"neutral_smpl_with_cocoplus_reg\.pkl is .*{cause}"):
+        load_smpl_file(path)
+
+
+def test_an_npz_and_a_zip_under_the_name_of_a_pickle_are_named(small, tmp_path):
+    path = tmp_path / "body.pkl"
+    path.write_bytes(npz_of(small))
+    with pytest.raises(
+        ValueError, match=r"NumPy arrays \(\.npz\), not .*rename it to end in \.npz"
+    ):
+        load_smpl_file(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("smpl/models/body.pkl", b"x")
+    with pytest.raises(ValueError, match="a zip archive, not an SMPL file. Unpack it"):
+        load_smpl_file(path)
+
+
+@pytest.mark.parametrize(
+    "joints, name", [(52, "SMPL-H"), (55, "SMPL-X"), (16, "MANO"), (5, "FLAME")]
+)
+def test_another_body_model_is_named(small, tmp_path, joints, name):
+    other = {**small, "weights": np.zeros((120, joints)), "J_regressor": np.zeros((joints, 120))}
+    with pytest.raises(
+        ValueError, match=f"a model of {name}, with {joints} joints; .*Download SMPL"
+    ):
+        load_smpl_file(write(tmp_path, other))
+
+
+def test_star_is_named(small, tmp_path):
+    small["posedirs"] = np.zeros((120, 3, 93))
+    with pytest.raises(ValueError, match="a model of STAR"):
+        load_smpl_file(write(tmp_path, small))
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name != "hdf5"])
+def test_mean_parameters_of_another_kind_are_named(tmp_path, name):
+    content, cause = OTHERS[name]
+    (tmp_path / "mean.h5").write_bytes(content)
+    kind = cause.split(",")[0].split(".*")[0]
+    with pytest.raises(
+        ValueError, match=f"mean.h5 is not a file of mean parameters: it is .*{kind}"
+    ):
+        load_mean_params(tmp_path / "mean.h5")
+
+
+def test_missing_mean_parameters_and_spins_lead_to_the_tool(tmp_path):
+    with pytest.raises(FileNotFoundError, match="hmr_tf2.add_keypoints"):
+        load_mean_params(tmp_path / "mean.h5")
+    np.savez((tmp_path / "mean.h5").open("wb"), pose=np.zeros(144))
+    with pytest.raises(ValueError, match="hmr_tf2.add_keypoints"):
+        load_mean_params(tmp_path / "mean.h5")

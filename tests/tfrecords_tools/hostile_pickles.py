@@ -61,6 +61,56 @@ def _shapes(size: int) -> bytes:
     )
 
 
+def _object_array(elements: bytes, count: int) -> bytes:
+    """Opcodes for an array of objects."""
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01J"
+        + struct.pack("<i", count)
+        + b"\x85cnumpy\ndtype\nU\x02O8\x85R\x89]("
+        + elements
+        + b"etb"
+    )
+
+
+def _lil(size: int) -> bytes:
+    """A matrix each of whose rows is one and the same long list."""
+    half = size // 2
+    start = b"\x80\x02cscipy.sparse.lil\nlil_matrix\n)\x81}(U\x06_shapeJ"
+    row = b"](" + b"K\x00" * (half // 4) + b"eq\x01"
+    count = max(1, half // 4)
+    lists = row + b"h\x01" * (count - 1)
+    again = b"h\x01" * count
+    return (
+        start
+        + struct.pack("<i", count)
+        + b"K\x01\x86U\x04rows"
+        + _object_array(lists, count)
+        + b"U\x04data"
+        + _object_array(again, count)
+        + b"ub."
+    )
+
+
+def _dok(size: int) -> bytes:
+    """A dict of places, which many matrices share."""
+    items = b"".join(
+        b"K\x00M" + struct.pack("<H", n % 65536) + b"\x86K\x01" for n in range(size // 14)
+    )
+    start = b"\x80\x02(}(" + items + b"uq\x010cscipy.sparse\ndok_matrix\nq\x020"
+    shape = b"U\x06_shapeK\x01J\x00\x00\x01\x00\x86"
+    return _filled(start, b"h\x02)\x81}(U\x05_dicth\x01" + shape + b"ub", b"t.", size)
+
+
+def _sparse(kind: bytes, parts: bytes, rows: int) -> bytes:
+    """A sparse matrix with many rows and columns."""
+    number = b"\x8a\x08" + struct.pack("<q", rows)
+    name = b"cscipy.sparse." + kind + b"\n" + kind + b"_matrix\n"
+    return b"\x80\x02" + name + b")\x81}(U\x06_shape" + number * 2 + b"\x86" + parts + b"ub."
+
+
+_NO_PLACES = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+_NO_PLACES += b"(K\x01K\x00\x85cnumpy\ndtype\nU\x02i4\x85R\x89U\x00tb"
+
 # Family -> size in bytes -> a pickle of about that size; those in SMALL have a size of their own.
 SMALL: dict[str, bytes] = {
     "doubled tuple": b"\x80\x02" + DOUBLED + b".",
@@ -82,6 +132,20 @@ SMALL: dict[str, bytes] = {
     "doubled chumpy": b"\x80\x02cchumpy.ch\nCh\n)\x81}U\x01x" + DOUBLED + b"sb.",
     "doubled key": b"\x80\x02}" + DOUBLED + b"K\x01s.",
     "list inside itself": b"\x80\x02]q\x00h\x00a.",
+    "vast coo matrix": _sparse(
+        b"coo",
+        b"U\x04data" + _NO_PLACES + b"U\x03row" + _NO_PLACES + b"U\x03col" + _NO_PLACES,
+        1 << 40,
+    ),
+    "vast dok matrix": _sparse(b"dok", b"U\x05_dict}", 1 << 40),
+    "vast lil matrix": _sparse(b"lil", b"U\x04rows" + _object_array(b"", 0), 1 << 40),
+    "doubled shape of a sparse matrix": b"\x80\x02cscipy.sparse\ndok_matrix\n)\x81}(U\x06_shape"
+    + DOUBLED
+    + b"U\x05_dict}ub.",
+    "doubled offsets": b"\x80\x02cscipy.sparse\ndia_matrix\n)\x81}(U\x06_shapeK\x01K\x01\x86"
+    b"U\x07offsets" + DOUBLED + b"ub.",
+    "doubled coords": b"\x80\x02cscipy.sparse\ncoo_matrix\n)\x81}(U\x06_shapeK\x01K\x01\x86"
+    b"U\x06coords" + DOUBLED + b"ub.",
     "large announced bytes": b"\x80\x05\x96" + struct.pack("<q", 1 << 40) + b".",
 }
 FAMILIES: dict[str, Callable[[int], bytes]] = {
@@ -101,6 +165,8 @@ FAMILIES: dict[str, Callable[[int], bytes]] = {
         b"\x80\x02K\x01" + b"".join(b"p%d\n" % number for number in _collisions(size // 24)) + b"."
     ),
     "shapes of large numbers": _shapes,
+    "rows that are one list": _lil,
+    "entries that many matrices share": _dok,
 }
 
 

@@ -47,12 +47,65 @@ def test_reads_arrays_scalars_and_containers_of_every_protocol(tmp_path, protoco
         assert got[name] == value[name] and type(got[name]) is type(value[name]), name
 
 
+SPARSE = [
+    getattr(sp, f"{kind}_{noun}")
+    for kind in ("csc", "csr", "coo", "bsr", "dia", "lil", "dok")
+    for noun in ("matrix", "array")
+]
+
+
 @pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("kind", [sp.csc_matrix, sp.csr_matrix, sp.coo_matrix, sp.csc_array])
+@pytest.mark.parametrize("kind", SPARSE)
 def test_reads_sparse_matrices(tmp_path, protocol, kind):
-    want = kind(np.array([[0, 1.5, 0], [2, 0, 0]]))
-    got = safe_pickle.load(write(tmp_path, pickle.dumps(want, protocol)))
-    assert type(got) is kind and np.array_equal(got.toarray(), want.toarray())
+    dense = np.array([[0, 1.5, 0, 3], [2, 0, 0, 0]])
+    for want in (kind(dense), kind(dense.astype(np.int16)), kind(np.zeros((3, 2))), kind((0, 4))):
+        got = safe_pickle.load(write(tmp_path, pickle.dumps([want, want], protocol)))
+        assert type(got[0]) is kind and got[0] is got[1] and got[0].dtype.kind == want.dtype.kind
+        assert np.array_equal(got[0].toarray(), want.toarray())
+
+
+def test_blocks_of_a_sparse_matrix_keep_their_size(tmp_path):
+    want = sp.bsr_matrix(np.arange(24.0).reshape(4, 6), blocksize=(2, 3))
+    got = safe_pickle.load(write(tmp_path, pickle.dumps(want)))
+    assert got.blocksize == (2, 3) and np.array_equal(got.toarray(), want.toarray())
+
+
+def test_a_large_dok_matrix_is_within_the_budget(tmp_path):
+    want = sp.random(24, 6890, 0.2, random_state=0).todok()
+    got = safe_pickle.load(write(tmp_path, pickle.dumps(want, 2)))
+    assert (got != want).nnz == 0
+
+
+@pytest.mark.parametrize("kind", ["dok", "lil", "bsr", "dia"])
+def test_reads_the_sparse_matrices_of_every_scipy(tmp_path, kind):
+    matrix = getattr(sp, f"{kind}_matrix")(np.eye(3))
+    data = pickle.dumps(matrix, 2)
+    for module in (f"scipy.sparse.{kind}", f"scipy.sparse._{kind}", "scipy.sparse"):
+        other = data.replace(b"scipy.sparse._%s\n" % kind.encode(), module.encode() + b"\n")
+        assert np.array_equal(safe_pickle.load(write(tmp_path, other)).toarray(), np.eye(3))
+
+
+def test_reads_a_dok_matrix_that_was_a_dict(tmp_path):
+    """As SciPy before 1.11 wrote it: the entries come with the object, not with its state."""
+    data = (
+        b"\x80\x02ccopy_reg\n_reconstructor\ncscipy.sparse.dok\ndok_matrix\nc__builtin__\ndict\n"
+        b"}(K\x00K\x02\x86G?\xf8\x00\x00\x00\x00\x00\x00K\x01K\x00\x86K\x02u\x87R"
+        b"}(U\x06_shapeK\x02K\x03\x86U\x05dtypecnumpy\ndtype\nU\x02f8\x85Rub."
+    )
+    got = safe_pickle.load(write(tmp_path, data))
+    assert np.array_equal(got.toarray(), [[0, 0, 1.5], [2, 0, 0]])
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("module", [None, "numpy.matrixlib.defmatrix", "numpy.core.defmatrix"])
+def test_reads_a_numpy_matrix_as_an_array(tmp_path, protocol, module):
+    want = np.matrix(np.arange(6.0).reshape(2, 3))
+    data = pickle.dumps({"m": want, "t": want.T}, protocol)
+    if module and protocol < 4:
+        data = data.replace(b"cnumpy\nmatrix\n", b"c%s\nmatrix\n" % module.encode())
+    got = safe_pickle.load(write(tmp_path, data))
+    for name, values in (("m", want), ("t", want.T)):
+        assert type(got[name]) is np.ndarray and np.array_equal(got[name], values)
 
 
 def python2_array(values: np.ndarray) -> bytes:
@@ -103,6 +156,24 @@ def test_reads_sparse_matrices_of_every_scipy(tmp_path, module):
     assert np.array_equal(safe_pickle.load(write(tmp_path, data)).toarray(), np.eye(3))
 
 
+def test_reads_what_chumpy_arranged_anew(tmp_path):
+    ch = b"cchumpy.ch\nCh\n)\x81}U\x01x" + python2_array(np.arange(6.0)) + b"sb"
+    reshaped = (
+        b"cchumpy.reordering\nReshape\n)\x81}(U\x01a" + ch + b"U\x08newshapeK\x02K\x03\x86ub"
+    )
+    turned = b"\x80\x02cchumpy.reordering\ntranspose\n)\x81}(U\x01a" + reshaped + b"U\x04axesNub."
+    got = safe_pickle.load(write(tmp_path, turned))
+    assert np.array_equal(np.asarray(got), np.arange(6.0).reshape(2, 3).T)
+
+
+@pytest.mark.parametrize("shape", [b"K\x02K\x02\x86", b"U\x01x", b"J\xff\xff\xff\xff\x85\x85"])
+def test_an_impossible_arrangement_of_chumpy_has_no_value(tmp_path, shape):
+    ch = b"cchumpy.ch\nCh\n)\x81}U\x01x" + python2_array(np.arange(6.0)) + b"sb"
+    data = b"\x80\x02cchumpy.reordering\nReshape\n)\x81}(U\x01a" + ch + b"U\x08newshape" + shape
+    with pytest.raises(ValueError):
+        np.asarray(safe_pickle.load(write(tmp_path, data + b"ub.")))
+
+
 HOSTILE = {
     "os.system": b"cos\nsystem\n(S'touch pwned'\ntR.",
     "posix.system": b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x05touch\x85R.",
@@ -128,6 +199,19 @@ HOSTILE = {
     ),
     "call of ndarray": b"cnumpy\nndarray\n(I99999999999\ntR.",
     "call of a list": b"]]R.",
+    "call of a numpy.matrix": b"cnumpy\nmatrix\n(S'1 2'\ntR.",
+    "reconstruct of a masked array": (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy.ma.core\nMaskedArray\n(I0\ntS'b'\ntR."
+    ),
+    "call of dict": b"c__builtin__\ndict\n(tR.",
+    "reconstruct of a dict": (
+        b"ccopy_reg\n_reconstructor\n(c__builtin__\ndict\nc__builtin__\ndict\n(dtR."
+    ),
+    "reconstruct of a csc matrix as a dict": (
+        b"ccopy_reg\n_reconstructor\n(cscipy.sparse\ncsc_matrix\nc__builtin__\ndict\n(dtR."
+    ),
+    "call of a dok matrix": b"cscipy.sparse\ndok_matrix\n((I9\nI9\nttR.",
+    "items of a dok matrix": b"cscipy.sparse\ndok_matrix\n)\x81(I0\nI0\ntI1\ns.",
     "state of a class": b"cchumpy.ch\nCh\n}b.",
     "state of a dict": b"}}b.",
     "state of a list": b"]}S'append'\nNsb.",
@@ -206,6 +290,87 @@ def test_sparse_indices_outside_the_matrix_are_refused(tmp_path):
     matrix = sp.csc_matrix(np.eye(3))
     matrix.indices[:] = [0, 1, 77]
     with pytest.raises(safe_pickle.BrokenPickleError):
+        safe_pickle.load(write(tmp_path, pickle.dumps(matrix, 2)))
+
+
+def changed(matrix, **attributes):
+    """A matrix with attributes that contradict the others."""
+    for name, value in attributes.items():
+        matrix.__dict__[name] = value
+    return matrix
+
+
+class Dok:
+    """Pickled as a dok matrix with these entries, which SciPy would not take."""
+
+    def __init__(self, entries):
+        self.state = {"_shape": (4, 4), "dtype": np.dtype(float), "_dict": entries}
+
+    def __reduce__(self):
+        return copyreg._reconstructor, (sp.dok_matrix, object, None), self.state
+
+
+def lists(*rows):
+    array = np.empty(len(rows), object)
+    array[:] = rows
+    return array
+
+
+EYE = np.eye(4)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        changed(sp.lil_matrix(EYE), _shape=(5, 4)),
+        changed(sp.lil_matrix(EYE), _shape=(4, 3)),
+        changed(sp.lil_matrix(EYE), _shape=(4, -4)),
+        changed(sp.lil_matrix(EYE), _shape=(4,)),
+        changed(sp.lil_matrix(EYE), _shape=[4, 4]),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], [-1])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], [4])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], [1.5])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], ["x"])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], [2**70])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], [1, 2])),
+        changed(sp.lil_matrix(EYE), rows=lists([0], [1], [2], (3,))),
+        changed(sp.lil_matrix(EYE), rows=np.arange(4)),
+        changed(sp.lil_matrix(EYE), rows=None),
+        changed(sp.lil_matrix(EYE), data=lists([1.0], [1.0], [1.0], ["1"])),
+        changed(sp.lil_matrix(EYE), data=lists([1.0], [1.0], [1.0], [[1.0]])),
+        changed(sp.lil_matrix(EYE), data=lists([1.0], [1.0], [1.0], [None])),
+        changed(sp.lil_matrix(EYE), dtype=np.dtype(object)),
+        changed(sp.lil_matrix(EYE), dtype=np.dtype("U4")),
+        Dok({(0, 4): 1.0}),
+        Dok({(-1, 0): 1.0}),
+        Dok({(0, 0): "1"}),
+        Dok({(0, 0): [1.0]}),
+        Dok({(0, 0, 0): 1.0}),
+        Dok({"row": 1.0}),
+        Dok({(0, 0.5): 1.0}),
+        Dok([]),
+        changed(sp.bsr_matrix(EYE), indices=np.array([0, 1, 2, 77], np.int32)),
+        changed(sp.bsr_matrix(EYE), indices=np.array([0, 1, 2, -1], np.int32)),
+        changed(sp.bsr_matrix(EYE), indptr=np.array([0, 1, 2, 3, 99], np.int32)),
+        changed(sp.bsr_matrix(EYE), indptr=np.array([0, 3, 2, 3, 4], np.int32)),
+        changed(sp.bsr_matrix(EYE), data=np.ones((4, 3, 1))),
+        changed(sp.bsr_matrix(EYE), data=np.ones((4, 0, 0))),
+        changed(sp.bsr_matrix(EYE), data=np.ones((2, 1, 1))),
+        changed(sp.bsr_matrix(EYE), data=np.ones(4)),
+        changed(sp.bsr_matrix(EYE), data=np.full((4, 1, 1), None)),
+        changed(sp.dia_matrix(EYE), offsets=np.array([0, 1])),
+        changed(sp.dia_matrix(EYE), offsets=np.array([2**40])),
+        changed(sp.dia_matrix(EYE), offsets=[0]),
+        changed(sp.dia_matrix(EYE), offsets=np.array([0.5])),
+        changed(sp.dia_matrix(EYE), data=np.ones(4)),
+        changed(sp.dia_matrix(EYE), data=np.ones((2, 4)), offsets=np.array([1, 1])),
+        changed(sp.coo_matrix(EYE), data=np.full(4, None)),
+        changed(sp.csr_matrix(EYE), _shape=(4, 2)),
+        changed(sp.csr_matrix(EYE), _shape=(2**40, 4)),
+    ],
+)
+def test_sparse_matrices_whose_parts_contradict_each_other_are_refused(tmp_path, matrix):
+    with pytest.raises(ValueError, match=r"file\.pkl"):
         safe_pickle.load(write(tmp_path, pickle.dumps(matrix, 2)))
 
 

@@ -18,6 +18,8 @@ BYTES_PER_BYTE = 8
 # Text hashes differently in each process. Numbers do not, so a file can be made of ones that
 # collide, and each then costs as much time as there are others.
 MAX_NUMBER_KEYS = 10_000
+# Pairs of places in a matrix below this bound are too few for many of them to collide.
+MAX_PLACE = 1 << 24
 # Python hashes whole numbers below 2**61 - 1 to themselves.
 MAX_KEY_BITS = 60
 
@@ -61,6 +63,8 @@ class Budget:
     def check_key(self, key: object) -> None:
         """Raises Unkeyable or TooExpensive for what should not be hashed."""
         # Hashing a tuple that nests a million tuples would overflow the C stack.
+        if _is_place(key):
+            return
         parts = key if isinstance(key, tuple) else (key,)
         if not all(isinstance(part, (*_TEXT, *_PLAIN)) for part in parts):
             raise Unkeyable(f"a dictionary key of type {type(key).__name__}")
@@ -79,6 +83,15 @@ class Budget:
         that they stand for far too many.
         """
         self.spend(_OBJECT_BYTES * _written_out(value))
+
+
+def _is_place(key: object) -> bool:
+    """Whether a key is the place (row, column) of an entry, as sparse matrices have them."""
+    return (
+        isinstance(key, tuple)
+        and len(key) == 2
+        and all(isinstance(part, int | np.integer) and 0 <= part < MAX_PLACE for part in key)
+    )
 
 
 def describe(value: object) -> str:

@@ -11,8 +11,9 @@ _MAX_DEPTH = 8
 class ChumpyArray:
     """Stands in for a chumpy object; `numpy.asarray` gives its value.
 
-    A `Ch` stores its value (attribute `x`), and a `Select` picks its value from another array.
-    Every other class of chumpy computes its value with chumpy's code, so it has none here.
+    A `Ch` stores its value (attribute `x`), a `Select` picks its value from another array, and
+    `Reshape` and `transpose` arrange another's anew. Every other class of chumpy computes its
+    value with chumpy's code, so it has none here.
     """
 
     def __init__(self, name: str):
@@ -48,10 +49,18 @@ class ChumpyArray:
                 raise ValueError(
                     f"`{self.name}` selects elements that do not exist: {error}"
                 ) from error
+        if kind in ("Reshape", "transpose") and "a" in self.state:
+            values = self._numbers("a", depth)
+            try:
+                if kind == "Reshape":
+                    return values.reshape(self.state["newshape"])
+                return values.transpose(self.state.get("axes"))
+            except (TypeError, KeyError, OverflowError) as error:
+                raise ValueError(f"`{self.name}` has an impossible shape: {error}") from error
         raise ValueError(
             f"`{self.name}` holds no array of its own (its attributes: "
-            f"{', '.join(sorted(map(str, self.state))[:10])}); only `chumpy.ch.Ch` and "
-            "`chumpy.reordering.Select` can be read without chumpy."
+            f"{', '.join(sorted(map(str, self.state))[:10])}); only `chumpy.ch.Ch` and `Select`, "
+            "`Reshape` and `transpose` of `chumpy.reordering` can be read without chumpy."
         )
 
     def _numbers(self, key: str, depth: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from tfrecords_tools.pickles import sparse_states
 from tfrecords_tools.pickles.budget import Budget, describe
 from tfrecords_tools.pickles.chumpy_array import ChumpyArray
 
@@ -46,8 +47,17 @@ class Dtype:
             self.dtype = self.dtype.newbyteorder(byte_order)
 
 
+# Arrays of classes of NumPy's own, which come as plain ones: `*` of a `numpy.matrix` would not be
+# that of an array, and a `numpy.memmap` has no file here.
+_ARRAY_CLASSES = {
+    "numpy.ndarray",
+    *("numpy.matrix", "numpy.matrixlib.defmatrix.matrix", "numpy.core.defmatrix.matrix"),
+    *("numpy.memmap", "numpy.core.memmap.memmap", "numpy._core.memmap.memmap"),
+}
+
+
 def _array_shell(arguments: tuple) -> np.ndarray:
-    if arguments[0] != Global("numpy.ndarray"):
+    if not isinstance(arguments[0], Global) or arguments[0].name not in _ARRAY_CLASSES:
         raise Unsafe(f"an array of class {_name_of(arguments[0])}")
     return np.empty((0,), np.int8)
 
@@ -141,6 +151,11 @@ def _set_of_names(arguments: tuple) -> set:
 def _reconstruct(arguments: tuple) -> object:
     """Protocols 0 and 1 make every new-style object through `copy_reg._reconstructor`."""
     cls, base, state = arguments
+    if isinstance(cls, Global) and base in _DICT and cls.name in _DOK and type(state) is dict:
+        # SciPy made its matrix of class dok a kind of dict, whose content comes in this way.
+        matrix: Any = _new(cls.name)
+        matrix._dict = state
+        return matrix
     if not isinstance(cls, Global) or base not in _OBJECT or state is not None:
         raise Unsafe(f"a reconstruction of {_name_of(cls)}")
     return _new(cls.name)
@@ -158,43 +173,20 @@ def _new(name: str) -> object:
     raise Unsafe(f"a call of `{name}`")
 
 
-def _sparse_state(matrix: Any, state: object) -> None:
-    """Fills a csc, csr or coo matrix; SciPy's own full check keeps bad indices out of C code."""
-    if not isinstance(state, dict):
-        raise ValueError(
-            f"the state of a sparse matrix is of type {type(state).__name__}, expected a dict"
-        )
-    shape = state.get("_shape", state.get("shape"))
-    if not isinstance(shape, tuple) or len(shape) != 2 or min(shape) < 0:
-        raise ValueError("a sparse matrix has an impossible shape")
-    row, column = state["coords"] if "coords" in state else (state.get("row"), state.get("col"))
-    is_coo = matrix.format == "coo"
-    parts: tuple[Any, Any, Any] = (
-        (state["data"], row, column)
-        if is_coo
-        else (state["data"], state["indices"], state["indptr"])
-    )
-    for part, kinds in zip(parts, ("biufc", "iu", "iu"), strict=True):
-        if not isinstance(part, np.ndarray) or part.ndim != 1 or part.dtype.kind not in kinds:
-            raise ValueError("a sparse matrix lacks its data or index arrays")
-    data, first, second = (np.ascontiguousarray(p, p.dtype.newbyteorder("=")) for p in parts)
-    matrix.__init__((data, (first, second)) if is_coo else (data, first, second), shape=shape)
-    if not is_coo:
-        matrix.check_format(full_check=True)
-
-
 def _sparse_class(cls: Any) -> Callable[[str], object]:
     return lambda name: cls.__new__(cls)
 
 
 _OBJECT = (Global("__builtin__.object"), Global("builtins.object"))
+_DICT = (Global("__builtin__.dict"), Global("builtins.dict"))
 
 _CLASSES: dict[str, Callable[[str], object]] = {
     f"{module}.{kind}_{noun}": _sparse_class(getattr(scipy.sparse, f"{kind}_{noun}"))
-    for kind in ("csc", "csr", "coo")
+    for kind in sparse_states.FORMATS
     for noun in ("matrix", "array")
     for module in ("scipy.sparse", f"scipy.sparse.{kind}", f"scipy.sparse._{kind}")
 }
+_DOK = {name for name in _CLASSES if name.rpartition(".")[2].startswith("dok_")}
 
 _CALLS: dict[str, Callable[[tuple], object]] = {
     "numpy.dtype": lambda arguments: Dtype(arguments[0]),
@@ -218,7 +210,8 @@ _CHUMPY = re.compile(r"chumpy(\.[a-z_]\w*)*\.[A-Za-z_]\w*\Z")
 class _Names:
     """The dotted names that a pickle may refer to."""
 
-    _plain = {*_CALLS, *_CLASSES, "numpy.ndarray", "__builtin__.object", "builtins.object"}
+    _bases = {base.name for base in (*_OBJECT, *_DICT)}
+    _plain = {*_CALLS, *_CLASSES, *_ARRAY_CLASSES, *_bases}
 
     def __contains__(self, name: str) -> bool:
         return name in self._plain or bool(_CHUMPY.match(name))
@@ -260,6 +253,13 @@ def needs_state(function: Global) -> bool:
     )
 
 
+def _without_dtypes(state: object) -> object:
+    """A state with NumPy's own dtypes, which no one alters any more, in place of those read."""
+    if not isinstance(state, dict):
+        return state
+    return {key: part.dtype if isinstance(part, Dtype) else part for key, part in state.items()}
+
+
 def set_state(target: object, state: object, budget: Budget) -> None:
     """Fills `target`, one of the few kinds of object that have a state here."""
     if isinstance(state, (tuple, dict)):
@@ -272,6 +272,6 @@ def set_state(target: object, state: object, budget: Budget) -> None:
     elif isinstance(target, ChumpyArray):
         target.set_state(state)
     elif scipy.sparse.issparse(target):
-        _sparse_state(target, state)
+        sparse_states.set_state(target, _without_dtypes(state), budget)
     else:
         raise Unsafe(f"a state for {type(target).__name__}")

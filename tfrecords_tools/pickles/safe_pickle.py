@@ -51,9 +51,10 @@ class BrokenPickleError(pickle.UnpicklingError, ValueError):
 def load(path: str | os.PathLike) -> Any:
     """The object that the pickle at `path` holds.
 
-    Plain containers, NumPy arrays and scalars come as they were; SciPy's csc, csr and coo matrices
-    come as those of the installed SciPy; chumpy's objects come as `ChumpyArray`, whose value
-    `numpy.asarray` reads. Text of Python 2 is decoded as latin1.
+    Plain containers, NumPy arrays and scalars come as they were, a `numpy.matrix` as an array;
+    SciPy's sparse matrices and arrays of every format come as those of the installed SciPy;
+    chumpy's objects come as `ChumpyArray`, whose value `numpy.asarray` reads. Text of Python 2 is
+    decoded as latin1.
 
     Raises:
         OSError: the file cannot be read.
