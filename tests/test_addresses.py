@@ -135,6 +135,7 @@ def test_a_run_at_an_address_is_continued_and_ends_as_on_a_disk(trained, config,
         np.testing.assert_array_equal(there[name], value, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_in_the_folder_of_a_file_address_is_that_of_the_folder(config, tmp_path):
     stopped = dataclasses.replace(config, model_dir=f"file://{tmp_path}/run", epoch=1)
     summary = train(dataclasses.replace(stopped, steps_per_epoch=1), HMR_SYSTEM)

@@ -12,6 +12,7 @@ from tools import make_docs
 ROOT = pathlib.Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_reference_builds_without_a_warning(tmp_path):
     # In a process of its own, because it lists the modules in `hmr_tf2.__all__`.
     done = subprocess.run(

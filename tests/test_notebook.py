@@ -72,6 +72,7 @@ def test_the_committed_notebook_holds_no_outputs():
     assert [cell.id for cell in code if cell.outputs or cell.execution_count is not None] == []
 
 
+@pytest.mark.slow
 def test_no_cell_writes_to_stderr(executed):
     noise = [
         output.text
@@ -82,10 +83,12 @@ def test_no_cell_writes_to_stderr(executed):
     assert noise == []
 
 
+@pytest.mark.slow
 def test_nothing_is_installed_where_the_package_is_there(executed):
     assert executed["install"] == []
 
 
+@pytest.mark.slow
 def test_the_pictures_it_shows_have_something_to_show(executed):
     assert picture(executed["photos"]).size == (5 * 224, 2 * 224)
     assert picture(executed["predict"]).size == (2 * 4 * 224, 3 * 224)
@@ -93,6 +96,7 @@ def test_the_pictures_it_shows_have_something_to_show(executed):
         assert all(low < high for low, high in picture(executed[cell]).convert("RGB").getextrema())
 
 
+@pytest.mark.slow
 def test_converting_training_and_errors_are_told(executed):
     assert "mosh/CMU" in text(executed["convert"])
     assert "step 2 of 2: e_loss" in text(executed["train"])
@@ -101,12 +105,14 @@ def test_converting_training_and_errors_are_told(executed):
         assert words in text(executed["errors"])
 
 
+@pytest.mark.slow
 def test_the_viewer_is_in_the_page_and_can_be_turned(executed):
     (page,) = shown(executed["viewer"], "text/html")
     assert "<iframe srcdoc=" in page and "&lt;canvas" in page
     assert "__SCENE__" not in page and page.count("<script") == 0
 
 
+@pytest.mark.slow
 def test_the_saved_model_answers_as_the_model_does(executed):
     answer = text(executed["ask"])
     (difference,) = [line for line in answer.splitlines() if line.startswith("The joints differ")]

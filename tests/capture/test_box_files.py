@@ -430,7 +430,7 @@ def test_a_track_that_is_none_is_minus_one(tmp_path, idx):
 
 
 def test_the_guessed_category_of_people_is_logged(tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     for first in (0, 1):
         content = [{**ENTRY, "category_id": first + k, "bbox": [k, 2, 3, 40]} for k in range(3)]
         found = find(write(tmp_path / "found.json", content))

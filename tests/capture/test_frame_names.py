@@ -75,7 +75,7 @@ def test_files_of_a_video_are_in_the_order_of_their_numbers(tmp_path, names, exp
 
 
 def test_the_order_of_files_that_name_no_video_is_logged(tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     seen(folder_of(tmp_path / "told", "1.json", "2.json", "10.json"))
     assert (
         "told does not say of which video its frames are: 1 to 10 are taken as frames 0 to 2"

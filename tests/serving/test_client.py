@@ -106,6 +106,7 @@ def test_the_client_writes_what_the_demo_writes(
     assert (image["width"], image["height"]) == (90, 120)
 
 
+@pytest.mark.slow
 def test_without_vertices_the_client_needs_the_smpl_file_and_makes_the_same_mesh(
     model, export_folder, small_smpl_path, picture, tmp_path
 ):

@@ -61,9 +61,10 @@ def encoder_ops(folder):
 
 
 @pytest.mark.parametrize(("flags", "tolerance"), [
-    ({}, export_check.TOLERANCE), ({"fold_batch_norm": False}, export_check.TOLERANCE),
+    ({}, export_check.TOLERANCE),
     ({"precision": "bfloat16"}, export_check.BFLOAT16_TOLERANCE),
-    ({"no_vertices": True}, export_check.TOLERANCE),
+    pytest.param({"fold_batch_norm": False}, export_check.TOLERANCE, marks=pytest.mark.slow),
+    pytest.param({"no_vertices": True}, export_check.TOLERANCE, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_what_the_command_writes_gives_the_runs_numbers(
     model, exported, load_export, rng, flags, tolerance

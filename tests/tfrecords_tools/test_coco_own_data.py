@@ -282,7 +282,7 @@ def test_one_flag_without_the_other_is_told(own, tmp_path, settings, missing):
 
 
 def test_own_data_goes_before_coco(own, raw, tmp_path, settings, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     flags = {**own(), "coco_dir": str(raw / "coco")}
     convert(settings(tmp_path / "out", "coco", **flags))
     assert "own data is taken" in caplog.text and "my people.json" in caplog.text
@@ -298,7 +298,7 @@ def test_coco_2017_is_taken_where_2014_is_absent(
     annotations.mkdir(parents=True)
     shutil.copy(raw / "coco" / FILE, annotations / "person_keypoints_train2017.json")
     shutil.copytree(raw / "coco" / "images" / "train2014", root / place)
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     convert(settings(tmp_path / "out", "coco", coco_dir=str(root)))
     assert shard(tmp_path / "out") == shard(converted)
     assert "COCO 2017 is taken; COCO 2014 is not there" in caplog.text

@@ -396,9 +396,8 @@ def test_validation_each_epoch_chooses_the_best(validated):
     assert curve[1]["val_keypoint_px"] == summary.losses["val_keypoint_px"]
 
 
-@pytest.mark.parametrize(
-    "killed_at", ["the errors", pytest.param("the best", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_at", ["the errors", "the best"])
 def test_a_validation_that_a_kill_ended_is_made_up_for(validated, killed_at, monkeypatch):
     """Killed after the last epoch's checkpoint, while it measures errors or writes `best/`."""
 
