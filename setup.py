@@ -42,7 +42,8 @@ REQUIRED = [
     "protobuf>=3.20.3",
     "h5py>=3.10",
     "pillow>=10",
-    "av>=14",
+    # 17 is the last for Python 3.10; 19 does not let damaged metadata be replaced.
+    "av>=17,<19",
     "absl-py>=2",
     "numba>=0.59",
     "tqdm>=4.66",
