@@ -156,6 +156,7 @@ def test_a_run_at_an_address_leaves_the_same_files(trained):
     assert run_folder.latest_checkpoint(folder / "best")
 
 
+@pytest.mark.slow
 def test_a_model_at_an_address_is_evaluated_exported_and_loaded(
     trained, records, small_smpl_path, tmp_path, rng
 ):

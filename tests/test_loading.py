@@ -200,6 +200,7 @@ def test_a_training_run_hashes_and_keeps_the_file_of_its_keypoints(two_files, tm
     assert "keypoint_regressor" not in flagfiles.as_flagfile(plain)
 
 
+@pytest.mark.slow
 def test_an_export_of_such_a_run_needs_neither_file(of_two_files, crops, tmp_path):
     run, model = of_two_files
     folder = serving.export(loading.load_model(str(run)), tmp_path / "export")

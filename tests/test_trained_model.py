@@ -100,6 +100,7 @@ def test_half_precision_rounds_the_encoder_and_leaves_weights_and_losses_float32
     assert got != pytest.approx(usual[1], rel=1e-7)
 
 
+@pytest.mark.slow
 def test_float16_scales_the_loss_and_leaves_out_a_step_that_overflows(small_smpl_path, batch):
     model = make(small_smpl_path, mixed_precision="float16")
     before = model.regressor.mean_param.numpy()
@@ -112,6 +113,7 @@ def test_float16_scales_the_loss_and_leaves_out_a_step_that_overflows(small_smpl
     assert (model.regressor.mean_param.numpy() != before).any()
 
 
+@pytest.mark.slow
 def test_an_unscaled_gradient_is_that_of_the_loss(small_smpl_path, batch, usual):
     model = make(small_smpl_path, mixed_precision="float16")
     model.optimizer._loss_scale._current_loss_scale.assign(64.0)

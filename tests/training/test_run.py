@@ -209,6 +209,7 @@ def test_a_folder_without_checkpoint_is_named(tmp_path):
         run_folder.checkpoint_prefix(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(small_config, tmp_path):
     config = dataclasses.replace(small_config, model_dir=str(tmp_path / "run"))
     with pytest.raises(FloatingPointError, match="in step 2.*\n.*checkpoint: none yet"):
