@@ -47,6 +47,13 @@ class DemoSettings(CaptureSettings):
         25.0, "Frames per second of the video that --frames means.", "input", above=0, maximum=1000
     )
 
+    height_m: str | None = setting(
+        None,
+        "Height of the people in metres; separate the heights of several by ';', in the order of "
+        "their numbers. Without it, the network's guess decides how far away they are.",
+        "people",
+    )
+
     load_path: str | None = setting(
         None,
         "The network: a training run's folder, a checkpoint, a TF 1 checkpoint of HMR, or the "
@@ -69,13 +76,6 @@ class DemoSettings(CaptureSettings):
     out_dir: str = setting("demo_out", "Folder to write the results to.", "output")
     smooth: bool = setting(
         False, "Smooth the motions in videos with the one-euro filter.", "output"
-    )
-
-    height_m: str | None = setting(
-        None,
-        "Height of the people in metres; separate the heights of several by ';', in the order of "
-        "their numbers. Without it, the network's guess decides how far away they are.",
-        "people",
     )
 
     def __post_init__(self):
@@ -108,10 +108,12 @@ def no_load_path() -> str:
 def main(settings: DemoSettings) -> None:
     # Importing TensorFlow takes seconds, which --help should not.
     from hmr_tf2 import devices, loading
+    from hmr_tf2.capture.height import KnownHeights, parse_heights
     from hmr_tf2.capture.results_file import ResultsFile
 
     out = check_folder(settings.out_dir)
     source = box_source(settings)
+    known = parse_heights(settings.height_m) if settings.height_m else KnownHeights()
     pictures, videos = _to_see(settings, out)
     files = [*pictures, *(video.path for video in videos)]
     if source is not None and source.is_for_one and len(files) > 1:
@@ -128,7 +130,7 @@ def main(settings: DemoSettings) -> None:
     )
     folders = folders_of(files, out)
     with ResultsFile(out, predictor.faces, settings.load_path, files) as results:
-        _see(settings, pictures, videos, folders, predictor, source, results)
+        _see(settings, known, pictures, videos, folders, predictor, source, results)
     print(summary(out, folders, results))
     finish(settings, folders, results)
 
@@ -146,19 +148,25 @@ def _to_see(settings, out):
     return pictures, [sources.VideoFile(path) for path in files if sources.is_video(path)]
 
 
-def _see(settings, pictures, videos, folders, predictor, source, results):
+def _see(settings, known, pictures, videos, folders, predictor, source, results):
     """Sees all pictures and videos; those that fail are noted in `results`."""
     from hmr_tf2.capture import height, live_run, picture_run, smoothing, video_run
 
-    known = height.parse_heights(settings.height_m) if settings.height_m else None
     if pictures:
         some = {path: folders[path] for path in pictures}
-        change = functools.partial(height.apply_to_seen, known, predictor) if known else None
-        picture_run.run(some, predictor, source, results, settings.focal_length, change)
+        change = functools.partial(height.apply_to_seen, known, predictor)
+        picture_run.run(
+            some,
+            predictor,
+            source,
+            results,
+            settings.focal_length,
+            change if known.metres else None,
+        )
     how = video_run.Writing(
         settings.focal_length,
         [smoothing.smooth_log] if settings.smooth else [],
-        known or height.KnownHeights(),
+        known,
     )
     for video in videos:
         folder = folders[video.path]

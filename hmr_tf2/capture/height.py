@@ -25,7 +25,7 @@ _BLOCK = 256
 
 
 class KnownHeights(NamedTuple):
-    """Heights in metres: one for everybody, or one for each person by number."""
+    """Heights in metres: one for everybody, or one for each person by number; or none."""
 
     metres: Sequence[float] = ()
 

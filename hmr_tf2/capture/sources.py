@@ -201,7 +201,9 @@ def frame_folder(img_path: str, fps: float) -> FrameFolder:
             f"--frames takes pictures, but {films[0]} is a video. Give a pattern such as "
             f"--img_path='{files[0].parent}/*.png'."
         )
-    return FrameFolder(files[0].parent, files, fps)
+    folder = files[0].parent
+    # The folder that is worked in has no name of its own.
+    return FrameFolder(folder if folder.name else folder.resolve(), files, fps)
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:

@@ -289,3 +289,15 @@ def test_memory_does_not_grow_with_motions(spotter, make_spot, tmp_path, monkeyp
     write(20)
     few, many = peak_of(write, 64), peak_of(write, 256)
     assert (many - few) / 192 < 3000
+
+
+def test_frames_in_the_folder_that_is_worked_in_are_called_after_it(
+    run, make_spot, tmp_path, monkeypatch
+):
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for k in range(2):
+        cv2.imwrite(str(folder / f"{k}.png"), make_spot(SIZE, (60, 120)))
+    monkeypatch.chdir(folder)
+    out, _, _ = run(img_path="*.png", frames=True)
+    assert (out / "walk" / "overlay.mp4").is_file()
