@@ -14,7 +14,8 @@ import numpy as np
 from absl import logging
 
 from hmr_tf2 import pictures
-from hmr_tf2.capture.video_reader import Frame, VideoInfo, timed_frames, video_info
+from hmr_tf2.capture.video_reader import Frame, VideoInfo, start_time, timed_frames, video_info
+from hmr_tf2.visualization.soundtrack import Sound
 from tfrecords_tools.system_errors import sentence
 
 PICTURE_SUFFIXES = pictures.SUFFIXES
@@ -112,14 +113,16 @@ def frames(path: str | os.PathLike, limit: int | None = None) -> Iterator[np.nda
 class Video(Protocol):
     """Frames in the order of time, all of one size; they can be read more than once.
 
-    `path` names it in results; `sound` is a file that has its sound, or None.
+    `path` names it in results.
     """
 
     path: pathlib.Path
-    sound: pathlib.Path | None
 
     @property
     def info(self) -> VideoInfo: ...
+
+    @property
+    def sound(self) -> Sound | None: ...
 
     def frames(self, limit: int | None = None) -> Iterator[Frame]:
         """Yields the frames, at most `limit`."""
@@ -132,11 +135,15 @@ class VideoFile:
     """A video file."""
 
     def __init__(self, path: pathlib.Path):
-        self.path = self.sound = path
+        self.path = path
 
     @functools.cached_property
     def info(self) -> VideoInfo:
         return video_info(self.path)
+
+    @property
+    def sound(self) -> Sound:
+        return Sound(self.path, start_time(self.path))
 
     def frames(self, limit=None) -> Iterator[Frame]:
         return itertools.islice(timed_frames(self.path, self.info.fps), limit)

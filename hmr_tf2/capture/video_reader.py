@@ -1,10 +1,11 @@
 """Reads video files by FFmpeg's libraries (PyAV): upright, with square pixels, at true times."""
 
 import contextlib
+import itertools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ FALLBACK_FPS = 30.0
 MAX_FPS = 1000.0
 # Seconds. Some containers round times to milliseconds; a time this near to the even step is on it.
 ROUNDING = 0.6e-3
+# Frames that are looked at to find out which of their two time stamps is in order.
+_LOOKED_AT = 32
 # Sides of a pixel beyond this ratio are taken for damage.
 MAX_PIXEL_RATIO = 8
 # Playlists and lists of files are left out: they would make FFmpeg open files of their choosing.
@@ -55,9 +58,10 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         ValueError: it is not a video, or has no frame; the message says what can be done.
     """
     with _opened(path) as (container, stream):
-        first = next(_pictures(container, stream, path), None)
-    if first is None:
-        raise ValueError(f"{path} has no frame that can be read.")
+        first = next(_decoded(container, stream, path), None)
+        size = None if first is None else _as_shown(first, stream).shape[1::-1]
+    if size is None:
+        raise ValueError(f"{path} has no frame that can be read: it is damaged or cut off.")
     with _opened(path) as (container, stream):
         stamps = [
             packet.dts
@@ -69,7 +73,7 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
         logging.warning(
             "%s does not state its frame rate; assuming %g frames per second.", path, FALLBACK_FPS
         )
-    return VideoInfo(first.picture.shape[1::-1], fps or FALLBACK_FPS, len(stamps))
+    return VideoInfo(size, fps or FALLBACK_FPS, len(stamps))
 
 
 def timed_frames(path: str | os.PathLike, fps: float = FALLBACK_FPS) -> Iterator[Frame]:
@@ -87,9 +91,11 @@ def timed_frames(path: str | os.PathLike, fps: float = FALLBACK_FPS) -> Iterator
         OSError: there is no such file.
         ValueError: it is not a video; the message says what can be done.
     """
-    last, offset, size = None, 0.0, None
+    last, shown, offset, size = None, -1.0, 0.0, None
+    time_of = _clock(path)
     with _opened(path) as (container, stream):
-        for time, picture in _pictures(container, stream, path):
+        for frame in _decoded(container, stream, path):
+            time = time_of(frame)
             if last is None:
                 offset = 0.0 if np.isnan(time) else -time
                 time = 0.0
@@ -97,10 +103,48 @@ def timed_frames(path: str | os.PathLike, fps: float = FALLBACK_FPS) -> Iterator
                 time, offset = _following(time + offset, offset, last, 1 / fps)
             last = time
             step = round(time * fps) / fps
+            shown = step if abs(step - time) <= ROUNDING and step > shown else time
+            picture = _as_shown(frame, stream)
             size = size or picture.shape[1::-1]
             if picture.shape[1::-1] != size:
                 picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            yield Frame(step if abs(step - time) <= ROUNDING else time, picture)
+            yield Frame(shown, picture)
+
+
+def start_time(path: str | os.PathLike) -> float:
+    """Seconds on the file's own clock at which its first frame that can be decoded is shown."""
+    time_of = _clock(path)
+    with _opened(path) as (container, stream):
+        first = next(_decoded(container, stream, path), None)
+    time = np.nan if first is None else time_of(first)
+    return 0.0 if np.isnan(time) else time
+
+
+def _clock(path) -> Callable[..., float]:
+    """Gives the time of a frame in seconds, NaN where it has none.
+
+    The time at which a frame is to be shown comes in disorder from some containers, such as AVI
+    with frames that refer to later ones; that of its decoding is in order then.
+    """
+    with _opened(path) as (container, stream):
+        frames = list(itertools.islice(_decoded(container, stream, path), _LOOKED_AT))
+        # Without the pixels, which are large.
+        stamps = [(frame.pts, frame.dts) for frame in frames]
+        base = float(stream.time_base)
+    num_back = [_num_back(column) for column in zip(*stamps, strict=True)]
+    which = "dts" if num_back and num_back[0] > num_back[1] else "pts"
+
+    def time_of(frame) -> float:
+        stamp = getattr(frame, which)
+        return np.nan if stamp is None else stamp * base
+
+    return time_of
+
+
+def _num_back(stamps) -> int:
+    """How often time does not go on."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    return sum(second <= first for first, second in itertools.pairwise(known))
 
 
 def _following(time, offset, last, step) -> tuple[float, float]:
@@ -124,7 +168,7 @@ def _opened(path) -> Iterator[tuple]:
             yield container, stream
     except av.error.FFmpegError as error:
         raise ValueError(
-            f"{path} is not a video that can be read: {error.strerror}. {_WAY_OUT}"
+            f"{path} is not a video that can be read, or is cut off: {error.strerror}. {_WAY_OUT}"
         ) from error
 
 
@@ -168,20 +212,21 @@ def _packets(container, stream) -> Iterator:
         return
 
 
-def _pictures(container, stream, path) -> Iterator[Frame]:
-    """Every frame that can be decoded, at the file's own time, NaN where it has none."""
+def _decoded(container, stream, path) -> Iterator:
+    """Every frame that can be decoded, in the order in which they are shown."""
     num_damaged = 0
     for packet in _packets(container, stream):
         try:
-            decoded = packet.decode()
+            yield from packet.decode()
         except av.error.InvalidDataError:
             num_damaged += 1
-            continue
-        for frame in decoded:
-            time = np.nan if frame.time is None else frame.time
-            yield Frame(time, _upright(_square(frame, stream.sample_aspect_ratio), frame))
     if num_damaged:
-        logging.warning("%s: %d damaged frames were left out.", path, num_damaged)
+        logging.warning("%s: damaged frames were left out: %d.", path, num_damaged)
+
+
+def _as_shown(frame, stream) -> np.ndarray:
+    """RGB uint8 [H, W, 3] as a player shows it."""
+    return _upright(_square(frame, stream.sample_aspect_ratio), frame)
 
 
 def _square(frame, ratio: Fraction | None) -> np.ndarray:

@@ -4,13 +4,23 @@ import contextlib
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 from absl import logging
 
 # What browsers play in an MP4 file is copied as it is; everything else becomes AAC.
 _COPIED = ("aac", "mp3", "opus", "flac")
+# The samples per second that AAC has; sound of any other rate is resampled to the last.
+_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 64000, 88200, 96000, 48000)
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+
+
+class Sound(NamedTuple):
+    """The sound of the file at `path`, from `start`, in seconds on the file's own clock."""
+
+    path: str | os.PathLike
+    start: float = 0.0
 
 
 class Soundtrack:
@@ -19,12 +29,12 @@ class Soundtrack:
     A sound that is damaged, or of an unknown kind, ends early with a warning.
 
     Args:
-        path: the file with the sound, which may have none.
+        sound: the sound; the file may have none.
         container: the open MP4 file; nothing may have been written to it yet.
     """
 
-    def __init__(self, path: str | os.PathLike, container):
-        self._path = path
+    def __init__(self, sound: Sound, container):
+        self._sound = sound
         self._container = container
         self._stack = contextlib.ExitStack()
         self._pieces: Iterator = iter(())
@@ -32,9 +42,11 @@ class Soundtrack:
 
     def __enter__(self) -> "Soundtrack":
         try:
-            source = self._stack.enter_context(av.open(os.fspath(self._path)))
-            if source.streams.audio and source.streams.video:
-                self._pieces = self._open(source)
+            source = self._stack.enter_context(
+                av.open(os.fspath(self._sound.path), metadata_errors="replace")
+            )
+            if source.streams.audio:
+                self._pieces = self._open(source, source.streams.audio[0])
         except (av.error.FFmpegError, ValueError) as error:
             self._give_up(error)
         return self
@@ -52,24 +64,25 @@ class Soundtrack:
         except (av.error.InvalidDataError, ValueError) as error:
             self._give_up(error)
 
-    def _open(self, source) -> Iterator:
+    def _open(self, source, stream) -> Iterator:
         """Adds a stream to the film; returns its packets with their times."""
-        stream, picture = source.streams.audio[0], source.streams.video[0]
-        start = Fraction(picture.start_time or 0) * (picture.time_base or 0)
         if stream.codec_context is None:
             raise ValueError("no decoder is known for its codec")
-        packets = _heard(source, stream, start)
-        if stream.codec_context.name in _COPIED:
+        packets = _heard(source, stream, Fraction(self._sound.start))
+        if stream.codec_context.codec.canonical_name in _COPIED:
             target = self._container.add_stream_from_template(stream)
             return _copied(packets, target)
-        rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
-        layout = _LAYOUTS.get(channels, "stereo")
+        rate = stream.codec_context.sample_rate
+        rate = rate if rate in _RATES else _RATES[-1]
+        layout = _LAYOUTS.get(stream.codec_context.channels, "stereo")
         target = self._container.add_stream("aac", rate=rate, layout=layout)
         return _encoded(packets, target, av.AudioResampler("fltp", layout, rate))
 
     def _give_up(self, error):
         self._pieces, self._waiting = iter(()), None
-        logging.warning("%s: the film lacks its sound, or the end of it: %s.", self._path, error)
+        logging.warning(
+            "%s: the film lacks its sound, or the end of it: %s.", self._sound.path, error
+        )
 
 
 def _heard(source, stream, start: Fraction) -> Iterator:

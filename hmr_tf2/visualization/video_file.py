@@ -11,7 +11,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from hmr_tf2.visualization.soundtrack import Soundtrack
+from hmr_tf2.visualization.soundtrack import Sound, Soundtrack
 from tfrecords_tools.files import NotWrittenError, replacing
 
 # MPEG's clock, in which the usual frame rates have whole steps.
@@ -65,7 +65,7 @@ def video_writer(
     size: tuple[int, int],
     fps: float,
     crf: int = 20,
-    sound: str | os.PathLike | None = None,
+    sound: Sound | None = None,
 ) -> Iterator[VideoWriter]:
     """Opens a video for writing; it appears under its name when the block ends without error.
 
@@ -77,8 +77,7 @@ def video_writer(
         size: (width, height); odd ones gain a black column or row.
         fps: frames per second; the time of each frame can be given instead.
         crf: x264's constant rate factor; lower means better quality and larger files.
-        sound: a video whose sound is copied, as far as the frames reach; its first frame is the
-            first of this one.
+        sound: what is copied as sound, as far as the frames reach.
 
     Raises:
         OSError: it cannot be written.

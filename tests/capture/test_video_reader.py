@@ -67,6 +67,19 @@ def test_rounded_times_are_put_back_on_even_steps(tmp_path, rate, fps, suffix):
     np.testing.assert_allclose(times, np.arange(len(times)) / fps, atol=1e-9)
 
 
+@pytest.mark.parametrize("rate", [10, 30])
+def test_frames_that_refer_to_later_ones_are_in_order_in_an_avi(tmp_path, rate):
+    film = make_film(tmp_path / "a.mp4", "-pix_fmt", "yuv420p", "-bf", "3", rate=rate)
+    ffmpeg("-i", film, "-c", "copy", tmp_path / "a.avi")
+    times, pictures = read(tmp_path / "a.avi")
+    # The container may count the frames that the first one waits for as time.
+    np.testing.assert_allclose(np.diff(times), 1 / rate, atol=2.1 / rate)
+    assert (np.diff(times) > 0).all() and times[-1] < 2 + 3 / rate
+    expected, shown = read(film)
+    np.testing.assert_array_equal(pictures, shown)
+    assert len(times) == len(expected)
+
+
 @pytest.mark.parametrize("suffix", ["ts", "mkv", "mpg", "avi"])
 def test_all_frames_of_joined_files_are_there_and_time_goes_on(tmp_path, suffix):
     path = make_film(tmp_path / f"a.{suffix}", rate=25, seconds=1)
@@ -157,7 +170,7 @@ def test_the_cover_picture_of_a_video_is_passed_over(film, tmp_path):
 def test_lists_that_name_other_files_and_other_texts_are_refused(tmp_path, content):
     make_film(tmp_path / "secret.ts", seconds=0.2, rate=25)
     (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(ValueError, match="a.mp4 is not a video that can be read"):
+    with pytest.raises(ValueError, match="a.mp4 is not a video that can be read, or is cut off"):
         video_info(tmp_path / "a.mp4")
 
 

@@ -114,6 +114,23 @@ def test_the_film_has_the_sound_of_the_video(run, film, tmp_path):
     assert len(sound_of(out / "s" / "overlay.mp4")) / 8000 == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_sound_is_in_step_where_a_file_begins_between_keyframes(run, make_spot, tmp_path):
+    """A recording that was joined in the middle: its first frames cannot be decoded."""
+    with video_writer(tmp_path / "whole.mp4", SIZE, 10) as append:
+        for _ in range(40):
+            append(make_spot(SIZE, (160, 120)))
+    tone = "aevalsrc='0.5*sin(2*PI*440*t)*gt(t,2)':s=44100:d=4"
+    ffmpeg("-i", tmp_path / "whole.mp4", "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-g", 10,
+           "-x264-params", "scenecut=0", tmp_path / "whole.ts")  # fmt: skip
+    data = (tmp_path / "whole.ts").read_bytes()
+    (tmp_path / "cut.ts").write_bytes(data[len(data) // 6 // 188 * 188 :])
+    out, document, _ = run(img_path=str(tmp_path / "cut.ts"))
+    heard = sound_of(out / "cut" / "overlay.mp4")
+    lost = 40 - len(document["images"])
+    assert lost >= 10
+    assert np.argmax(np.abs(heard) > 0.2) / 8000 == pytest.approx(2 - lost / 10, abs=0.06)
+
+
 def test_one_box_outside_leaves_that_person_out_of_the_video(run, film, caplog):
     path = film([(80 + 4 * k, 120) for k in range(5)])
     _, document, _ = run(img_path=path, bbox="62,86,36,68;5000,10,50,50")

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from film_maker import ffmpeg, sound_of
 
+from hmr_tf2.capture.video_reader import start_time
+from hmr_tf2.visualization.soundtrack import Sound
 from hmr_tf2.visualization.video_file import video_writer
 
 # A page is not loaded before each film shows its frame: the first, and that of a moment later.
@@ -118,7 +120,7 @@ def test_the_sound_of_a_video_is_in_its_film_at_the_same_time(tmp_path, suffix, 
     tone = "aevalsrc='0.5*sin(2*PI*440*t)*gt(t,1)':s=44100:d=2"
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=2", "-f", "lavfi", "-i", tone,
            "-c:a", codec, source)  # fmt: skip
-    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=source) as append:
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=Sound(source)) as append:
         for picture in pictures(20, 48, 64):
             append(picture)
     heard = sound_of(tmp_path / "a.mp4")
@@ -130,7 +132,9 @@ def test_the_sound_of_a_video_is_in_its_film_at_the_same_time(tmp_path, suffix, 
 def test_the_sound_ends_with_a_film_that_is_shorter(tmp_path):
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=3", "-f", "lavfi", "-i",
            "sine=duration=3", "-c:a", "aac", tmp_path / "long.mp4")  # fmt: skip
-    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=tmp_path / "long.mp4") as append:
+    with video_writer(
+        tmp_path / "a.mp4", (64, 48), 10, sound=Sound(tmp_path / "long.mp4")
+    ) as append:
         for picture in pictures(5, 48, 64):
             append(picture)
     assert len(sound_of(tmp_path / "a.mp4")) / 8000 == pytest.approx(0.5, abs=0.1)
@@ -141,17 +145,43 @@ def test_the_sound_of_joined_files_goes_on(tmp_path):
     ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=1", "-f", "lavfi", "-i",
            "sine=duration=1", part)  # fmt: skip
     (tmp_path / "b.ts").write_bytes(part.read_bytes() * 2)
-    with video_writer(tmp_path / "a.mp4", (64, 48), 25, sound=tmp_path / "b.ts") as append:
+    sound = Sound(tmp_path / "b.ts", start_time(tmp_path / "b.ts"))
+    with video_writer(tmp_path / "a.mp4", (64, 48), 25, sound=sound) as append:
         for picture in pictures(25, 48, 64) * 2:
             append(picture)
     heard = np.abs(sound_of(tmp_path / "a.mp4"))
     assert len(heard) / 8000 == pytest.approx(2, abs=0.1) and heard[12000:15000].max() > 0.05
 
 
+@pytest.mark.parametrize("rate", [4000, 11024, 192000])
+def test_sound_at_a_rate_that_AAC_lacks_is_resampled(tmp_path, rate):
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1", "-f", "lavfi", "-i",
+           "sine=duration=1", "-c:a", "pcm_s24le", "-ar", rate, tmp_path / "a.mkv")  # fmt: skip
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=Sound(tmp_path / "a.mkv")) as append:
+        for picture in pictures(10, 48, 64):
+            append(picture)
+    assert len(sound_of(tmp_path / "a.mp4")) / 8000 == pytest.approx(1, abs=0.1)
+
+
+def test_a_title_in_another_encoding_costs_no_sound_and_mp3_stays_mp3(tmp_path):
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1", "-f", "lavfi", "-i",
+           "sine=duration=1", "-c:a", "libmp3lame", "-metadata", "title=QXQX",
+           tmp_path / "a.mkv")  # fmt: skip
+    data = (tmp_path / "a.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(data.replace(b"QXQX", b"\xe9\xe8\xe9\xe8"))
+    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=Sound(tmp_path / "a.mkv")) as append:
+        for picture in pictures(10, 48, 64):
+            append(picture)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.audio[0].codec_context.codec.canonical_name == "mp3"
+
+
 @pytest.mark.parametrize("content", [b"", b"no sound"])
 def test_a_film_whose_sound_cannot_be_read_is_written_without_it(tmp_path, content, caplog):
     (tmp_path / "source.mp4").write_bytes(content)
-    with video_writer(tmp_path / "a.mp4", (64, 48), 10, sound=tmp_path / "source.mp4") as append:
+    with video_writer(
+        tmp_path / "a.mp4", (64, 48), 10, sound=Sound(tmp_path / "source.mp4")
+    ) as append:
         append(pictures(1, 48, 64)[0])
     assert len(frames_of(tmp_path / "a.mp4")) == 1
     assert "source.mp4: the film lacks its sound" in caplog.text
