@@ -14,6 +14,7 @@ from tfrecords_tools.settings import check_settings, setting
 
 QUICKSTART_RUN = pathlib.Path("quickstart_out/run")
 WEBCAM_FRAMES = 300
+FRAMES_FPS = 25.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +44,12 @@ class DemoSettings(CaptureSettings):
     frames: bool = setting(
         False, "Take the pictures of --img_path as the frames of one video.", "input"
     )
-    fps: float = setting(
-        25.0, "Frames per second of the video that --frames means.", "input", above=0, maximum=1000
+    fps: float | None = setting(
+        None,
+        f"Frames per second of the video that --frames means; the default is {FRAMES_FPS:g}.",
+        "input",
+        above=0,
+        maximum=1000,
     )
 
     height_m: str | None = setting(
@@ -84,6 +89,10 @@ class DemoSettings(CaptureSettings):
             raise ValueError("Give either --img_path or --webcam, to say what to look at.")
         if self.frames and self.webcam is not None:
             raise ValueError("--frames is for --img_path, and not for --webcam.")
+        if self.fps and not self.frames:
+            raise ValueError(
+                "--fps is for --frames only; videos say themselves how fast they are."
+            )
         if not self.load_path:
             raise ValueError(no_load_path())
 
@@ -142,7 +151,7 @@ def _to_see(settings, out):
     if settings.webcam is not None:
         return [], [sources.VideoFile(out / "webcam.mp4")]
     if settings.frames:
-        return [], [sources.frame_folder(settings.img_path, settings.fps)]
+        return [], [sources.frame_folder(settings.img_path, settings.fps or FRAMES_FPS)]
     files = sources.find_files(settings.img_path)
     pictures = [path for path in files if not sources.is_video(path)]
     return pictures, [sources.VideoFile(path) for path in files if sources.is_video(path)]

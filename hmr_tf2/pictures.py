@@ -1,5 +1,6 @@
 """Reads picture files of any kind as RGB, and writes them."""
 
+import functools
 import io
 import os
 import pathlib
@@ -11,6 +12,7 @@ from absl import logging
 from PIL import Image
 
 from hmr_tf2 import exif
+from tfrecords_tools import file_kinds
 from tfrecords_tools.files import replacing
 
 # A square of 16384 pixels; its RGB bytes fill 0.8 GB.
@@ -59,7 +61,8 @@ def read_picture(path: str | os.PathLike) -> np.ndarray:
     except Image.DecompressionBombError:
         raise ValueError(_too_large(path)) from None
     except Image.UnidentifiedImageError:
-        raise ValueError(f"{path} is not a picture that can be read{_kind_of(data)}.") from None
+        reason = _kind_of(data).removesuffix(".")
+        raise ValueError(f"{path} is not a picture that can be read{reason}.") from None
     # Pillow's many readers raise errors of any class where a file is damaged.
     except Exception as error:
         reason = str(error) or type(error).__name__
@@ -90,6 +93,11 @@ def _decode(path, data) -> np.ndarray:
     with Image.open(io.BytesIO(bare)) as picture:
         if picture.size[0] * picture.size[1] > MAX_PIXELS:
             raise _Refused(_too_large(path))
+        if getattr(picture, "n_frames", 1) > 1 and picture.format in ("GIF", "PNG", "WEBP"):
+            _warn_once(
+                f"{path} is an animation: only the first of its {picture.n_frames} frames is "
+                "read. To see all of them, convert it: ffmpeg -i IN OUT.mp4"
+            )
         # Pixels are decoded only here, so that only here a truncated file is noticed.
         picture.load()
         # AVIF states the orientation outside of its EXIF block; Pillow puts it there.
@@ -124,6 +132,9 @@ def _kind_of(data) -> str:
         return ": it is empty"
     if data.startswith(exif.TIFF_STARTS):
         return ": it is a damaged TIFF or one of a rare kind; save it as PNG with 8 or 16 bits"
+    kind = file_kinds.kind_of(data[: file_kinds.HEAD_BYTES])
+    if kind not in (None, file_kinds.PICTURE):
+        return f": it is {kind}. {file_kinds.remedy(kind, 'the picture')}"
     return " (JPEG, PNG, ...)"
 
 
@@ -150,6 +161,8 @@ def _to_rgb(path, picture, data) -> np.ndarray:
 def _has_16_bits(picture, data) -> bool:
     if picture.format == "PNG":
         return data[24] == 16
+    if picture.format in ("PPM", "JPEG2000"):
+        return True  # they may; whoever asks looks at the pixels
     return picture.format == "TIFF" and 16 in picture.tag_v2.get(258, ())  # BitsPerSample
 
 
@@ -163,22 +176,24 @@ def _levels(picture) -> np.ndarray:
     return levels
 
 
+@functools.lru_cache(maxsize=4096)
+def _warn_once(message: str) -> None:
+    """Logs a warning that has not been logged: a picture is read twice, to see and to draw it."""
+    logging.warning("%s", message)
+
+
 def _to_8_bits(path, levels) -> np.ndarray:
     """Whole numbers of any range and shape as uint8; logs if it is not the upper 8 bits of 16."""
     low, high = int(levels.min()), int(levels.max())
     if low < 0:
-        logging.warning("%s: its levels %d to %d were taken for black to white.", path, low, high)
+        _warn_once(f"{path}: its levels {low} to {high} were taken for black to white.")
         share = (levels - np.float64(low)) / max(high - low, 1)
         return np.round(255 * share).astype(np.uint8)
     bits = max(high.bit_length(), 8)
     if MAX_PARTIAL_BITS < bits <= 16 or high == 0:
         return (levels // 2**8).astype(np.uint8)
-    logging.warning(
-        "%s: its levels reach %d only, so that 0 to %d were taken for black to white."
-        if bits < 16
-        else "%s: its levels reach %d, so that 0 to %d were taken for black to white.",
-        path,
-        high,
-        2**bits - 1,
+    _warn_once(
+        f"{path}: its levels reach {high}{' only' if bits < 16 else ''}, so that 0 to "
+        f"{2**bits - 1} were taken for black to white."
     )
     return (levels // 2 ** (bits - 8)).astype(np.uint8)

@@ -278,3 +278,31 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, rgb, monkeypatch, err
     monkeypatch.setattr(Image.Image, "convert", fail)
     with pytest.raises(ValueError, match=r"a.png is not a whole picture: .+"):
         pictures.read_picture(tmp_path / "a.png")
+
+
+def test_an_animation_is_said_to_be_one_and_only_once(tmp_path, caplog):
+    path = tmp_path / "a.gif"
+    frames = [Image.new("RGB", (8, 6), (40 * k, 0, 0)) for k in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    for _ in range(2):
+        assert pictures.read_picture(path).shape == (6, 8, 3)
+    assert caplog.text.count("only the first of its 3 frames is read") == 1
+
+
+def test_ten_bits_of_colour_in_a_ppm_of_sixteen_are_stretched(tmp_path):
+    levels = np.linspace(0, 1023, 24).astype(">u2").reshape(2, 4, 3)
+    (tmp_path / "a.ppm").write_bytes(b"P6 4 2 65535\n" + levels.tobytes())
+    np.testing.assert_array_equal(pictures.read_picture(tmp_path / "a.ppm"), levels // 4)
+
+
+@pytest.mark.parametrize(
+    "content, kind",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "Git LFS"),
+        (b"<!DOCTYPE html><html><body>Log in</body></html>", "a web page"),
+    ],
+)
+def test_what_is_there_in_place_of_a_picture_is_named(tmp_path, content, kind):
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.jpg is not a picture that can be read: .*{kind}"):
+        pictures.read_picture(tmp_path / "a.jpg")

@@ -37,7 +37,7 @@ class ConvertSettings:
     max_skipped: float = setting(
         0.01,
         "Share of the samples, from 0 to 1, that may be unusable. If more are, the conversion "
-        "ends with an error.",
+        "ends with an error. Of amass, any number of sequences may be.",
         "what",
         minimum=0,
         maximum=1,
@@ -57,7 +57,8 @@ class ConvertSettings:
         "annotations, with COCO's 17 keypoints. --datasets=coco then takes it and not --coco_dir."
     )
     coco_images: str | None = _folder(
-        "Folder of the pictures that --coco_annotations names; they may lie in folders below it."
+        "Folder of the pictures that --coco_annotations names, by file names that may begin with "
+        "folders."
     )
     mpi_inf_3dhp_dir: str | None = _folder("Folder of MPI-INF-3DHP, which holds S1/ to S8/.")
     h36m_dir: str | None = _folder(

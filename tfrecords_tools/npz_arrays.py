@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from tfrecords_tools import file_kinds
+
 # An array up to the first size may be packed as tightly as it likes (a body at rest is nearly all
 # zeros); a larger one only by the ratio, which poses of a moving body never reach.
 _FREE_BYTES = 64 << 20
@@ -42,7 +44,9 @@ def read_arrays(path: str | os.PathLike, names: Iterable[str]) -> dict[str, np.n
     except (OSError, ValueError):
         raise
     except Exception as error:  # zipfile, zlib and NumPy meet damage with a dozen kinds of errors
-        raise ValueError(f"it is no whole .npz file ({type(error).__name__}: {error})") from error
+        kind = file_kinds.kind_of_file(path)
+        what = f"it is {kind}" if kind not in (None, file_kinds.NPZ) else str(error)
+        raise ValueError(f"it is no whole .npz file: {what}") from error
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndarray:

@@ -82,10 +82,9 @@ def see(person: int, box, score: float, crop: Crop, theta: np.ndarray, name: str
         ValueError: no body can be drawn from it; the message starts with `name`.
     """
     if not np.isfinite(theta).all() or theta[0] == 0:
-        raise ValueError(
-            f"{name}: the network sees no body here: its camera scale is {theta[0]:g}, and "
-            f"{int((~np.isfinite(theta)).sum())} of its outputs are not finite."
-        )
+        num_bad = int((~np.isfinite(theta)).sum())
+        reason = f"{num_bad} of its outputs are not finite" if num_bad else "its camera scale is 0"
+        raise ValueError(f"{name}: the network sees no body here: {reason}.")
     if theta[0] < 0:
         logging.warning(
             "%s: the network's camera scale is negative, as can happen before training, "

@@ -141,7 +141,8 @@ class DetectionsFile:
         if frame is None and not people:
             are_numbers = all(isinstance(name, int) for name in self._of)
             raise ValueError(
-                f"{path}: {self._path} has nobody for it with a score of at least --min_score"
+                f"{path}: {self._path} has nobody for it who is a person with a score of at least "
+                "--min_score"
                 f"{'; it numbers the frames of a video, and names no picture' * are_numbers}."
             )
         return boxes_of(people)

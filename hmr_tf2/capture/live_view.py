@@ -52,10 +52,22 @@ class Window:
 
     def __init__(self, title: str):
         self._title = title
+        self._was_open = False
 
     def show(self, picture: np.ndarray) -> bool:
+        is_open = self._is_open()
+        if self._was_open and not is_open:  # showing a picture would open it again
+            return False
+        self._was_open = is_open
         cv2.imshow(self._title, picture[..., ::-1])
         return cv2.waitKey(1) & 0xFF != ord("q")
+
+    def _is_open(self) -> bool:
+        """Whether the window is seen; False too where OpenCV's toolkit cannot tell."""
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:
+            return False
 
 
 class Page:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from absl import logging
 
 from hmr_tf2.capture.video_reader import FALLBACK_FPS, MAX_FPS, Frame, VideoInfo
 
@@ -58,13 +59,18 @@ class Webcam:
         self._camera.release()
 
     def frames(self) -> Iterator[Frame]:
-        """Yields the newest frame that was not yielded yet, and waits for one if need be."""
+        """Yields the newest frame that was not yielded yet, and waits for one if need be.
+
+        A camera that fails ends them, with a warning.
+        """
         while True:
             with self._news:
                 self._news.wait_for(lambda: self._newest is not None or self._has_ended)
                 newest, self._newest = self._newest, None
             if newest is None:
-                if self._error is not None:
+                if isinstance(self._error, Exception):
+                    logging.warning("Camera %d has failed: %s", self._device, self._error)
+                elif self._error is not None:
                     raise self._error
                 return
             moment, picture = newest

@@ -267,8 +267,8 @@ def _warn_of_places(path, names, regressor, body) -> None:
             astray.append(name)
     if astray:
         logging.warning(
-            "%s: on this body, %s lie elsewhere than their names say. The rows may be in another "
-            "order, or the two files are of different meshes: expect wrong keypoints.",
+            "%s: on this body, keypoints lie elsewhere than their names say: %s. The rows may be "
+            "in another order, or the two files are of different meshes: expect wrong keypoints.",
             path,
             ", ".join(astray),
         )

@@ -91,11 +91,22 @@ def test_a_frame_is_given_once_and_blue_and_red_change_places(open_fake):
     assert opened.info == ((6, 4), 30.0, 0) and frame.time == 0
 
 
-def test_what_the_camera_raises_is_raised_where_its_frames_are_taken(open_fake):
+def test_a_camera_that_fails_ends_its_frames_with_a_warning(open_fake, caplog):
     camera = open_fake(grey(10), end=RuntimeError("unplugged"))
     camera.may_go_on.release()
-    with Webcam(0, "webcam.mp4") as opened, pytest.raises(RuntimeError, match="unplugged"):
-        list(opened.frames())
+    with Webcam(0, "webcam.mp4") as opened:
+        assert len(list(opened.frames())) == 1
+    assert "Camera 0 has failed: unplugged" in caplog.text
+
+
+def test_a_window_that_was_closed_ends_it(monkeypatch):
+    shown = []
+    monkeypatch.setattr(cv2, "imshow", lambda title, picture: shown.append(title))
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda title, what: 1.0 - len(shown))
+    window = live_view.Window("Camera 0")
+    assert window.show(grey(10)[0]) and not window.show(grey(10)[0])
+    assert len(shown) == 1
 
 
 def test_a_webcam_that_is_not_there_is_named():
@@ -218,6 +229,8 @@ def test_boxes_of_frames_are_refused_for_a_webcam(run, make_spot, monkeypatch, t
 def test_settings_of_the_webcam_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="--frames is for --img_path"):
         demo.DemoSettings(load_path="any", webcam=0, frames=True)
+    with pytest.raises(ValueError, match="--fps is for --frames only"):
+        demo.DemoSettings(load_path="any", img_path="a.mp4", fps=5.0)
 
 
 def test_a_default_number_of_frames_ends_it_where_nobody_can_press_q():
