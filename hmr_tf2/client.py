@@ -6,7 +6,14 @@ python -m hmr_tf2.client --server=localhost:8500 picture.jpg
 import dataclasses
 
 from hmr_tf2 import commands
-from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
+from hmr_tf2.capture.command import (
+    CaptureSettings,
+    box_source,
+    check_for_one,
+    finish,
+    folders_of,
+    summary,
+)
 from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
@@ -71,11 +78,7 @@ def main(settings: ClientSettings) -> None:
         raise ValueError(
             f"{films[0]} is a video, but the client takes only pictures; use hmr_tf2.demo for it."
         )
-    if source is not None and source.is_for_one and len(files) > 1:
-        raise ValueError(
-            "--bbox, or a single OpenPose file, is for one picture; --img_path means "
-            f"{len(files)} files."
-        )
+    check_for_one(settings, source, files)
     predictor = remote_predictor(
         settings.server,
         settings.protocol,

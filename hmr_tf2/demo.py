@@ -8,7 +8,14 @@ import functools
 import pathlib
 
 from hmr_tf2 import commands
-from hmr_tf2.capture.command import CaptureSettings, box_source, finish, folders_of, summary
+from hmr_tf2.capture.command import (
+    CaptureSettings,
+    box_source,
+    check_for_one,
+    finish,
+    folders_of,
+    summary,
+)
 from tfrecords_tools.files import check_folder
 from tfrecords_tools.settings import check_settings, setting
 
@@ -125,11 +132,7 @@ def main(settings: DemoSettings) -> None:
     known = parse_heights(settings.height_m) if settings.height_m else KnownHeights()
     pictures, videos = _to_see(settings, out)
     files = [*pictures, *(video.path for video in videos)]
-    if source is not None and source.is_for_one and len(files) > 1:
-        raise ValueError(
-            "--bbox, or a single OpenPose file, is for one picture; --img_path means "
-            f"{len(files)} files. Give the folder of all OpenPose files as --json_path."
-        )
+    check_for_one(settings, source, files)
     devices.log_devices()
     predictor = loading.load_predictor(
         settings.load_path,

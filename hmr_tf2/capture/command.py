@@ -5,6 +5,8 @@ import pathlib
 import typing
 import webbrowser
 
+from absl import logging
+
 from tfrecords_tools.settings import setting
 
 if typing.TYPE_CHECKING:  # importing it takes seconds, which --help should not
@@ -72,6 +74,25 @@ def box_source(settings: CaptureSettings):
     if settings.json_path:
         return box_files.read_boxes(pathlib.Path(settings.json_path), settings.min_score)
     return detector.HogDetector() if given else None
+
+
+def check_for_one(settings: CaptureSettings, source, files: list[pathlib.Path]) -> None:
+    """Checks that boxes of one picture or video are not asked for several.
+
+    Raises:
+        ValueError: they are.
+    """
+    if source is None or not source.is_for_one:
+        return
+    if len(files) > 1:
+        raise ValueError(
+            "--bbox, or a single OpenPose file, is for one picture; --img_path means "
+            f"{len(files)} files. Give the folder of all OpenPose files as --json_path."
+        )
+    if settings.json_path and files[0].stem not in pathlib.Path(settings.json_path).stem:
+        logging.warning(
+            "%s is taken for %s, though it is not called after it.", settings.json_path, files[0]
+        )
 
 
 def folders_of(files, out: pathlib.Path) -> dict[pathlib.Path, pathlib.Path]:

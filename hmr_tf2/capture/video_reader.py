@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from absl import logging
 
+from hmr_tf2.capture.joined_files import is_joined
+
 FALLBACK_FPS = 30.0
 MAX_FPS = 1000.0
 # Seconds. Some containers round times to milliseconds; a time this near to the even step is on it.
@@ -60,6 +62,12 @@ def video_info(path: str | os.PathLike) -> VideoInfo:
     with _opened(path) as (container, stream):
         first = next(_decoded(container, stream, path), None)
         size = None if first is None else _as_shown(first, stream).shape[1::-1]
+    if is_joined(path):
+        logging.warning(
+            "%s is several files joined byte by byte, of which only the first can be read. Join "
+            "them by FFmpeg instead, which describes how: https://trac.ffmpeg.org/wiki/Concatenate",
+            path,
+        )
     if size is None:
         raise ValueError(f"{path} has no frame that can be read: it is damaged or cut off.")
     with _opened(path) as (container, stream):

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from hmr_tf2.capture import box_files, boxes
+from hmr_tf2.capture import box_files, boxes, command
 
 PICTURE = np.zeros((100, 200, 3), np.uint8)
 
@@ -204,3 +204,17 @@ def test_overlap_is_intersection_over_union(rng):
             expected = (covers[0] & covers[1]).sum() / (covers[0] | covers[1]).sum()
             assert got[p, q] == pytest.approx(expected, abs=0.03)
     np.testing.assert_allclose(np.diag(boxes.overlap(first, first)), 1)
+
+
+def test_one_file_of_another_name_is_taken_with_a_warning(tmp_path, caplog):
+    path = tmp_path / "a_000000000003_keypoints.json"
+    content = {"people": [{"pose_keypoints_2d": [10, 20, 0.9, 40, 90, 0.8]}]}
+    path.write_text(json.dumps(content))
+    settings = command.CaptureSettings(json_path=str(path))
+    source = command.box_source(settings)
+    command.check_for_one(settings, source, [pathlib.Path("in/a.mp4")])
+    assert caplog.text == ""
+    command.check_for_one(settings, source, [pathlib.Path("in/b.mp4")])
+    assert "a_000000000003_keypoints.json is taken for in/b.mp4, though it is not" in caplog.text
+    with pytest.raises(ValueError, match="is for one picture; --img_path means 2 files"):
+        command.check_for_one(settings, source, [pathlib.Path("a.jpg"), pathlib.Path("b.jpg")])

@@ -90,6 +90,15 @@ def test_all_frames_of_joined_files_are_there_and_time_goes_on(tmp_path, suffix)
     assert (np.diff(both) > 0).all() and both[-1] == pytest.approx(2 * one[-1] + 0.04, abs=0.09)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "flv"])
+def test_joined_files_of_which_only_the_first_is_read_are_told(tmp_path, suffix, caplog):
+    path = make_film(tmp_path / f"a.{suffix}", rate=25, seconds=0.4)
+    assert video_info(path).num_frames == 10 and caplog.text == ""
+    path.write_bytes(path.read_bytes() * 2)
+    assert len(read(path)[0]) == 10
+    assert f"a.{suffix} is several files joined byte by byte" in caplog.text
+
+
 def test_a_file_that_is_cut_off_gives_the_frames_it_has(tmp_path):
     path = make_film(tmp_path / "a.mkv")
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
