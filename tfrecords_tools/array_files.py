@@ -32,7 +32,7 @@ def load_npy(path: str | os.PathLike) -> np.ndarray:
     with local_copy(path_of(path)) as local, open(local, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            return _read_array(file, size)
+            return read_array(file, size)
         except (ValueError, EOFError, MemoryError, SyntaxError, TypeError) as error:
             raise ValueError(
                 f"{path} cannot be read as a NumPy array: {_reason(error)}"
@@ -77,7 +77,7 @@ def _read_members(content: bytes) -> tuple[dict[str, np.ndarray], tuple[str, ...
                 # No more is read than the archive's list of contents says.
                 data = file.read(member.file_size)
             try:
-                arrays[name] = _read_array(io.BytesIO(data), len(data))
+                arrays[name] = read_array(io.BytesIO(data), len(data))
             except _HoldsObjects:
                 objects.append(name)
     return arrays, tuple(objects)
@@ -108,8 +108,16 @@ class _HoldsObjects(ValueError):  # noqa: N818
     """An array of Python objects: a pickle, which could run code."""
 
 
-def _read_array(file: IO[bytes], size: int) -> np.ndarray:
-    """Reads an array after its announced size was compared with what is there."""
+def read_array(file: IO[bytes], size: int) -> np.ndarray:
+    """Reads an array after its announced size was compared with what is there.
+
+    Args:
+        file: at the beginning of what a .npy file holds.
+        size: bytes from there to the end.
+
+    Raises:
+        ValueError: it announces more or less, or holds Python objects.
+    """
     version = np.lib.format.read_magic(file)
     read = (
         np.lib.format.read_array_header_1_0

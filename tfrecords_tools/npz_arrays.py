@@ -4,25 +4,19 @@ A zip file of a few kilobytes can announce gigabytes. So what an array announces
 what the file holds before any of it is unpacked.
 """
 
-import math
 import os
 import zipfile
 from collections.abc import Iterable
 
 import numpy as np
 
-from tfrecords_tools import file_kinds
+from tfrecords_tools import array_files, file_kinds
 
 # An array up to the first size may be packed as tightly as it likes (a body at rest is nearly all
 # zeros); a larger one only by the ratio, which poses of a moving body never reach.
 _FREE_BYTES = 64 << 20
 _MAX_RATIO = 50
 _MAX_BYTES = 2 << 30
-
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def read_arrays(path: str | os.PathLike, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -56,18 +50,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> np.ndar
             f"`{name}` announces {announced:,} bytes, but the file holds {info.compress_size:,}"
         )
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _HEADERS:
-            raise ValueError(f"`{name}` has the unknown version {version}")
-        shape, is_fortran, dtype = _HEADERS[version](file)
-        if dtype.hasobject:
-            raise ValueError(f"`{name}` holds Python objects, which are not read")
-        size = math.prod(shape) * dtype.itemsize
-        if size != announced - file.tell():
-            raise ValueError(
-                f"`{name}` announces {size:,} bytes of numbers, but "
-                f"{announced - file.tell():,} follow"
-            )
-        # One byte more than there is: only at the end does zipfile compare the checksum.
-        data = file.read(size + 1)
-    return np.ndarray(shape, dtype, data, order="F" if is_fortran else "C")
+        try:
+            array = array_files.read_array(file, announced)
+        except ValueError as error:
+            raise ValueError(f"`{name}` cannot be read: {error}") from error
+        file.read(1)  # only at the end does zipfile compare the checksum
+    return array

@@ -142,7 +142,10 @@ UNUSABLE = {
     "matrices": ({"poses": np.zeros((48, 24, 3, 3))}, r"got \[48, 24, 3, 3\]"),
     "one number": ({"poses": np.array(1.0)}, r"got \[\]"),
     "text": ({"poses": np.array(["a"])}, "`poses` holds no numbers"),
-    "objects": ({"poses": POSES.astype(object)}, "`poses` holds Python objects"),
+    "objects": (
+        {"poses": POSES.astype(object)},
+        "`poses` cannot be read: it holds Python objects",
+    ),
     "NaN": ({"poses": with_nan(POSES)}, "poses: expected finite numbers"),
     "degrees": ({"poses": POSES * 1000}, "poses: expected numbers from -100 to 100"),
     "no betas": ({"betas": None}, "expected `betas`"),
@@ -201,7 +204,7 @@ def test_no_array_is_unpacked_that_announces_more_than_the_file_can_hold(tmp_pat
         npz_arrays.read_arrays(path, ["poses"])
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("poses.npy", (header % 10**12).ljust(127) + b"\n" + bytes(100))
-    with pytest.raises(ValueError, match="announces 1,248,000,000,000,000 bytes.* but 100 follow"):
+    with pytest.raises(ValueError, match=r"shape \(1000000000000, 156\) .* has 100 bytes of data"):
         npz_arrays.read_arrays(path, ["poses"])
 
 
