@@ -142,6 +142,7 @@ UNUSABLE = {
     "matrices": ({"poses": np.zeros((48, 24, 3, 3))}, r"got \[48, 24, 3, 3\]"),
     "one number": ({"poses": np.array(1.0)}, r"got \[\]"),
     "text": ({"poses": np.array(["a"])}, "`poses` holds no numbers"),
+    "absurd rate": ({"mocap_framerate": 1e9}, "is 1e\\+09, expected a positive number"),
     "objects": (
         {"poses": POSES.astype(object)},
         "`poses` cannot be read: it holds Python objects",

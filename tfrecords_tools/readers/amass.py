@@ -27,6 +27,8 @@ POSES_PER_SECOND = 10.0
 GENDERS = ("female", "male")
 
 _RATES = ("mocap_framerate", "mocap_frame_rate")
+# Frames per second; no camera of motion capture takes more.
+_MAX_RATE = 2000.0
 _PARTS = ("root_orient", "pose_body")
 # How many other files are named where there is no sequence.
 _FILES_TOLD = 3
@@ -169,8 +171,11 @@ def _rate(arrays: Mapping[str, np.ndarray]) -> float:
     if arrays[name].size != 1:
         raise ValueError(f"`{name}` holds {arrays[name].size} numbers, expected one")
     rate = float(arrays[name].reshape(()).item())
-    if not 0.0 < rate < np.inf:
-        raise ValueError(f"`{name}` is {rate:g}, expected a positive number of frames per second")
+    if not 0.0 < rate <= _MAX_RATE:
+        raise ValueError(
+            f"`{name}` is {rate:g}, expected a positive number of frames per second, at most "
+            f"{_MAX_RATE:g}"
+        )
     return rate
 
 
