@@ -38,12 +38,14 @@ def link(found: Iterable[Boxes]) -> Iterator[list[Tracked]]:
     """
     waiting: collections.deque[list[Tracked]] = collections.deque()
     last: dict[int, tuple[int, np.ndarray]] = {}
+    # The detector's number -> person, and these people, who are not taken by overlap.
     person_of: dict[int, int] = {}
+    have_numbers: set[int] = set()
     num_persons = 0
     for number, boxes in enumerate(found):
         waiting.append([])
         last = {p: seen for p, seen in last.items() if number - seen[0] <= MAX_GAP + 1}
-        owners = _owners(boxes, last, person_of)
+        owners = _owners(boxes, last, person_of, have_numbers)
         for k, (box, score) in enumerate(zip(boxes.boxes, boxes.scores, strict=True)):
             person = owners.get(k, num_persons)
             num_persons = max(num_persons, person + 1)
@@ -51,6 +53,7 @@ def link(found: Iterable[Boxes]) -> Iterator[list[Tracked]]:
                 _fill(waiting, person, *last[person], number, box)
             if boxes.tracks is not None and boxes.tracks[k] >= 0:
                 person_of[int(boxes.tracks[k])] = person
+                have_numbers.add(person)
             waiting[-1].append((person, box, float(score)))
             last[person] = (number, box)
         if len(waiting) > MAX_GAP:
@@ -102,7 +105,7 @@ def _by_person(frame: list[Tracked]) -> list[Tracked]:
     return sorted(frame, key=lambda tracked: tracked[0])
 
 
-def _owners(found, last, person_of) -> dict[int, int]:
+def _owners(found, last, person_of, have_numbers) -> dict[int, int]:
     """The known person whom each box shows, one to one; boxes of new people are left out."""
     tracks = np.full(len(found.boxes), -1) if found.tracks is None else found.tracks
     numbered = {k: int(track) for k, track in enumerate(tracks) if track >= 0}
@@ -111,9 +114,8 @@ def _owners(found, last, person_of) -> dict[int, int]:
         # A number should be there once; if it is not, the best box has it.
         if track in person_of and person_of[track] not in owners.values():
             owners[k] = person_of[track]
-    numbered_people = set(person_of.values())
     others = [k for k in range(len(found.boxes)) if k not in numbered]
-    recent = [person for person in last if person not in numbered_people]
+    recent = [person for person in last if person not in have_numbers]
     if others and recent:
         shared = overlap(found.boxes[others], np.stack([last[person][1] for person in recent]))
         # The pairs of the largest total overlap (the Hungarian method): box by box, the first
