@@ -25,8 +25,8 @@ quickstart: $(STAMP)
 test: lint
 	$(BIN)/$(PYTEST)
 
-# What must hold on both stacks: the original's numbers, a resumed run, files that each stack reads
-# from the other, and the quickstart.
+# What must hold on both stacks: the original's numbers, a run and an export of each that the other
+# goes on with, and the quickstart.
 test-other-stack: $(STAMP) $(OTHER_STAMP)
 	HMR_TF2_OTHER_PYTHON=$(abspath $(BIN))/python \
 		$(OTHER_VENV)/bin/$(PYTEST) -m '(golden or both_stacks) and not slow'

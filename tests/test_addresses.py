@@ -125,7 +125,6 @@ def weights_of(folder):
     }
 
 
-@pytest.mark.both_stacks
 def test_a_run_at_an_address_is_continued_and_ends_as_on_a_disk(trained, config, tmp_path):
     assert 0 < trained.start_step < trained.end_step
     train(dataclasses.replace(config, model_dir=str(tmp_path / "run")), HMR_SYSTEM)

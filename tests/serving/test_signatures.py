@@ -303,6 +303,7 @@ def test_boxes_must_be_as_many_as_pictures(loaded, encoded):
         )
 
 
+@pytest.mark.slow
 def test_without_vertices_answers_are_small_and_the_demo_still_has_a_mesh(
     untrained, loaded, load_export, tmp_path, rng
 ):

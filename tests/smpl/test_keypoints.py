@@ -103,7 +103,11 @@ def test_gradient_where_every_joint_is_singular(by_route, small_smpl_path, angle
         np.testing.assert_allclose(got[0], numeric, atol=2e-5 * np.abs(numeric).max())
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["function", "xla"])
+@pytest.mark.parametrize(
+    "jit_compile",
+    [False, pytest.param(True, marks=pytest.mark.slow)],
+    ids=["function", "xla"],
+)
 def test_gradients_are_the_same_compiled_and_each_time(by_route, bodies, jit_compile):
     def gradients(beta, theta):
         with tf.GradientTape() as tape:
