@@ -7,6 +7,8 @@ FORGOTTEN = """
 import gc, signal, sys, time
 from tfrecords_tools import interrupts
 
+# A job that a shell starts in the background ignores Ctrl-C, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupts.heed_all()
 
 class Slow:
