@@ -87,9 +87,7 @@ class Page:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        with self._news:
-            self._has_ended = True
-            self._news.notify_all()
+        self.end()
         self._server.shutdown()
         self._server.server_close()
 

@@ -100,7 +100,7 @@ def timed_frames(path: str | os.PathLike, fps: float = FALLBACK_FPS) -> Iterator
         ValueError: it is not a video; the message says what can be done.
     """
     last, shown, offset, size = None, -1.0, 0.0, None
-    time_of = _clock(path)
+    time_of, _ = _clock(path)
     with _opened(path) as (container, stream):
         for frame in _decoded(container, stream, path):
             time = time_of(frame)
@@ -121,32 +121,29 @@ def timed_frames(path: str | os.PathLike, fps: float = FALLBACK_FPS) -> Iterator
 
 def start_time(path: str | os.PathLike) -> float:
     """Seconds on the file's own clock at which its first frame that can be decoded is shown."""
-    time_of = _clock(path)
-    with _opened(path) as (container, stream):
-        first = next(_decoded(container, stream, path), None)
-    time = np.nan if first is None else time_of(first)
-    return 0.0 if np.isnan(time) else time
+    _, start = _clock(path)
+    return 0.0 if np.isnan(start) else start
 
 
-def _clock(path) -> Callable[..., float]:
-    """Gives the time of a frame in seconds, NaN where it has none.
+def _clock(path) -> tuple[Callable[..., float], float]:
+    """A function from a frame to its time in seconds, NaN where it has none; and the first time.
 
     The time at which a frame is to be shown comes in disorder from some containers, such as AVI
     with frames that refer to later ones; that of its decoding is in order then.
     """
     with _opened(path) as (container, stream):
-        frames = list(itertools.islice(_decoded(container, stream, path), _LOOKED_AT))
-        # Without the pixels, which are large.
-        stamps = [(frame.pts, frame.dts) for frame in frames]
+        frames = itertools.islice(_decoded(container, stream, path), _LOOKED_AT)
+        stamps = [(frame.pts, frame.dts) for frame in frames]  # the frames themselves are large
         base = float(stream.time_base)
-    num_back = [_num_back(column) for column in zip(*stamps, strict=True)]
-    which = "dts" if num_back and num_back[0] > num_back[1] else "pts"
+    pts, dts = zip(*stamps, strict=True) if stamps else ((None,), (None,))
+    is_disordered = _num_back(pts) > _num_back(dts)
 
-    def time_of(frame) -> float:
-        stamp = getattr(frame, which)
+    def seconds(stamp) -> float:
         return np.nan if stamp is None else stamp * base
 
-    return time_of
+    if is_disordered:
+        return lambda frame: seconds(frame.dts), seconds(dts[0])
+    return lambda frame: seconds(frame.pts), seconds(pts[0])
 
 
 def _num_back(stamps) -> int:
